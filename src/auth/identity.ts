@@ -1,0 +1,34 @@
+import type { Rights } from '../hub/rights.ts'
+import { PUBLIC_ONLY } from '../hub/rights.ts'
+
+/** Who the peer proved to be, and what that allows. */
+export interface Identity {
+  /** `null`: nobody in particular. A user named `''` is possible. */
+  readonly name: string | null
+  readonly rights: Rights
+  /** Secured topics this identity may publish to. */
+  readonly secureTopics: ReadonlySet<string>
+}
+
+export const ANONYMOUS: Identity = { name: null, rights: PUBLIC_ONLY, secureTopics: new Set() }
+
+/** A login that was accepted. It may outlive its request: an open stream keeps it and is told when the rights change. */
+export interface Login {
+  /** What the name is allowed now. `ANONYMOUS` once the login no longer holds. */
+  readonly identity: Identity
+  /** Called after each change of `identity`. Only while somebody listens is the login asked again (LDAP). */
+  onChange(listener: (identity: Identity) => void): Disposable
+}
+
+export type LoginResult =
+  | { readonly type: 'accepted'; readonly login: Login }
+  /** Unknown name, wrong or empty password. */
+  | { readonly type: 'refused' }
+  /** The directory could not be asked. */
+  | { readonly type: 'unavailable' }
+
+/** The port to whoever knows the passwords. Implementations share `test/contracts/authenticator.ts`. */
+export interface Authenticator {
+  /** Never rejects, answers within 10 s, and compares secrets in constant time. */
+  login(name: string, password: string): Promise<LoginResult>
+}

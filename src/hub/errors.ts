@@ -1,0 +1,30 @@
+/** Every refusal a peer may be told about. Doors translate these codes; clients may match on them. */
+export type ErrorCode =
+  | 'BAD_REQUEST'
+  | 'NOT_AN_OBJECT'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'FORBIDDEN'
+  | 'BAD_CREDENTIALS'
+  | 'DIRECTORY_UNAVAILABLE'
+  | 'LIMIT_EXCEEDED'
+  | 'LOG_UNAVAILABLE'
+  | 'INTERNAL'
+
+/** Base of every refusal a peer may be told about. The message states the fact and the limit, never a secret. */
+export abstract class PubSubError extends Error {
+  /** Stable: doors translate it, clients may match on it. */
+  abstract readonly code: ErrorCode
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** The log cannot take events now; nothing was stored, try again later. */
+export class LogUnavailableError extends PubSubError {
+  readonly code = 'LOG_UNAVAILABLE'
+}
+
+/** Something that can grow has reached its maximum. */
+export class LimitExceededError extends PubSubError {
+  readonly code = 'LIMIT_EXCEEDED'
+}

@@ -1,0 +1,58 @@
+import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
+import type { TopicFilter } from './topics.ts'
+
+/** What a cursor that a peer handed in stands for. */
+export type Resolution =
+  /** Everything after `at` is still in the log. */
+  | { readonly type: 'found'; readonly at: Position }
+  /** It was ours, and events after it are gone: the log begins behind it. */
+  | { readonly type: 'expired' }
+  /** Never given out by this store, or damaged. */
+  | { readonly type: 'foreign' }
+
+export interface Page {
+  /** Oldest first. */
+  readonly events: readonly PublishedEvent[]
+  /** Everything up to here has been looked at; moves on past events the filter left out. */
+  readonly reached: Position
+}
+
+export interface ReadOptions {
+  /** Leaves out events that none of these wants. Absent: every event. */
+  readonly filters?: readonly TopicFilter[]
+  /** The last position of interest; absent: the head at the time each page is read. */
+  readonly until?: Position
+  /** A page ends with the event that reaches this many bytes of payload text. */
+  readonly pageBytes: number
+}
+
+/** The hub's port to storage: an append-only sequence of events. Engines share `test/contracts/event-log.ts`. */
+export interface EventLog extends AsyncDisposable {
+  /** The newest position. Changes only inside `onCommit`. */
+  readonly head: Position
+  /**
+   * All or none, in one commit. Resolves once as durable as this log promises, after `onCommit` ran.
+   * Batches appended while a commit is under way share the next one.
+   * @throws {LogUnavailableError} nothing was stored; try again later.
+   */
+  append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]>
+  /** Every commit, ours or another process's, once, in order, synchronously, already as durable as promised. */
+  onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable
+  /**
+   * Pages after a position, oldest first, until the head (or `until`). Events already dropped are passed over:
+   * compare the position with `status.oldest` to know whether some are. A damaged or missing record is never delivered.
+   */
+  read(after: Position, options: ReadOptions): AsyncIterable<Page>
+  resolve(cursor: Cursor): Resolution
+  /** A cursor for a place without showing an event: two calls for one place differ, so nobody can watch it move. */
+  cursorOf(position: Position): Cursor
+  /** The position before the first kept event published at or after a time (ms since the Unix epoch); else the head. */
+  positionAt(timeMs: number): Promise<Position>
+  readonly status: {
+    /** Position of the oldest kept event; `head + 1` when none is kept. */
+    readonly oldest: Position
+    /** Of kept payload text and topics, roughly. */
+    readonly bytes: number
+    readonly writable: boolean
+  }
+}

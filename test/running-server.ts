@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+
+/** A server that is slower than this to start or stop has failed, in ms. */
+const DEADLINE_MS = 20_000
+
+export interface RunningServer extends AsyncDisposable {
+  readonly port: number
+  readonly tlsPort: number | null
+  readonly url: string
+  readonly process: ChildProcess
+  readonly directory: string
+  /** Everything printed so far, both streams. */
+  output(): string
+  /** Resolves with the match once the output has one. */
+  printed(pattern: RegExp): Promise<RegExpMatchArray>
+  stop(signal?: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+}
+
+/** Starts the real command in a directory of its own, on a free port, and waits until it listens. */
+export async function startServer(options: {
+  /** Text of pubsub.yaml. `port: 0` chooses a free port. */
+  config: string
+  /** Text of pubsub_acl.yaml. Absent: no such file. */
+  acl?: string
+  environment?: Readonly<Record<string, string>>
+}): Promise<RunningServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
+  writeFileSync(join(directory, 'pubsub.yaml'), options.config)
+  if (options.acl !== undefined) writeFileSync(join(directory, 'pubsub_acl.yaml'), options.acl)
+  const server = spawnServer(directory, options.environment)
+  const [, port] = await server.printed(/listening on http:\/\/\S+:(\d+)/)
+  const tlsPort = /listening on https:\/\/\S+:(\d+)/.exec(server.output())?.[1]
+  return {
+    ...server,
+    port: Number(port),
+    tlsPort: tlsPort === undefined ? null : Number(tlsPort),
+    url: `http://127.0.0.1:${port}`,
+    directory,
+    async [Symbol.asyncDispose]() {
+      await server.stop('SIGKILL')
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function spawnServer(directory: string, environment: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'], {
+    cwd: directory,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  const exited = once(child, 'exit')
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk
+    })
+
+  return {
+    process: child,
+    output: () => text,
+    async printed(pattern: RegExp) {
+      const deadline = AbortSignal.timeout(DEADLINE_MS)
+      for (;;) {
+        const match = pattern.exec(text)
+        if (match) return match
+        assert.equal(child.exitCode, null, `the server ended before it printed ${pattern}:\n${text}`)
+        await Promise.race([
+          once(child.stdout, 'data', { signal: deadline }),
+          once(child.stderr, 'data', { signal: deadline }),
+          exited,
+        ])
+      }
+    },
+    async stop(signal: NodeJS.Signals = 'SIGTERM') {
+      child.kill(signal)
+      await exited
+      return { code: child.exitCode, signal: child.signalCode }
+    },
+  }
+}
