@@ -7,6 +7,8 @@ export type ErrorCode =
   | 'BAD_CREDENTIALS'
   | 'DIRECTORY_UNAVAILABLE'
   | 'LIMIT_EXCEEDED'
+  | 'TOO_MANY_STREAMS'
+  | 'OVERLOADED'
   | 'LOG_UNAVAILABLE'
   | 'INTERNAL'
 
@@ -24,7 +26,12 @@ export class LogUnavailableError extends PubSubError {
   readonly code = 'LOG_UNAVAILABLE'
 }
 
-/** Something that can grow has reached its maximum. */
+/** A request asks for more than one request may. */
 export class LimitExceededError extends PubSubError {
   readonly code = 'LIMIT_EXCEEDED'
+}
+
+/** All requests together have reached a maximum; it may pass. */
+export class OverloadedError extends PubSubError {
+  readonly code = 'OVERLOADED'
 }

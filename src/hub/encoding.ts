@@ -1,0 +1,45 @@
+import type { Cursor, PublishedEvent } from './event.ts'
+
+/** Why a stream ended. None of these is an error. */
+export type CloseReason = 'unsubscribed' | 'finished' | 'slow' | 'stalled' | 'revoked' | 'shutdown'
+
+/** Told in-band where continuity broke: events that were due are not coming. */
+export interface Gap {
+  /** `expired`: no longer kept. `foreign`: not a cursor of this log. */
+  readonly reason: 'expired' | 'foreign'
+  /** Where the stream goes on. */
+  readonly cursor: Cursor
+}
+
+/** Told in-band before the server ends a stream. */
+export interface Closing {
+  readonly reason: CloseReason
+  /** Where the subscriber was, so that it can resume. */
+  readonly cursor: Cursor
+  readonly retryAfterMs: number
+}
+
+/**
+ * Form and framing of a stream, e.g. PyPubSub lines in HTTP chunks: everything that is the same for each subscriber who
+ * chose it, so that an event is encoded once for all of them. Every method gives whole frames.
+ */
+export interface SharedEncoding {
+  /** Equal for equal bytes. */
+  readonly key: string
+  event(event: PublishedEvent): Uint8Array
+  keepAlive(nowMs: number): Uint8Array
+  gap(gap: Gap, nowMs: number): Uint8Array
+  closing(closing: Closing, nowMs: number): Uint8Array
+}
+
+/** Where a subscriber's bytes go. Implemented by an HTTP stream, a WebSocket, a protocol session. */
+export interface Sink {
+  /** Takes whole encoded frames; never waits. `false`: the peer is behind; `Subscription.drained()` says when no more. */
+  write(batch: Uint8Array): boolean
+  /** Bytes handed over and not yet taken by the peer. */
+  readonly queuedBytes: number
+  /** Bytes the peer has taken since the beginning. While it stands still, the peer is stalled. */
+  readonly takenBytes: number
+  /** Sends the farewell if the peer still takes bytes, and closes. */
+  end(reason: CloseReason, farewell: Uint8Array): void
+}

@@ -1,0 +1,188 @@
+import { Audience, EventEncoder } from './audience.ts'
+import { CatchUp } from './catch-up.ts'
+import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
+import { OverloadedError } from './errors.ts'
+import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
+import type { EventLog, Resolution } from './event-log.ts'
+import { KeepAliveWheel } from './keep-alive.ts'
+import type { Rights } from './rights.ts'
+import { Ring } from './ring.ts'
+import { Subscription, type Surroundings } from './subscription.ts'
+import { canonicalFilters, TopicIndex, type TopicFilter } from './topics.ts'
+
+export interface HubOptions {
+  /** Unsent bytes of one subscriber, above which it is behind. */
+  readonly queueBytesMax: number
+  /** A peer that takes no byte for this long is closed. */
+  readonly stallTimeoutMs: number
+  /** Topic filters of all audiences together. */
+  readonly topicFiltersMax: number
+}
+
+/** What a door asks the hub for. */
+export interface SubscribeRequest {
+  /** Any of these. */
+  readonly wants: readonly TopicFilter[]
+  readonly rights: Rights
+  /** Everything after this position, then live. */
+  readonly from: Position | 'head'
+  readonly encoding: SharedEncoding
+  readonly sink: Sink
+}
+
+/** The centre: takes publications to the log, and what the log has committed to those who want it. */
+export class Hub implements Disposable {
+  readonly #log: EventLog
+  readonly #options: HubOptions
+  readonly #index = new TopicIndex<Audience>()
+  readonly #audiences = new Map<string, Audience>()
+  readonly #encoders = new Map<string, EventEncoder>()
+  readonly #subscriptions = new Set<Subscription>()
+  readonly #surroundings: Surroundings & { head: Position }
+  readonly #ring: Ring
+  readonly #commits: Disposable
+  #nextAudienceId = 0
+
+  constructor(log: EventLog, options: HubOptions) {
+    this.#log = log
+    this.#options = options
+    this.#ring = new Ring(log.head, RING_BYTES_MAX)
+    this.#surroundings = {
+      log,
+      ring: this.#ring,
+      catchUp: new CatchUp(log),
+      wheel: new KeepAliveWheel(),
+      queueBytesMax: options.queueBytesMax,
+      stallTimeoutMs: options.stallTimeoutMs,
+      head: log.head,
+      moveAudience: (from, rights) => {
+        const audience = this.#enter(from.filters, rights, from.encoder.encoding, Infinity)
+        this.#exit(from)
+        return audience
+      },
+      release: (subscription) => {
+        this.#subscriptions.delete(subscription)
+        this.#exit(subscription.audience)
+      },
+    }
+    this.#commits = log.onCommit((events, head) => {
+      this.#surroundings.head = head
+      this.#deliver(events)
+    })
+  }
+
+  /** Open subscriptions. */
+  get subscriberCount(): number {
+    return this.#subscriptions.size
+  }
+
+  /**
+   * All or none. Resolves once the log holds them, after they were handed to every live subscriber.
+   * @throws {LogUnavailableError} nothing was published.
+   */
+  async publish(
+    publications: readonly Publication[],
+  ): Promise<{ readonly events: readonly PublishedEvent[] }> {
+    return { events: await this.#log.append(publications) }
+  }
+
+  /** @throws {OverloadedError} too many topic filters are open. */
+  subscribe(request: SubscribeRequest): Subscription {
+    const { topicFiltersMax } = this.#options
+    const audience = this.#enter(request.wants, request.rights, request.encoding, topicFiltersMax)
+    const from = request.from === 'head' ? this.#surroundings.head : request.from
+    const subscription = new Subscription(this.#surroundings, audience, request.sink, from)
+    this.#subscriptions.add(subscription)
+    return subscription
+  }
+
+  /** What a peer's cursor stands for. */
+  resolve(cursor: Cursor): Resolution {
+    return this.#log.resolve(cursor)
+  }
+
+  /** The position before the first kept event published at or after a time (ms since the Unix epoch). */
+  positionAt(timeMs: number): Promise<Position> {
+    return this.#log.positionAt(timeMs)
+  }
+
+  /** A cursor of the head, to be shown where continuity broke. */
+  cursorOfHead(): Cursor {
+    return this.#log.cursorOf(this.#surroundings.head)
+  }
+
+  /** Position of the oldest event that can be replayed. */
+  get oldestKept(): Position {
+    return this.#log.status.oldest
+  }
+
+  get head(): Position {
+    return this.#surroundings.head
+  }
+
+  /** Tells every subscriber and closes it. */
+  endAll(reason: CloseReason): void {
+    for (const subscription of this.#subscriptions) subscription.end(reason)
+  }
+
+  [Symbol.dispose](): void {
+    this.#commits[Symbol.dispose]()
+    this.endAll('shutdown')
+  }
+
+  /** Everything one commit of the log brought, in cursor order: one round. */
+  #deliver(events: readonly PublishedEvent[]): void {
+    this.#ring.push(events)
+    const gathered: Audience[] = []
+    for (const event of events)
+      for (const audience of this.#index.matching(event))
+        if (audience.gather(event)) gathered.push(audience)
+    for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
+  }
+
+  #enter(
+    wants: readonly TopicFilter[],
+    rights: Rights,
+    encoding: SharedEncoding,
+    topicFiltersMax: number,
+  ): Audience {
+    const { filters, key: wishes } = canonicalFilters(wants)
+    const key = JSON.stringify([encoding.key, rights.key, wishes])
+    let audience = this.#audiences.get(key)
+    if (audience === undefined) {
+      if (this.#index.size + filters.length > topicFiltersMax)
+        throw new OverloadedError(
+          `the open streams have ${this.#index.size} topic filters; with ${filters.length} more they would exceed ` +
+            `the limit of ${topicFiltersMax} (limits.topic_filters_total)`,
+        )
+      audience = new Audience(
+        this.#nextAudienceId++,
+        key,
+        filters,
+        rights,
+        this.#encoderOf(encoding),
+      )
+      this.#audiences.set(key, audience)
+      this.#index.add(audience)
+    }
+    audience.members++
+    return audience
+  }
+
+  #exit(audience: Audience): void {
+    if (--audience.members > 0) return
+    this.#audiences.delete(audience.key)
+    this.#index.remove(audience)
+  }
+
+  /** Forms are few and fixed, so they stay. */
+  #encoderOf(encoding: SharedEncoding): EventEncoder {
+    let encoder = this.#encoders.get(encoding.key)
+    if (encoder === undefined)
+      this.#encoders.set(encoding.key, (encoder = new EventEncoder(encoding)))
+    return encoder
+  }
+}
+
+/** Payload bytes of the newest events kept for joining. */
+const RING_BYTES_MAX = 4_194_304

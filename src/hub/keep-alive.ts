@@ -1,0 +1,64 @@
+import type { SharedEncoding } from './encoding.ts'
+import type { Subscription } from './subscription.ts'
+
+/** Silence before a keep-alive line, in ms. 5,000 is PyPubSub's (pypubsub.py, the sleep in its listener loop). */
+export const KEEP_ALIVE_MS = 5_000
+
+/** How far apart two looks at the clock are, in ms; a keep-alive is late by at most this. */
+const SLOT_MS = 250
+
+const SLOTS = KEEP_ALIVE_MS / SLOT_MS
+
+/**
+ * Signs of life for all streams from one timer. Each stream is counted from its own first one, so the work is spread
+ * evenly; the line of a slot is encoded once per encoding.
+ */
+export class KeepAliveWheel {
+  readonly #slots: Set<Subscription>[] = Array.from({ length: SLOTS }, () => new Set())
+  #timer: NodeJS.Timeout | null = null
+  #size = 0
+  #current = 0
+  #nextTurnMs = 0
+
+  /** The first sign of life comes one interval from now. */
+  add(subscription: Subscription): void {
+    if (this.#timer === null) {
+      this.#nextTurnMs = performance.now() + SLOT_MS
+      this.#timer = setInterval(() => this.#turn(), SLOT_MS).unref()
+    }
+    // The slot just passed: its turn comes again after nearly a whole interval, or a little more, never less than 4.75 s.
+    subscription.slot = this.#current
+    this.#slots[this.#current]!.add(subscription)
+    this.#size++
+  }
+
+  remove(subscription: Subscription): void {
+    if (!this.#slots[subscription.slot]?.delete(subscription)) return
+    subscription.slot = -1
+    if (--this.#size > 0 || this.#timer === null) return
+    clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  /** Goes by the clock, not by the count of timer calls, which fall behind under load. */
+  #turn(): void {
+    const nowMs = performance.now()
+    for (let turns = 0; this.#nextTurnMs <= nowMs && turns < SLOTS; turns++) {
+      this.#nextTurnMs += SLOT_MS
+      this.#current = (this.#current + 1) % SLOTS
+      this.#visit(this.#slots[this.#current]!)
+    }
+    if (this.#nextTurnMs <= nowMs) this.#nextTurnMs = nowMs + SLOT_MS
+  }
+
+  #visit(subscriptions: ReadonlySet<Subscription>): void {
+    const nowMs = Date.now()
+    const lines = new Map<SharedEncoding, Uint8Array>()
+    const lineOf = (encoding: SharedEncoding) => {
+      let line = lines.get(encoding)
+      if (line === undefined) lines.set(encoding, (line = encoding.keepAlive(nowMs)))
+      return line
+    }
+    for (const subscription of subscriptions) subscription.keepAlive(lineOf)
+  }
+}
