@@ -28,6 +28,8 @@ export interface SubscribeRequest {
   readonly from: Position | 'head'
   readonly encoding: SharedEncoding
   readonly sink: Sink
+  /** Goes to the sink before everything else, once it is sure that there will be a stream: an HTTP head, a gap. */
+  readonly opening: Uint8Array
 }
 
 /** The centre: takes publications to the log, and what the log has committed to those who want it. */
@@ -91,8 +93,9 @@ export class Hub implements Disposable {
     const { topicFiltersMax } = this.#options
     const audience = this.#enter(request.wants, request.rights, request.encoding, topicFiltersMax)
     const from = request.from === 'head' ? this.#surroundings.head : request.from
-    const subscription = new Subscription(this.#surroundings, audience, request.sink, from)
+    const subscription = new Subscription(this.#surroundings, audience, request.sink)
     this.#subscriptions.add(subscription)
+    subscription.open(request.opening, from)
     return subscription
   }
 

@@ -44,14 +44,20 @@ export class Subscription {
   #takenBytes = 0
   #stalledTurns = 0
 
-  constructor(hub: Surroundings, audience: Audience, sink: Sink, from: Position) {
+  constructor(hub: Surroundings, audience: Audience, sink: Sink) {
     this.#hub = hub
     this.audience = audience
     this.#sink = sink
+    this.#position = hub.head
+  }
+
+  /** Begins after a position. At the head that is at once: nothing of the log need be read. */
+  open(opening: Uint8Array, from: Position): void {
     this.#position = from
-    hub.wheel.add(this)
-    if (from === hub.head) this.advance()
-    else hub.catchUp.enqueue(this)
+    this.#hub.wheel.add(this)
+    this.#write(opening)
+    if (from === this.#hub.head) this.advance()
+    else if (!this.#full) this.#hub.catchUp.enqueue(this)
   }
 
   /** The sink has given everything to the peer. */
@@ -95,7 +101,7 @@ export class Subscription {
     const queuedBytes = this.#sink.queuedBytes
     // A batch that alone exceeds the limit still passes: one great event must reach a healthy subscriber.
     if (queuedBytes === 0 || queuedBytes + batch.length <= this.#hub.queueBytesMax)
-      this.#sink.write(batch)
+      this.#write(batch)
     else this.#fallBehind(before)
   }
 

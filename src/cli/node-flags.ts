@@ -1,0 +1,22 @@
+import process from 'node:process'
+
+/**
+ * Flags that only the start of a process can set. A small young generation makes idle streams cost 5 KB instead of 8
+ * (measured with 9,000 of them, where survivors are not spread over semi-spaces) and publishing faster; without
+ * `--disable-sigusr1` anybody who may signal us could open Node's inspector.
+ */
+const FLAGS = ['--max-semi-space-size=1', '--disable-sigusr1']
+
+/** Begins this process anew, under the same pid, unless it has the flags already. */
+export function runWithFlags(): void {
+  const missing = FLAGS.filter((flag) => !process.execArgv.includes(flag))
+  if (missing.length === 0 || process.execve === undefined) return
+  const [script, ...rest] = process.argv.slice(1)
+  process.execve(process.execPath, [
+    process.execPath,
+    ...process.execArgv,
+    ...missing,
+    script!,
+    ...rest,
+  ])
+}

@@ -1,0 +1,109 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { loadAclFile } from '../config/acl-file.ts'
+import { loadSettings } from '../config/load.ts'
+import { log } from '../ops/logger.ts'
+import { startServer, VERSION, type RunningServer } from '../server.ts'
+
+const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
+
+Usage: pubsubd [--config FILE] [--acl FILE]
+
+  --config FILE   settings (default: pubsub.yaml)
+  --acl FILE      users and what they may see (default: pubsub_acl.yaml)
+  --help          this text
+  --version       the version
+
+Signals: SIGTERM and SIGINT stop the server; SIGHUP and SIGUSR2 read the ACL file again.
+`
+
+/** Runs the server until a signal ends it. */
+export async function main(words: readonly string[]): Promise<void> {
+  const options = readArguments(words)
+  if (options.help) return void process.stdout.write(HELP)
+  if (options.version) return void process.stdout.write(`pubsubd ${VERSION}\n`)
+  try {
+    await serve(options.config, options.acl)
+  } catch (error) {
+    log('error', (error as Error).message)
+    process.exitCode = 1
+  }
+}
+
+function readArguments(words: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...words],
+      options: {
+        config: { type: 'string', default: 'pubsub.yaml' },
+        acl: { type: 'string', default: 'pubsub_acl.yaml' },
+        help: { type: 'boolean', short: 'h', default: false },
+        version: { type: 'boolean', default: false },
+      },
+    })
+    return values
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\nTry pubsubd --help.\n`)
+    process.exit(2)
+  }
+}
+
+async function serve(configFile: string, aclFile: string): Promise<void> {
+  const { settings, warnings } = loadSettings(configFile)
+  const acl = loadAclFile(aclFile)
+  for (const warning of [...warnings, ...acl.warnings]) log('warn', warning)
+  const server = await startServer(settings, acl.users)
+  const { pidFile } = settings.server
+  if (pidFile !== null) writeFileSync(pidFile, `${process.pid}\n`)
+
+  log('info', `pubsubd ${VERSION}, pid ${process.pid}, ${fileDescriptors()}`)
+  for (const url of server.urls) log('info', `listening on ${url}`)
+  onSignals(server, aclFile, pidFile)
+}
+
+function onSignals(server: RunningServer, aclFile: string, pidFile: string | null): void {
+  const reload = () => {
+    try {
+      const { users, warnings } = loadAclFile(aclFile)
+      server.replaceUsers(users)
+      for (const warning of warnings) log('warn', warning)
+      log('info', `read ${aclFile} again: ${users.length} users`)
+    } catch (error) {
+      log('error', `${(error as Error).message}. The rights stay as they were`)
+    }
+  }
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (isStopping) return
+    isStopping = true
+    log('info', `${signal}: stopping`)
+    void server.stop().then(() => {
+      if (pidFile !== null) rmSync(pidFile, { force: true })
+      process.exit(0)
+    })
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGUSR2', reload)
+  // On a terminal SIGHUP says that the terminal is gone.
+  process.on('SIGHUP', process.stdin.isTTY ? stop : reload)
+}
+
+/** How many connections the operating system lets us have (Node has raised the soft limit to the hard one). */
+function fileDescriptors(): string {
+  let limits = ''
+  try {
+    limits = readFileSync('/proc/self/limits', 'utf8')
+  } catch {
+    return 'limit of open files unknown'
+  }
+  const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1] ?? 'unknown'
+  const isLow = Number(soft) < FILE_DESCRIPTORS_WANTED
+  if (isLow)
+    log(
+      'warn',
+      `at most ${soft} open files, and each stream is one: raise it (ulimit -n, LimitNOFILE)`,
+    )
+  return `at most ${soft} open files`
+}
+
+/** Enough for 9,000 streams and some. */
+const FILE_DESCRIPTORS_WANTED = 10_000

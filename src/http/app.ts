@@ -1,0 +1,173 @@
+import basicAuth from '@fastify/basic-auth'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { PubSubError } from '../hub/errors.ts'
+import { head, refuse, refuseSocket } from './answer.ts'
+import type { HttpDoor, HttpLimits } from './door.ts'
+import { BadRequestError, InternalError, NOT_UNDERSTOOD } from './errors.ts'
+import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
+import { publish } from './publish.ts'
+import { stream } from './stream.ts'
+
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** The servers of the HTTP door, not yet listening. */
+export async function httpServers(
+  door: HttpDoor,
+  tls: TlsFiles | null,
+): Promise<{ readonly plain: Server; readonly secure: TlsServer | null }> {
+  const { limits } = door.options
+  const options = serverOptions(limits)
+  const app = Fastify({
+    // Every path is a topic set, so none must meet the router's ideas of a well-formed path.
+    rewriteUrl: () => '/',
+    serverFactory: (route) => createServer(options, route),
+  })
+  await app.register(basicAuth, {
+    async validate(name, password, request) {
+      request.loginResult = await door.authenticator.login(name, password)
+    },
+    strictCredentials: false,
+  })
+  app.decorateRequest('loginResult', null)
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.addHook('onRequest', (request, reply) => void handle(door, request, reply))
+  await app.ready()
+  const plain = app.server as Server
+  const secure = tls === null ? null : createTlsServer({ ...options, ...tls }, app.routing)
+  for (const server of [plain, secure]) if (server !== null) attach(door, server)
+  return { plain, secure }
+}
+
+/** Publishers may be idle for more than a minute between two events (PyPubSub closes after 75 s). */
+const KEEP_ALIVE_TIMEOUT_MS = 90_000
+
+function serverOptions(limits: HttpLimits): ServerOptions {
+  return {
+    maxHeaderSize: limits.headBytesMax,
+    headersTimeout: limits.headTimeoutMs,
+    requestTimeout: Math.max(limits.requestTimeoutMs, limits.headTimeoutMs),
+    // How often Node looks whether these have passed.
+    connectionsCheckingInterval: Math.min(2_000, limits.headTimeoutMs),
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requireHostHeader: false, // PyPubSub answers such requests
+  }
+}
+
+/** What Node tells only by events. */
+function attach(door: HttpDoor, server: Server | TlsServer): void {
+  const { traffic, options } = door
+  if (options.limits.connectionsMax > 0) server.maxConnections = options.limits.connectionsMax
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    markAwaitingContinue(response)
+    server.emit('request', request, response)
+  })
+  // An expectation we do not know is passed over, as PyPubSub does.
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+    server.emit('request', request, response),
+  )
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+    traffic.requests++
+    refuseSocket(socket, traffic, 400, 'Bad Request', NOT_UNDERSTOOD)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // A stream may stand on this socket: what comes behind its request is nobody's business.
+    if (streaming.has(socket) || !socket.writable) {
+      if (error.code === 'ECONNRESET') socket.destroy()
+      return
+    }
+    traffic.requests++
+    const refuseIt = () => {
+      const { status, reason, text } = refusalOfHead(error, options.limits)
+      refuseSocket(socket, traffic, status, reason, text)
+    }
+    const answering = lastResponses.get(socket)
+    if (answering === undefined || answering.writableFinished) refuseIt()
+    else answering.once('finish', refuseIt)
+  })
+}
+
+function refusalOfHead(error: NodeJS.ErrnoException, limits: HttpLimits) {
+  if (error.code === 'HPE_HEADER_OVERFLOW')
+    return {
+      status: 431,
+      reason: 'Request Header Fields Too Large',
+      text: `the request line and headers exceed the limit of ${limits.headBytesMax} bytes (limits.head_bytes)\n`,
+    }
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return {
+      status: 408,
+      reason: 'Request Timeout',
+      text: 'the request took too long to arrive (limits.head_timeout, limits.request_timeout)\n',
+    }
+  return { status: 400, reason: 'Bad Request', text: NOT_UNDERSTOOD }
+}
+
+/**
+ * Sockets on which a stream has been asked for: whatever is sent behind that request is not carried out.
+ * The value tells whether something was.
+ */
+const streaming = new WeakMap<Socket, boolean>()
+
+/** The newest response on each socket, so that a broken request behind it is refused only after it. */
+const lastResponses = new WeakMap<Socket, ServerResponse>()
+
+async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.hijack()
+  const { raw: incoming } = request
+  const { raw: response } = reply
+  const { socket } = incoming
+  if (streaming.has(socket)) {
+    streaming.set(socket, true)
+    return
+  }
+  door.traffic.requests++
+  lastResponses.set(socket, response)
+  try {
+    await route(door, request, reply)
+  } catch (error) {
+    if (!(error instanceof PubSubError))
+      door.options.log('error', `bug while answering: ${stackOf(error)}`)
+    const refusal = error instanceof PubSubError ? error : new InternalError(error)
+    if (response.headersSent || socket.destroyed) return
+    const hasPassedOver = streaming.get(socket) === true
+    streaming.delete(socket)
+    refuse(response, door.traffic, refusal, {
+      mustClose: hasPassedOver || isAwaitingContinue(response),
+      restBytesMax: DISCARDED_PER_LIMIT * door.options.limits.payloadBytesMax,
+    })
+  }
+}
+
+/** How much of a refused body is read away, as a multiple of what would have been allowed. */
+const DISCARDED_PER_LIMIT = 10
+
+function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
+  switch (request.raw.method) {
+    case 'PUT':
+    case 'POST':
+      return publish(door, request, reply)
+    case 'GET':
+      streaming.set(request.raw.socket, false)
+      return stream(door, request, reply)
+    case 'HEAD':
+      return head(reply.raw, door.traffic)
+    default:
+      throw new BadRequestError('only GET, HEAD, PUT and POST mean something here')
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

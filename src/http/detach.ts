@@ -1,0 +1,72 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/**
+ * Takes a socket out of Node's HTTP layer, as Node itself does for an upgrade: an idle stream then keeps neither parser
+ * nor request nor response, and what the peer sends behind its request is nobody's business any more. Node has no public
+ * way to do it; where its insides are not what is known here, `false` comes back and the socket stays as it is, which
+ * costs memory and nothing else.
+ */
+export function detach(request: IncomingMessage, response: ServerResponse): boolean {
+  const socket = request.socket as HttpSocket
+  const { parser } = socket
+  const listeners = httpListeners(socket)
+  if (!isKnown(parser) || listeners === null) return false
+  // The request may stand on the parser's own stack now, which must unwind first. Until then the response keeps its
+  // socket, so that a request pipelined behind it gets none.
+  setImmediate(() => {
+    if (socket.parser !== parser) return // closed meanwhile: Node has freed the parser
+    response.detachSocket(socket)
+    for (const [event, listener] of listeners) socket.removeListener(event, listener)
+    for (const name of OVERRIDDEN) Reflect.deleteProperty(socket, name)
+    if (parser._consumed) parser.unconsume()
+    parser.remove()
+    for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
+    parser.close()
+    socket.parser = null
+    socket.resume() // what the peer still sends is thrown away
+  })
+  return true
+}
+
+interface HttpParser {
+  [field: string]: unknown
+  _consumed: boolean
+  unconsume(): void
+  remove(): void
+  close(): void
+}
+
+type HttpSocket = Socket & { parser?: HttpParser | null }
+type Listener = (...values: unknown[]) => void
+
+/** What Node's HTTP server listens to on its sockets (lib/_http_server.js, connectionListenerInternal). */
+const HTTP_LISTENERS: Readonly<Record<string, string>> = {
+  data: 'bound socketOnData',
+  end: 'bound socketOnEnd',
+  close: 'bound socketOnClose',
+  drain: 'bound socketOnDrain',
+  error: 'socketOnError',
+  timeout: 'socketOnTimeout',
+  resume: 'onSocketResume',
+  pause: 'onSocketPause',
+}
+
+/** What it puts on the socket itself, for the time being. */
+const OVERRIDDEN = ['on', 'addListener', 'prependListener', 'setEncoding']
+
+/** `null` where one is missing. */
+function httpListeners(socket: Socket): [event: string, listener: Listener][] | null {
+  const found: [string, Listener][] = []
+  for (const [event, name] of Object.entries(HTTP_LISTENERS)) {
+    const listener = socket.rawListeners(event).find((candidate) => candidate.name === name)
+    if (listener === undefined) return null
+    found.push([event, listener as Listener])
+  }
+  return found
+}
+
+function isKnown(parser: HttpParser | null | undefined): parser is HttpParser {
+  if (parser === null || parser === undefined || typeof parser._consumed !== 'boolean') return false
+  return ['unconsume', 'remove', 'close'].every((name) => typeof parser[name] === 'function')
+}

@@ -1,0 +1,86 @@
+import type { AddressList } from '../auth/address-list.ts'
+import type { Authenticator } from '../auth/identity.ts'
+import type { PublishPolicy } from '../auth/publish-policy.ts'
+import type { WebPages } from '../auth/web-pages.ts'
+import type { Hub } from '../hub/hub.ts'
+
+export interface HttpLimits {
+  readonly payloadBytesMax: number
+  /** Nesting of a published object. */
+  readonly jsonDepthMax: number
+  /** Topics in one path. */
+  readonly topicsMax: number
+  /** Comma groups in one subscription. */
+  readonly topicFiltersMax: number
+  /** Request line and headers together. */
+  readonly headBytesMax: number
+  readonly headTimeoutMs: number
+  readonly requestTimeoutMs: number
+  /** 0: no limit. */
+  readonly connectionsMax: number
+  /** 0: no limit. */
+  readonly streamsPerAddressMax: number
+}
+
+export interface HttpOptions {
+  readonly limits: HttpLimits
+  /** Proxies whose X-Forwarded-For counts. */
+  readonly trustedProxies: AddressList
+  /** Substrings of the User-Agent of clients that expect a NUL after every newline. */
+  readonly oldschoolers: readonly string[]
+  /** 401 instead of taking the peer for nobody in particular. */
+  readonly rejectBadCredentials: boolean
+  /** Must not throw. */
+  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** What every handler of the HTTP door needs. */
+export interface HttpDoor {
+  readonly hub: Hub
+  readonly authenticator: Authenticator
+  readonly policy: PublishPolicy
+  readonly webPages: WebPages
+  readonly options: HttpOptions
+  readonly traffic: Traffic
+}
+
+/** What the server tells of itself in every answer, over all ports. */
+export class Traffic {
+  /** Requests so far, the present one included. */
+  requests = 0
+  readonly #hub: Hub
+  readonly #server: string
+  readonly #streamsByAddress = new Map<string, number>()
+
+  constructor(hub: Hub, version: string) {
+    this.#hub = hub
+    this.#server = `PyPubSub/0.7.4 (pubsubd ${version})`
+  }
+
+  /** Names and values in turn, as `writeHead` takes them. */
+  headers(): string[] {
+    const subscribers = String(this.#hub.subscriberCount)
+    return [
+      'Server',
+      this.#server,
+      'X-Subscribers',
+      subscribers,
+      'X-Requests',
+      String(this.requests),
+    ]
+  }
+
+  streamsOf(address: string): number {
+    return this.#streamsByAddress.get(address) ?? 0
+  }
+
+  streamOpened(address: string): void {
+    this.#streamsByAddress.set(address, this.streamsOf(address) + 1)
+  }
+
+  streamClosed(address: string): void {
+    const left = this.streamsOf(address) - 1
+    if (left === 0) this.#streamsByAddress.delete(address)
+    else this.#streamsByAddress.set(address, left)
+  }
+}

@@ -1,0 +1,49 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Login, LoginResult } from '../auth/identity.ts'
+import type { HttpDoor } from './door.ts'
+import { BadCredentialsError, DirectoryUnavailableError } from './errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What came of its Basic credentials, once somebody has asked. */
+    loginResult: LoginResult | null
+  }
+}
+
+/**
+ * Who a request comes from. `null`: nobody in particular, which bad credentials come to as well unless they are refused.
+ * @throws {BadCredentialsError} they are wrong, and `clients.bad_credentials` says to refuse.
+ * @throws {DirectoryUnavailableError} nobody could tell, and `clients.bad_credentials` says to refuse.
+ */
+export async function identify(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Login | null> {
+  if (request.headers.authorization === undefined) return null
+  const result = await login(request, reply)
+  if (result?.type === 'accepted') return result.login
+  if (!door.options.rejectBadCredentials) return null
+  if (result?.type === 'unavailable')
+    throw new DirectoryUnavailableError(
+      'the directory that knows your name cannot be asked now, try again later',
+    )
+  throw new BadCredentialsError(
+    'user name or password is wrong, or the Authorization header is not Basic',
+  )
+}
+
+/** `null`: the header is malformed, or of another scheme. */
+function login(request: FastifyRequest, reply: FastifyReply): Promise<LoginResult | null> {
+  return new Promise((resolve) => {
+    const decided = () => resolve(request.loginResult)
+    // @fastify/basic-auth is typed as a hook; it is a function of three arguments.
+    ;(request.server.basicAuth as unknown as BasicAuth)(request, reply, decided)
+  })
+}
+
+type BasicAuth = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  next: (error?: Error) => void,
+) => void

@@ -1,0 +1,57 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ANONYMOUS } from '../auth/identity.ts'
+import { answer } from './answer.ts'
+import { readBody } from './body.ts'
+import type { HttpDoor } from './door.ts'
+import { ForbiddenError, RECEIVED, ReservedPathError } from './errors.ts'
+import { sendContinue } from './expectation.ts'
+import { identify } from './identify.ts'
+import { readJsonObject } from './json-object.ts'
+import { isTls, peerAddress } from './peer.ts'
+import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
+
+/**
+ * PUT or POST. The order of the checks is part of the protocol: who may not publish is not told whether the payload is
+ * right, and its body is not read.
+ * @throws {PubSubError} why nothing was published.
+ */
+export async function publish(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const { limits, rejectBadCredentials } = door.options
+  const { raw } = request
+  const path = decodePath(request.originalUrl)
+  if (isReserved(path))
+    throw new ReservedPathError(
+      "paths that begin with /-/ are the server's own, nothing can be published there",
+    )
+  const { topics, segments, isPrivate } = publishedTopics(path, limits)
+  // A directory may have to be asked, so nobody is, unless the answer can change the outcome.
+  const asksWho = rejectBadCredentials || door.policy.dependsOnIdentity(segments)
+  const login = asksWho ? await identify(door, request, reply) : null
+  const peer = {
+    address: peerAddress(raw, door.options.trustedProxies),
+    identity: login?.identity ?? ANONYMOUS,
+  }
+  if (!door.policy.mayPublish(segments, peer))
+    throw new ForbiddenError('not among clients.payloaders')
+  const { origin, host, 'sec-fetch-site': secFetchSite } = raw.headers
+  if (
+    !door.webPages.mayPublish({
+      origin,
+      secFetchSite: secFetchSite as string | undefined,
+      host,
+      isTls: isTls(raw),
+    })
+  )
+    throw new ForbiddenError('the web page that sends this is not in server.cors.origins')
+
+  sendContinue(reply.raw)
+  const body = await readBody(raw, limits.payloadBytesMax)
+  if (body === null) return // cut off: there is nobody to answer
+  const payload = { type: 'json-object', text: readJsonObject(body, limits.jsonDepthMax) } as const
+  const { events } = await door.hub.publish([{ topics, isPrivate, path, payload }])
+  answer(reply.raw, door.traffic, 202, RECEIVED, ['X-Pubsub-Cursor', events[0]!.cursor])
+}

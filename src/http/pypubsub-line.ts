@@ -1,0 +1,69 @@
+import type { Closing, Gap } from '../hub/encoding.ts'
+import type { PublishedEvent } from '../hub/event.ts'
+
+/**
+ * An event as old clients read it: the payload's own text, then the server's members, spaced as Python's `json.dumps`
+ * does. Every line of this file is pure ASCII, since those clients decode each network read by itself and would lose a
+ * character that is split (pypubsub.md §4).
+ */
+export function eventLine(event: PublishedEvent): string {
+  const { payload, topics, path, cursor, publishedAtMs } = event
+  const members = payload.text.slice(0, -1) // the closing brace comes behind ours
+  const comma = EMPTY_OBJECT.test(payload.text) ? '' : ', '
+  return asciiOnly(
+    `${members}${comma}"pubsub_timestamp": ${epochSeconds(publishedAtMs)}, ` +
+      `"pubsub_topics": [${topics.map((topic) => JSON.stringify(topic)).join(', ')}], ` +
+      `"pubsub_path": ${JSON.stringify(path)}, "pubsub_cursor": "${cursor}"}\n`,
+  )
+}
+
+export function keepAliveLine(nowMs: number): string {
+  return `{"stillalive": ${epochSeconds(nowMs)}}\n`
+}
+
+/** Tells that continuity broke, never how many events are missing: some may have been private. */
+export function gapLine(gap: Gap, nowMs: number): string {
+  return controlLine(nowMs, 'gap', { reason: gap.reason, resumes_at: gap.cursor })
+}
+
+export function closingLine({ reason, cursor, retryAfterMs }: Closing, nowMs: number): string {
+  return controlLine(nowMs, 'closing', { reason, cursor, retry_after_ms: retryAfterMs })
+}
+
+/** What `clients.oldschoolers` get: a NUL behind every newline. */
+export function oldSchool(line: string): string {
+  return `${line}\0`
+}
+
+/** A line as one HTTP chunk (RFC 9112 §7.1). It is ASCII, so its characters are its bytes. */
+export function chunked(line: string): string {
+  return `${line.length.toString(16)}\r\n${line}\r\n`
+}
+
+const EMPTY_OBJECT = /^\{\s*\}$/
+
+/** A keep-alive with something to say: old clients skip it, because they look for `stillalive`. */
+function controlLine(nowMs: number, name: string, says: object): string {
+  return asciiOnly(`{"stillalive": ${epochSeconds(nowMs)}, "${name}": ${JSON.stringify(says)}}\n`)
+}
+
+/** Always with a fraction, as Python prints a float: `1588132959.0`. */
+function epochSeconds(ms: number): string {
+  const seconds = ms / 1000
+  return Number.isInteger(seconds) ? `${seconds}.0` : `${seconds}`
+}
+
+/** Outside ASCII there are only characters of strings in JSON, and any of those may be written as an escape. */
+function asciiOnly(line: string): string {
+  return NON_ASCII.test(line) ? line.replace(NON_ASCII_RUNS, escaped) : line
+}
+
+const NON_ASCII = /[^\0-\x7f]/
+const NON_ASCII_RUNS = /[^\0-\x7f]+/g
+
+function escaped(characters: string): string {
+  let escapes = ''
+  for (let at = 0; at < characters.length; at++)
+    escapes += `\\u${characters.charCodeAt(at).toString(16).padStart(4, '0')}`
+  return escapes
+}

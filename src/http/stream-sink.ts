@@ -1,0 +1,37 @@
+import type { Socket } from 'node:net'
+import type { CloseReason, Sink } from '../hub/encoding.ts'
+
+/** A stream's bytes go straight to its socket: what Node's HTTP layer would do for each chunk has been done for all. */
+export class StreamSink implements Sink {
+  readonly #socket: Socket
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  write(batch: Uint8Array): boolean {
+    return this.#socket.write(batch)
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  get takenBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength
+  }
+
+  /**
+   * Without the last chunk of HTTP: at a clean end asfpy's `listen()` fails for good, after a cut it reconnects.
+   * What is queued still goes out, to a peer that reads it soon.
+   */
+  end(reason: CloseReason, farewell: Uint8Array): void {
+    const socket = this.#socket
+    socket.end(farewell)
+    if (reason === 'stalled') socket.destroy()
+    else setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  }
+}
+
+/** How long a closed stream may take to read its last bytes, in ms. PyPubSub's readers are gone after 9 s at the latest. */
+const LINGER_MS = 5_000

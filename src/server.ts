@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { AclUsers, type AclUser } from './auth/acl-users.ts'
+import { AddressList } from './auth/address-list.ts'
+import { LdapDirectory } from './auth/ldap-directory.ts'
+import { Logins } from './auth/logins.ts'
+import { PublishPolicy } from './auth/publish-policy.ts'
+import { WebPages } from './auth/web-pages.ts'
+import type { Settings } from './config/schema.ts'
+import { httpServers } from './http/app.ts'
+import { Traffic } from './http/door.ts'
+import { Hub } from './hub/hub.ts'
+import { MemoryEventLog } from './log/memory.ts'
+import { log } from './ops/logger.ts'
+
+export const VERSION: string = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+).version
+
+export interface RunningServer {
+  /** Where it listens, e.g. `http://0.0.0.0:2069`. */
+  readonly urls: readonly string[]
+  /** Open streams are judged by these users before it returns. */
+  replaceUsers(users: readonly AclUser[]): void
+  /** Refuses new connections, tells the open streams, and returns when they are gone, or soon anyway. */
+  stop(): Promise<void>
+}
+
+/**
+ * The composition root: every room gets its slice of the settings.
+ * @throws {OptionError} a setting cannot work. {Error} a port cannot be opened.
+ */
+export async function startServer(
+  settings: Settings,
+  users: readonly AclUser[],
+): Promise<RunningServer> {
+  const { server, clients, limits } = settings
+  const eventLog = new MemoryEventLog(server.backlog)
+  const hub = new Hub(eventLog, {
+    queueBytesMax: limits.queueBytesMax,
+    stallTimeoutMs: limits.stallTimeoutMs,
+    topicFiltersMax: limits.topicFiltersTotalMax,
+  })
+  const publishers = addressList(clients.payloaders)
+  const trustedProxies = addressList(clients.trustProxy)
+  const directory =
+    clients.ldap === null
+      ? null
+      : new LdapDirectory({ ...clients.ldap, ca: clients.ldap.caPem }, log)
+  const logins = new Logins(new AclUsers(users), directory)
+  const { plain, secure } = await httpServers(
+    {
+      hub,
+      authenticator: logins,
+      policy: new PublishPolicy({ publishers, secureTopics: clients.secureTopics }),
+      webPages: new WebPages({ hostnames: server.hostnames, corsOrigins: server.cors.origins }),
+      traffic: new Traffic(hub, VERSION),
+      options: {
+        limits: { ...limits, payloadBytesMax: server.payloadBytesMax },
+        trustedProxies,
+        oldschoolers: clients.oldschoolers,
+        rejectBadCredentials: clients.badCredentials === 'reject',
+        log,
+      },
+    },
+    server.tls === null ? null : { cert: server.tls.certPem, key: server.tls.keyPem },
+  )
+  if (clients.trustProxy.length === 0 && LOOPBACK.some((address) => publishers.includes(address)))
+    log(
+      'warn',
+      'clients.payloaders lists a loopback address and clients.trust_proxy is empty: ' +
+        'behind a reverse proxy on this machine everybody could publish',
+    )
+
+  const listening: Server[] = []
+  try {
+    const urls = [await listen(plain, 'http', server.bind, server.port)]
+    listening.push(plain)
+    if (secure !== null && server.tls !== null) {
+      urls.push(await listen(secure, 'https', server.bind, server.tls.port))
+      listening.push(secure)
+    }
+    return {
+      urls,
+      replaceUsers: (replacement) => logins.replace(replacement),
+      stop: () => stop(listening, hub, eventLog, directory),
+    }
+  } catch (error) {
+    await stop(listening, hub, eventLog, directory)
+    throw error
+  }
+}
+
+const LOOPBACK = ['127.0.0.1', '::1']
+
+/** How long peers may take to read their last bytes at a stop, in ms: the process must be gone within 3 s. */
+const STOP_MS = 1_500
+
+/** @throws {OptionError} naming the setting. */
+function addressList(
+  texts: readonly { readonly text: string; readonly where: string }[],
+): AddressList {
+  for (const { text, where } of texts) {
+    try {
+      void new AddressList([text])
+    } catch (error) {
+      throw new Error(`${where}: ${(error as Error).message}`, { cause: error })
+    }
+  }
+  return new AddressList(texts.map(({ text }) => text))
+}
+
+async function listen(server: Server, scheme: string, host: string, port: number): Promise<string> {
+  server.listen({ host, port, backlog: LISTEN_BACKLOG, ipv6Only: true })
+  await once(server, 'listening')
+  const { address, port: actual } = server.address() as AddressInfo
+  return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${actual}`
+}
+
+/** Connections the kernel holds for us while we are busy: thousands may come back at once after a restart. */
+const LISTEN_BACKLOG = 4_096
+
+async function stop(
+  servers: readonly Server[],
+  hub: Hub,
+  eventLog: MemoryEventLog,
+  directory: LdapDirectory | null,
+): Promise<void> {
+  // First the ports, so that whoever comes back is refused rather than cut off again.
+  const closed = servers.map((server) => {
+    server.close()
+    return once(server, 'close')
+  })
+  hub[Symbol.dispose]()
+  const deadline = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())
+  await Promise.race([Promise.all(closed), deadline])
+  for (const server of servers) server.closeAllConnections()
+  await eventLog[Symbol.asyncDispose]()
+  await directory?.[Symbol.asyncDispose]()
+}

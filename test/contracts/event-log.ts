@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Cursor, Position, Publication, PublishedEvent } from '../../src/hub/event.ts'
+import type { EventLog } from '../../src/hub/event-log.ts'
+
+export interface LogUnderTest extends AsyncDisposable {
+  readonly log: EventLog
+  /** Moves the clock the log looks at, in ms. */
+  passTime(ms: number): void
+}
+
+export interface LogOptions {
+  readonly eventsMax: number
+  readonly maxAgeMs: number
+}
+
+export function publication(path: string, payload: object = {}): Publication {
+  const topics = path.split('/').filter((topic) => topic !== '')
+  const isPrivate = topics[0] === 'private'
+  return {
+    topics: isPrivate ? topics.slice(1) : topics,
+    isPrivate,
+    path,
+    payload: { type: 'json-object', text: JSON.stringify(payload) },
+  }
+}
+
+/** What every engine promises. `open` makes an empty log. */
+export function eventLogContract(
+  name: string,
+  open: (options: LogOptions) => Promise<LogUnderTest>,
+): void {
+  const plenty = { eventsMax: 1_000, maxAgeMs: 0 }
+
+  test(`${name}: an event keeps what was published and gets a position, a cursor and a time`, async () => {
+    await using opened = await open(plenty)
+    const given = publication('/private/fruits/apples/apples', { n: 1 })
+    const [event] = await opened.log.append([given])
+    const { position, cursor, publishedAtMs, ...kept } = event!
+    assert.deepEqual(kept, given)
+    assert.equal(position, opened.log.head)
+    assert.match(cursor, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    assert.ok(Number.isSafeInteger(publishedAtMs))
+  })
+
+  test(`${name}: batches that are appended together are committed in the order they came, each whole`, async () => {
+    await using opened = await open(plenty)
+    const batches = await Promise.all(
+      [1, 2, 3].map((n) => opened.log.append([publication(`/${n}/a`), publication(`/${n}/b`)])),
+    )
+    const all = await readAll(opened.log)
+    assert.deepEqual(all.map(pathOf), ['/1/a', '/1/b', '/2/a', '/2/b', '/3/a', '/3/b'])
+    assert.deepEqual(batches.flat(), all)
+  })
+
+  test(`${name}: a commit is told once, in order, before its publisher hears of it`, async () => {
+    await using opened = await open(plenty)
+    const told: string[] = []
+    using _listener = opened.log.onCommit((events, head) => {
+      told.push(...events.map(pathOf))
+      assert.equal(head, opened.log.head)
+      assert.equal(events.at(-1)?.position, head)
+    })
+    await opened.log.append([publication('/a')])
+    assert.deepEqual(told, ['/a'])
+    await Promise.all([
+      opened.log.append([publication('/b')]),
+      opened.log.append([publication('/c')]),
+    ])
+    assert.deepEqual(told, ['/a', '/b', '/c'])
+  })
+
+  test(`${name}: a listener that is disposed of hears no more`, async () => {
+    await using opened = await open(plenty)
+    let told = 0
+    opened.log.onCommit(() => told++)[Symbol.dispose]()
+    await opened.log.append([publication('/a')])
+    assert.equal(told, 0)
+  })
+
+  test(`${name}: the head moves only with a commit`, async () => {
+    await using opened = await open(plenty)
+    const before = opened.log.head
+    const appended = opened.log.append([publication('/a')])
+    assert.equal(opened.log.head, before)
+    await appended
+    assert.ok(opened.log.head > before)
+  })
+
+  test(`${name}: reading after a position skips the event it belongs to`, async () => {
+    await using opened = await open(plenty)
+    const [first, second] = await opened.log.append([publication('/a'), publication('/b')])
+    assert.deepEqual(await readAll(opened.log, first!.position), [second])
+  })
+
+  test(`${name}: reading after the head gives nothing`, async () => {
+    await using opened = await open(plenty)
+    await opened.log.append([publication('/a')])
+    assert.deepEqual(await readAll(opened.log, opened.log.head), [])
+  })
+
+  test(`${name}: reading until a position stops with the event it belongs to`, async () => {
+    await using opened = await open(plenty)
+    const events = await opened.log.append(['/a', '/b', '/c'].map((path) => publication(path)))
+    const pages = await Array.fromAsync(
+      opened.log.read(0 as Position, { until: events[1]!.position, pageBytes: 1e6 }),
+    )
+    assert.deepEqual(
+      pages.flatMap((page) => page.events),
+      events.slice(0, 2),
+    )
+    assert.equal(pages.at(-1)?.reached, events[1]!.position)
+  })
+
+  test(`${name}: a page ends with the event that reaches its size, and the next goes on behind it`, async () => {
+    await using opened = await open(plenty)
+    const events = await opened.log.append(
+      [1, 2, 3].map((n) => publication('/a', { text: 'x'.repeat(100), n })),
+    )
+    const pages = await Array.fromAsync(opened.log.read(0 as Position, { pageBytes: 101 }))
+    assert.deepEqual(
+      pages.map((page) => page.events),
+      [[events[0]!], [events[1]!], [events[2]!]],
+    )
+    assert.deepEqual(
+      pages.map((page) => page.reached),
+      events.map((event) => event.position),
+    )
+  })
+
+  test(`${name}: a filter leaves out what does not match, and the position moves past it`, async () => {
+    await using opened = await open(plenty)
+    const events = await opened.log.append(
+      ['/fruits/apples', '/fruits', '/apples/fruits/red', '/private/fruits/apples', '/nuts'].map(
+        (path) => publication(path),
+      ),
+    )
+    const filters = [
+      { topics: ['apples', 'fruits'], privateOnly: false },
+      { topics: ['none'], privateOnly: false },
+    ]
+    const pages = await Array.fromAsync(opened.log.read(0 as Position, { filters, pageBytes: 1e6 }))
+    assert.deepEqual(
+      pages.flatMap((page) => page.events.map(pathOf)),
+      ['/fruits/apples', '/apples/fruits/red', '/private/fruits/apples'],
+    )
+    assert.equal(pages.at(-1)?.reached, events.at(-1)!.position)
+  })
+
+  test(`${name}: a filter for private events leaves out the public ones`, async () => {
+    await using opened = await open(plenty)
+    await opened.log.append([
+      publication('/a'),
+      publication('/private/a'),
+      publication('/private/b'),
+    ])
+    const read = opened.log.read(0 as Position, {
+      filters: [{ topics: ['a'], privateOnly: true }],
+      pageBytes: 1e6,
+    })
+    const pages = await Array.fromAsync(read)
+    assert.deepEqual(
+      pages.flatMap((page) => page.events.map(pathOf)),
+      ['/private/a'],
+    )
+  })
+
+  test(`${name}: a reader gets what is committed while it reads`, async () => {
+    await using opened = await open(plenty)
+    await opened.log.append([publication('/a'), publication('/b')])
+    const seen: string[] = []
+    for await (const page of opened.log.read(0 as Position, { pageBytes: 1 })) {
+      seen.push(...page.events.map(pathOf))
+      if (seen.length === 1) await opened.log.append([publication('/c')])
+    }
+    assert.deepEqual(seen, ['/a', '/b', '/c'])
+  })
+
+  test(`${name}: only the newest events are kept, and the oldest kept one is known`, async () => {
+    await using opened = await open({ eventsMax: 2, maxAgeMs: 0 })
+    const events = await opened.log.append(['/a', '/b', '/c'].map((path) => publication(path)))
+    assert.deepEqual(await readAll(opened.log), events.slice(1))
+    assert.equal(opened.log.status.oldest, events[1]!.position)
+  })
+
+  test(`${name}: an event past its age is not read any more`, async () => {
+    await using opened = await open({ eventsMax: 10, maxAgeMs: 1_000 })
+    await opened.log.append([publication('/old')])
+    opened.passTime(600)
+    const [young] = await opened.log.append([publication('/young')])
+    opened.passTime(600)
+    assert.deepEqual(await readAll(opened.log), [young])
+    assert.equal(opened.log.status.oldest, young!.position)
+  })
+
+  test(`${name}: a log that keeps nothing has its oldest event in the future`, async () => {
+    await using opened = await open({ eventsMax: 0, maxAgeMs: 0 })
+    const [event] = await opened.log.append([publication('/a')])
+    assert.deepEqual(await readAll(opened.log), [])
+    assert.equal(opened.log.status.oldest, event!.position + 1)
+    assert.deepEqual(opened.log.resolve(event!.cursor), { type: 'found', at: event!.position })
+  })
+
+  test(`${name}: the cursor of an event is found while everything after it is kept, and expired then`, async () => {
+    await using opened = await open({ eventsMax: 2, maxAgeMs: 0 })
+    const events = await opened.log.append(
+      ['/a', '/b', '/c', '/d'].map((path) => publication(path)),
+    )
+    assert.deepEqual(
+      events.map((event) => opened.log.resolve(event.cursor).type),
+      ['expired', 'found', 'found', 'found'],
+    )
+    assert.deepEqual(opened.log.resolve(events[2]!.cursor), {
+      type: 'found',
+      at: events[2]!.position,
+    })
+  })
+
+  test(`${name}: the cursor of a place leads there, and looks different every time`, async () => {
+    await using opened = await open(plenty)
+    const [event] = await opened.log.append([publication('/a')])
+    const [one, two] = [opened.log.cursorOf(event!.position), opened.log.cursorOf(event!.position)]
+    assert.notEqual(one, two)
+    assert.notEqual(one, event!.cursor)
+    for (const cursor of [one, two])
+      assert.deepEqual(opened.log.resolve(cursor), { type: 'found', at: event!.position })
+  })
+
+  test(`${name}: cursors of another log, made-up and damaged ones are foreign`, async () => {
+    await using opened = await open(plenty)
+    await using other = await open(plenty)
+    const [event] = await opened.log.append([publication('/a')])
+    const [elsewhere] = await other.log.append([publication('/a')])
+    const damaged = event!.cursor.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))
+    for (const cursor of [
+      elsewhere!.cursor,
+      'f02b4908-755f-4455-a215-d1627f190110',
+      damaged,
+      '',
+      'x'.repeat(36),
+    ])
+      assert.deepEqual(opened.log.resolve(cursor as Cursor), { type: 'foreign' }, cursor)
+  })
+
+  test(`${name}: a time leads to the first event at or after it, the future to the head`, async () => {
+    await using opened = await open(plenty)
+    const [first] = await opened.log.append([publication('/a')])
+    opened.passTime(1_000)
+    const [second] = await opened.log.append([publication('/b')])
+    const after = async (timeMs: number) => readAll(opened.log, await opened.log.positionAt(timeMs))
+    assert.deepEqual(await after(0), [first, second])
+    assert.deepEqual(await after(first!.publishedAtMs), [first, second])
+    assert.deepEqual(await after(first!.publishedAtMs + 1), [second])
+    assert.deepEqual(await after(second!.publishedAtMs), [second])
+    assert.equal(await opened.log.positionAt(second!.publishedAtMs + 1), opened.log.head)
+  })
+
+  test(`${name}: times never decrease, though the clock is set back`, async () => {
+    await using opened = await open(plenty)
+    const [first] = await opened.log.append([publication('/a')])
+    opened.passTime(-3_600_000)
+    const [second] = await opened.log.append([publication('/b')])
+    assert.ok(second!.publishedAtMs >= first!.publishedAtMs)
+  })
+
+  test(`${name}: a log that is closed refuses what comes, also what has been waiting`, async () => {
+    const opened = await open(plenty)
+    const waiting = opened.log.append([publication('/a')])
+    const refused = assert.rejects(waiting, { code: 'LOG_UNAVAILABLE' })
+    await opened[Symbol.asyncDispose]()
+    await refused
+    await assert.rejects(opened.log.append([publication('/b')]), { code: 'LOG_UNAVAILABLE' })
+  })
+}
+
+async function readAll(log: EventLog, after = 0 as Position): Promise<PublishedEvent[]> {
+  const pages = await Array.fromAsync(log.read(after, { pageBytes: 65_536 }))
+  return pages.flatMap((page) => page.events)
+}
+
+function pathOf(event: PublishedEvent): string {
+  return event.path
+}
