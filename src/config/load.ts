@@ -1,0 +1,26 @@
+import { shownKey, type Place } from './place.ts'
+import { SETTINGS, type Settings } from './schema.ts'
+import { readTextFile } from './text-file.ts'
+import { Warnings } from './warnings.ts'
+import { parseYaml } from './yaml.ts'
+
+/**
+ * Reads `pubsub.yaml`.
+ * @throws {ConfigError} its message names file, line and key, what is wrong, and what to do.
+ */
+export function loadSettings(file: string): {
+  readonly settings: Settings
+  readonly warnings: readonly string[]
+} {
+  const { root, duplicateKeys } = parseYaml(readTextFile(file), file)
+  const warnings = new Warnings()
+  for (const { key, line, firstLine } of duplicateKeys)
+    warnings.add(
+      `${file}, line ${line}: the key ${shownKey(key)} is given again (first on line ${firstLine}). The last one counts`,
+    )
+  const place: Place = { file, line: root.line, path: '', warnings }
+  const settings = SETTINGS.read(root, place)
+  if (settings.clients.payloaders.length === 0)
+    warnings.add(`${file}: clients.payloaders lists no address, so nobody may publish by address`)
+  return { settings, warnings: warnings.texts }
+}

@@ -1,0 +1,37 @@
+import { ConfigError } from './config-error.ts'
+import type { Warnings } from './warnings.ts'
+
+/** Longest piece of a file's text that a message repeats, in characters. */
+const SHOWN_MAX = 60
+
+/** Where a value stands: how every message about it begins. */
+export interface Place {
+  readonly file: string
+  readonly line: number
+  /** Keys from the top, `server.port`; empty for the whole file. */
+  readonly path: string
+  readonly warnings: Warnings
+}
+
+export function placeBelow(place: Place, key: string, line: number): Place {
+  const name = shownKey(key)
+  return { ...place, line, path: place.path === '' ? name : `${place.path}.${name}` }
+}
+
+export function describePlace({ file, line, path }: Place): string {
+  return `${file}, line ${line}: ${path || 'the file'}`
+}
+
+export function refuse(place: Place, problem: string, cause?: unknown): never {
+  throw new ConfigError(`${describePlace(place)} ${problem}`, { cause })
+}
+
+/** Text from a file as a message shows it: quoted and short. */
+export function shown(text: string): string {
+  return JSON.stringify(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text)
+}
+
+/** An ordinary key stands in a message as it is, any other quoted. */
+export function shownKey(key: string): string {
+  return /^[\w-]{1,60}$/.test(key) ? key : shown(key)
+}

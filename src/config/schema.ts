@@ -1,0 +1,139 @@
+import { ldap } from './ldap.ts'
+import { refuse, shown, type Place } from './place.ts'
+import { optional, required, section, sectionReader, setting, type Setting } from './section.ts'
+import { tls } from './tls.ts'
+import { bytes, duration, integer, list, oneOf, placedText, text, type Reader } from './values.ts'
+import type { YamlNode } from './yaml.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+
+/** Longest time a timer of Node can wait, in whole days and ms. */
+const TIMER_MS_MAX = 24 * 86_400_000
+
+/** 100 years, in ms: any longer is surely a mistake. */
+const AGE_MS_MAX = 36_500 * 86_400_000
+
+const serverSection = sectionReader({
+  /** Every IPv4 interface, as PyPubSub. */
+  bind: setting('bind', '0.0.0.0', text),
+  /** PyPubSub's. 0 takes any free port. */
+  port: setting('port', 2069, integer(0, 65_535)),
+  /** PyPubSub's: 100 KiB of request body hold any commit or mail notice. The whole body is held in memory. */
+  payloadBytesMax: setting('max_payload_size', 100 * KIB, bytes(1, 64 * MIB)),
+  /** HTTPS on a second port. Off: it needs a certificate. */
+  tls: optional('tls', tls),
+  backlog: section('backlog', {
+    /** Events kept for replay. 0 switches replay off, as PyPubSub does unless told otherwise. */
+    eventsMax: setting('size', 0, integer(0, 100_000_000)),
+    /** Older events are not replayed. 0: no limit, as PyPubSub. */
+    maxAgeMs: setting('max_age', 0, duration(0, AGE_MS_MAX)),
+    /** Memory that kept events may take: a machine with 1 GiB can spare a quarter. */
+    bytesMax: setting('max_bytes', 256 * MIB, bytes(64 * KIB, 1024 * GIB)),
+    storage: unsupported(
+      'storage',
+      'remove it to keep the backlog in memory until the next restart',
+    ),
+  }),
+  /** File that holds the process id while the server runs. None: service managers know it already. */
+  pidFile: optional('pid_file', text),
+  /** Names by which browsers reach us, in lower case. None: our own pages work by address and as localhost. */
+  hostnames: setting('hostnames', [], list(hostname)),
+  cors: section('cors', {
+    /** Web pages that may read and publish. None: only pages of our own. */
+    origins: setting('origins', [], list(origin)),
+  }),
+})
+
+const server: Reader<ReturnType<typeof serverSection>> = (node, place) => {
+  const settings = serverSection(node, place)
+  if (settings.tls !== null && settings.tls.port === settings.port && settings.port !== 0)
+    refuse(place, `has the same port ${settings.port} twice; tls.port must be another one`)
+  return settings
+}
+
+const clientsSection = sectionReader({
+  /** Addresses that may publish. None: nobody, as only the operator knows who should. */
+  payloaders: setting('payloaders', [], list(placedText)),
+  /** Parts of `User-Agent` whose streams get a NUL after every newline. None: only very old clients want it. */
+  oldschoolers: setting('oldschoolers', [], list(text)),
+  /** Topics only named users may publish to. None, as PyPubSub. */
+  secureTopics: setting('secure_topics', [], secureTopics),
+  /** What a wrong login is: nobody in particular, for compatibility, or refused with 401. */
+  badCredentials: setting('bad_credentials', 'anonymous', oneOf('anonymous', 'reject')),
+  /** Addresses whose forwarded headers are believed. None: anybody can write such headers. */
+  trustProxy: setting('trust_proxy', [], list(placedText)),
+  /** Logins that the ACL file does not know. Off: it needs a directory. */
+  ldap: optional('ldap', ldap),
+})
+
+const limitsSection = section('limits', {
+  /** Maps and lists within each other in a payload. Python's parser, and so every old listener, fails from about 980. */
+  jsonDepthMax: setting('json_depth', 900, integer(1, 5_000)),
+  /** Request line and headers, in bytes: 64 KiB hold any path that other servers would pass on. */
+  headBytesMax: setting('head_bytes', 64 * KIB, bytes(KIB, MIB)),
+  /** Topics in one path or topic filter: more than a request head holds of useful length. */
+  topicsMax: setting('topics', 4_096, integer(1, 65_536)),
+  /** Topic filters (comma groups) in one subscription. */
+  topicFiltersMax: setting('topic_filters', 4_096, integer(1, 65_536)),
+  /** Topic filters of all open streams together: some hundred MiB of index at worst. */
+  topicFiltersTotalMax: setting('topic_filters_total', 1_000_000, integer(1, 100_000_000)),
+  /** Open streams of one address. 0: no limit, as many clients may share a proxy's. */
+  streamsPerAddressMax: setting('streams_per_address', 0, integer(0, 10_000_000)),
+  /** Unsent bytes of one subscriber: a second of a busy stream. One event larger than that still passes alone. */
+  queueBytesMax: setting('queue_bytes', MIB, bytes(KIB, GIB)),
+  /**
+   * Time in which a subscriber's peer takes no byte until it is closed. The kernel reports progress late: a reader that
+   * steadily takes 30 KB/s was seen to look motionless for 47 s.
+   */
+  stallTimeoutMs: setting('stall_timeout', 300_000, duration(100, TIMER_MS_MAX)),
+  /** Time for a request line and headers to arrive: slow mobile links need a few seconds. */
+  headTimeoutMs: setting('head_timeout', 20_000, duration(100, TIMER_MS_MAX)),
+  /** Time for a whole request to arrive: 100 KiB at 2 KB/s. */
+  requestTimeoutMs: setting('request_timeout', 60_000, duration(100, TIMER_MS_MAX)),
+  /** Open connections. 0: no limit but the operating system's. */
+  connectionsMax: setting('connections', 0, integer(0, 10_000_000)),
+})
+
+/**
+ * Every setting: its key in `pubsub.yaml`, its default, its type and range, and why the default is what it is.
+ * Numbers without a unit are counts.
+ */
+export const SETTINGS = section('', {
+  server: required('server', server),
+  clients: required('clients', clientsSection),
+  limits: limitsSection,
+  sqs: unsupported('sqs', 'remove the section'),
+})
+
+export type Settings = ReturnType<typeof SETTINGS.read>
+
+/** A key of PyPubSub's that we know and do not serve: going on without it would lose events silently. */
+function unsupported(key: string, advice: string): Setting<null> {
+  return optional(key, (_node, place) => refuse(place, `is not supported yet; ${advice}`))
+}
+
+/** As browsers send it: they compare text, so another spelling of the same origin would never match. */
+function origin(node: YamlNode, place: Place): string {
+  const value = text(node, place)
+  if (/^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value) return value
+  return refuse(place, `must list exact origins such as "https://a.example", not ${shown(value)}`)
+}
+
+function hostname(node: YamlNode, place: Place): string {
+  const value = text(node, place)
+  if (/^[\w-]+(\.[\w-]+)*$/.test(value)) return value.toLowerCase()
+  return refuse(place, `must list host names such as pubsub.example.org, not ${shown(value)}`)
+}
+
+/** PyPubSub takes a single topic without a list and then secures nothing; whoever writes it counts on it. */
+function secureTopics(node: YamlNode, place: Place): readonly string[] {
+  return node.type === 'scalar' ? [secureTopic(node, place)] : list(secureTopic)(node, place)
+}
+
+function secureTopic(node: YamlNode, place: Place): string {
+  const topic = text(node, place)
+  if (!topic.includes('/')) return topic
+  return refuse(place, `must list single topics, and no topic has a slash, as ${shown(topic)} does`)
+}

@@ -1,0 +1,75 @@
+import { nearestName } from './nearest-name.ts'
+import { placeBelow, refuse, type Place } from './place.ts'
+import { entriesOf, isGiven, type Reader } from './values.ts'
+import type { YamlNode } from './yaml.ts'
+
+/** One key of a section: its name in the file and what its value becomes. */
+export interface Setting<T> {
+  readonly key: string
+  /** `undefined`: the key is not there. The place is the setting's own. */
+  readonly read: (node: YamlNode | undefined, place: Place) => T
+}
+
+type Fields = Readonly<Record<string, Setting<unknown>>>
+
+/** What a section's settings become, under the names the program uses. */
+type Values<F extends Fields> = {
+  readonly [Name in keyof F]: F[Name] extends Setting<infer T> ? T : never
+}
+
+export function setting<T>(key: string, fallback: NoInfer<T>, reader: Reader<T>): Setting<T> {
+  return { key, read: (node, place) => (isGiven(node) ? reader(node, place) : fallback) }
+}
+
+export function optional<T>(key: string, reader: Reader<T>): Setting<T | null> {
+  return setting<T | null>(key, null, reader)
+}
+
+export function required<T>(key: string, reader: Reader<T>): Setting<T> {
+  return {
+    key,
+    read: (node, place) =>
+      isGiven(node)
+        ? reader(node, place)
+        : refuse(place, 'is missing; it has no default and must be given'),
+  }
+}
+
+/** A section that need not be there: then all its settings have their defaults. */
+export function section<F extends Fields>(key: string, fields: F): Setting<Values<F>> {
+  const reader = sectionReader(fields)
+  return {
+    key,
+    read: (node, place) =>
+      reader(isGiven(node) ? node : { type: 'map', entries: new Map(), line: place.line }, place),
+  }
+}
+
+/** Reads a map that has these settings; warns of any other key. */
+export function sectionReader<F extends Fields>(fields: F): Reader<Values<F>> {
+  const names = Object.values(fields).map((field) => field.key)
+  return (node, place) => {
+    const entries = entriesOf(node, place)
+    for (const [key, { line }] of entries)
+      if (!names.includes(key)) warnOfUnknownKey(key, names, placeBelow(place, key, line), place)
+    const values: Record<string, unknown> = {}
+    for (const [name, { key, read }] of Object.entries(fields)) {
+      const entry = entries.get(key)
+      values[name] = read(entry?.value, placeBelow(place, key, entry?.line ?? place.line))
+    }
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop gave each name its value
+    return values as Values<F>
+  }
+}
+
+function warnOfUnknownKey(
+  key: string,
+  names: readonly string[],
+  { file, line, path, warnings }: Place,
+  parent: Place,
+) {
+  const nearest = nearestName(key, names)
+  const advice =
+    nearest === null ? '.' : `, did you mean ${placeBelow(parent, nearest, line).path}?`
+  warnings.add(`${file}: unknown key ${path} (line ${line})${advice} It is ignored`)
+}

@@ -1,0 +1,54 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+import { ConfigError } from './config-error.ts'
+import { placeBelow, refuse } from './place.ts'
+import { optional, required, sectionReader } from './section.ts'
+import { readTextFile } from './text-file.ts'
+import { integer, text, type Reader } from './values.ts'
+
+export interface TlsSettings {
+  readonly port: number
+  /** The certificate, then its chain. */
+  readonly certPem: string
+  readonly keyPem: string
+}
+
+export const certificateFile = pemFile('a PEM certificate', (pem) => new X509Certificate(pem))
+
+const privateKeyFile = pemFile('a PEM private key without a passphrase', createPrivateKey)
+
+/** The contents of the file that is named, once `parse` accepts them. */
+function pemFile(contents: string, parse: (pem: string) => unknown): Reader<string> {
+  return (node, place) => {
+    const file = text(node, place)
+    try {
+      const pem = readTextFile(file)
+      parse(pem)
+      return pem
+    } catch (error) {
+      if (error instanceof ConfigError)
+        return refuse(place, `is not usable: ${error.message}`, error)
+      return refuse(place, `must name a file with ${contents}; ${file} has none`, error)
+    }
+  }
+}
+
+const tlsSection = sectionReader({
+  port: required('port', integer(0, 65_535)),
+  cert: required('cert', certificateFile),
+  key: required('key', privateKeyFile),
+  chain: optional('chain', certificateFile),
+})
+
+export const tls: Reader<TlsSettings> = (node, place) => {
+  const { port, cert, key, chain } = tlsSection(node, place)
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
+    refuse(placeBelow(place, 'key', place.line), 'does not belong to the certificate in cert')
+  const certPem = chain === null ? cert : `${cert.trimEnd()}\n${chain}`
+  try {
+    createSecureContext({ cert: certPem, key })
+  } catch (error) {
+    refuse(place, `is not usable: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+  return { port, certPem, keyPem: key }
+}

@@ -1,0 +1,628 @@
+import assert from 'node:assert/strict'
+import { createPrivateKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import * as fc from 'fast-check'
+import { ConfigError } from '../../src/config/config-error.ts'
+import { loadSettings } from '../../src/config/load.ts'
+import type { Settings } from '../../src/config/schema.ts'
+import { FIRST, SECOND } from './certificates.ts'
+import { TemporaryFiles } from './temporary-files.ts'
+
+const SHIPPED = fileURLToPath(new URL('../../pubsub.yaml', import.meta.url))
+
+function load(text: string): { settings: Settings; warnings: readonly string[] } {
+  using files = new TemporaryFiles()
+  return loadSettings(files.write('pubsub.yaml', text))
+}
+
+/** What is told about a file that is refused, from its name on. */
+function refusal(text: string): string {
+  try {
+    load(text)
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error))
+    return error.message.replace(/^.*pubsub\.yaml/, 'pubsub.yaml')
+  }
+  return assert.fail(`accepted: ${text}`)
+}
+
+function loadServer(server: string): Settings['server'] {
+  return load(`server: {${server}}\nclients: {payloaders: [::1]}`).settings.server
+}
+
+function loadClients(clients: string): Settings['clients'] {
+  return load(`server: {}\nclients: {${clients}}`).settings.clients
+}
+
+function refusedServer(server: string): string {
+  return refusal(`server: {${server}}\nclients: {}`)
+}
+
+function refusedClients(clients: string): string {
+  return refusal(`server: {}\nclients: {${clients}}`)
+}
+
+test('empty sections give every default', () => {
+  const { settings } = load('server: {}\nclients: {}\n')
+  assert.deepEqual(settings, {
+    server: {
+      bind: '0.0.0.0',
+      port: 2069,
+      payloadBytesMax: 102_400,
+      tls: null,
+      backlog: { eventsMax: 0, maxAgeMs: 0, bytesMax: 268_435_456, storage: null },
+      pidFile: null,
+      hostnames: [],
+      cors: { origins: [] },
+    },
+    clients: {
+      payloaders: [],
+      oldschoolers: [],
+      secureTopics: [],
+      badCredentials: 'anonymous',
+      trustProxy: [],
+      ldap: null,
+    },
+    limits: {
+      jsonDepthMax: 900,
+      headBytesMax: 65_536,
+      topicsMax: 4_096,
+      topicFiltersMax: 4_096,
+      topicFiltersTotalMax: 1_000_000,
+      streamsPerAddressMax: 0,
+      queueBytesMax: 1_048_576,
+      stallTimeoutMs: 300_000,
+      headTimeoutMs: 20_000,
+      requestTimeoutMs: 60_000,
+      connectionsMax: 0,
+    },
+    sqs: null,
+  })
+})
+
+test('a key with nothing behind it has its default', () => {
+  const { settings } = load(
+    'server: {port: , backlog: ~}\nclients: {oldschoolers: , payloaders: null}\nlimits:\nsqs:',
+  )
+  assert.equal(settings.server.port, 2069)
+  assert.equal(settings.server.backlog.eventsMax, 0)
+  assert.deepEqual(settings.clients.oldschoolers, [])
+})
+
+test('the shipped file is read without a warning', () => {
+  const { settings, warnings } = loadSettings(SHIPPED)
+  assert.deepEqual(warnings, [])
+  assert.equal(settings.server.port, 2069)
+  assert.equal(settings.server.bind, '0.0.0.0')
+  assert.equal(settings.server.backlog.eventsMax, 1_000)
+  assert.equal(settings.server.backlog.maxAgeMs, 48 * 3_600_000)
+  assert.equal(settings.clients.badCredentials, 'reject')
+  assert.deepEqual(
+    settings.clients.payloaders.map((each) => each.text),
+    ['127.0.0.1', '::1'],
+  )
+})
+
+test('the keys commented out in the shipped file are right, and show the defaults', () => {
+  using files = new TemporaryFiles()
+  const certificate = files.write('cert.pem', FIRST.certPem)
+  const text = readFileSync(SHIPPED, 'utf8')
+    .replaceAll(/^( *)# (?=[ #]*([a-z_]+:|- |cn=))/gm, '$1')
+    .replaceAll(/^( *)# (?=ca:)/gm, '$1')
+    .replaceAll(/\/etc\/pubsubd\/(ldap-ca|cert|chain)\.pem/g, certificate)
+    .replaceAll('/etc/pubsubd/key.pem', files.write('key.pem', FIRST.keyPem))
+  assert.doesNotMatch(text, /^ *# *[a-z_]+:/m, 'a key is still commented out')
+  const { settings, warnings } = loadSettings(files.write('pubsub.yaml', text))
+  assert.deepEqual(warnings, [])
+  const defaults = load('server: {}\nclients: {}').settings
+  assert.deepEqual(settings.limits, defaults.limits)
+  assert.deepEqual(
+    {
+      ...settings.server,
+      tls: null,
+      pidFile: null,
+      backlog: { ...settings.server.backlog, eventsMax: 0, maxAgeMs: 0 },
+    },
+    defaults.server,
+  )
+  assert.deepEqual(settings.clients.oldschoolers, defaults.clients.oldschoolers)
+  const { uri, userDn, baseScope, membershipPatterns, acl, caPem, ...ldap } =
+    settings.clients.ldap ?? assert.fail()
+  assert.deepEqual(
+    [uri, userDn, baseScope, membershipPatterns.length, acl.size, caPem],
+    [
+      'ldaps://ldap.example.org',
+      'uid=%s,ou=people,dc=example,dc=org',
+      'ou=groups,dc=example,dc=org',
+      2,
+      1,
+      FIRST.certPem,
+    ],
+  )
+  const { ldap: bare } = loadClients(
+    'ldap: {uri: ldap://x, user_dn: uid=%s, base_scope: dc=x, acl: {}}',
+  )
+  const { startTls, timeoutMs, cacheMs, recheckMs, graceMs, connectionsMax } = bare ?? assert.fail()
+  assert.deepEqual(ldap, { startTls, timeoutMs, cacheMs, recheckMs, graceMs, connectionsMax })
+})
+
+test('a file without server or clients is refused, and so is one that is no map', () => {
+  assert.match(refusal(''), /^pubsub\.yaml, line 1: server is missing/)
+  assert.match(refusal('# only this\n'), /server is missing/)
+  assert.match(refusal('server: {}\n'), /^pubsub\.yaml, line 1: clients is missing/)
+  assert.match(refusal('server:\nclients: {}\n'), /line 1: server is missing/)
+  assert.match(refusal('server: [a]\nclients: {}'), /line 1: server must be a map, not a list/)
+  assert.match(refusal('server: {}\nclients: x'), /line 2: clients must be a map, not text/)
+  assert.match(refusal('- server\n'), /line 1: the file must be a map, not a list/)
+  assert.match(refusal('server\n'), /line 1: the file must be a map, not text/)
+})
+
+test('a file that cannot be read is refused by name', () => {
+  using files = new TemporaryFiles()
+  const missing = join(files.directory, 'pubsub.yaml')
+  assert.throws(
+    () => loadSettings(missing),
+    (error) => {
+      assert.ok(error instanceof ConfigError)
+      return error.message.startsWith(`${missing} cannot be read: ENOENT`)
+    },
+  )
+  assert.throws(() => loadSettings(files.directory), /cannot be read: EISDIR/)
+  assert.throws(() => loadSettings('/dev/zero'), /is larger than 8388608 bytes/)
+  assert.throws(
+    () => loadSettings(files.write('latin1.yaml', Buffer.from([0x61, 0x3a, 0xff]))),
+    /is not UTF-8 text/,
+  )
+})
+
+test('broken YAML is refused with file, line and column', () => {
+  assert.match(
+    refusal('server:\n  port: [1\n'),
+    /^pubsub\.yaml, line \d+, column \d+: this is not valid YAML/,
+  )
+})
+
+test('an unknown key is told with the name that was probably meant, and ignored', () => {
+  const { settings, warnings } = load(
+    'server:\n  port: 1\n\n  max_payload_sise: 5\n  backlog: {sise: 3}\nclients: {payloaders: [::1], xyzzy: 1}\nlimit: {}\n',
+  )
+  assert.equal(settings.server.payloadBytesMax, 102_400)
+  assert.deepEqual(
+    warnings.map((text) => text.replace(/^.*pubsub\.yaml: /, '')),
+    [
+      'unknown key limit (line 7), did you mean limits? It is ignored',
+      'unknown key server.max_payload_sise (line 4), did you mean server.max_payload_size? It is ignored',
+      'unknown key server.backlog.sise (line 5), did you mean server.backlog.size? It is ignored',
+      'unknown key clients.xyzzy (line 6). It is ignored',
+    ],
+  )
+})
+
+test('odd unknown keys are told on one line, and a million of them briefly', () => {
+  const odd = load('server: {}\nclients: {payloaders: [::1]}\n"a\\nb\\e[31m\\u2028": 1\n').warnings
+  assert.deepEqual(
+    odd.map((text) => text.replace(/^.*pubsub\.yaml: /, '')),
+    ['unknown key "a\\nb\\u001b[31m\\u{2028}" (line 3). It is ignored'],
+  )
+  const many = Array.from({ length: 200_000 }, (_, i) => `server_${i}: {}`).join('\n')
+  const { warnings } = load(
+    `server: {}\nclients: {payloaders: [::1]}\n${many}\n${'x'.repeat(100_000)}: 1`,
+  )
+  assert.equal(warnings.length, 101)
+  assert.equal(warnings.at(-1), '199901 more warnings are not shown')
+})
+
+test('a key given twice is told with both lines, and the last counts', () => {
+  const { settings, warnings } = load('server:\n  port: 1\n  port: 2\nclients: {payloaders: [::1]}')
+  assert.equal(settings.server.port, 2)
+  assert.match(
+    warnings.join(),
+    /line 3: the key port is given again \(first on line 2\)\. The last one counts$/,
+  )
+})
+
+test('anchors and merge keys work in settings', () => {
+  const { settings, warnings } = load(
+    'server: {}\nclients: &c\n  payloaders: &p [::1]\n  trust_proxy: *p\nlimits: {<<: {topics: 7}}',
+  )
+  assert.deepEqual(warnings, [])
+  assert.equal(settings.clients.trustProxy[0]?.text, '::1')
+  assert.equal(settings.limits.topicsMax, 7)
+})
+
+test('without payloaders the operator is warned that nobody may publish', () => {
+  for (const clients of ['{}', '{payloaders: []}', '{payloaders: ~}'])
+    assert.match(
+      load(`server: {}\nclients: ${clients}`).warnings.join(),
+      /payloaders lists no address, so nobody may publish/,
+    )
+})
+
+test('addresses keep their text and say where they stand', () => {
+  const { payloaders } = load(
+    'server: {}\nclients:\n  payloaders:\n    - 127.0.0.1/24\n    - ::1\n',
+  ).settings.clients
+  assert.deepEqual(
+    payloaders.map(({ text, where }) => [text, where.replace(/^.*pubsub\.yaml/, 'pubsub.yaml')]),
+    [
+      ['127.0.0.1/24', 'pubsub.yaml, line 4: clients.payloaders'],
+      ['::1', 'pubsub.yaml, line 5: clients.payloaders'],
+    ],
+  )
+  assert.match(
+    refusedClients('payloaders: 127.0.0.1'),
+    /line 2: clients\.payloaders must be a list, not text/,
+  )
+  assert.match(refusedClients('payloaders: [~]'), /clients\.payloaders must be text, not empty/)
+  assert.match(
+    refusedClients('trust_proxy: [[::1]]'),
+    /clients\.trust_proxy must be text, not a list/,
+  )
+})
+
+test('numbers may be quoted or grouped, and have a range', () => {
+  assert.equal(loadServer('port: "0"').port, 0)
+  assert.equal(loadServer('port: 65_535').port, 65_535)
+  for (const port of [
+    '65536',
+    '-1',
+    '1.5',
+    '0x10',
+    '007',
+    '1e3',
+    'http',
+    '""',
+    '_1',
+    '9'.repeat(400),
+  ])
+    assert.match(
+      refusedServer(`port: ${port}`),
+      /line 1: server\.port must (be a whole number from 0 to 65535|not be an empty text)/,
+    )
+  assert.match(refusedServer('port: [1]'), /server\.port must be text, not a list/)
+  assert.match(
+    refusal('server: {}\nclients: {}\nlimits: {json_depth: 0}'),
+    /line 3: limits\.json_depth must be a whole number from 1/,
+  )
+})
+
+test('sizes are bytes, KiB, MiB or GiB', () => {
+  for (const [written, bytes] of [
+    ['1', 1],
+    ['"64KiB"', 65_536],
+    ['1 mib', 1_048_576],
+    ['1.5KiB', 1_536],
+    ['102_400', 102_400],
+  ])
+    assert.equal(loadServer(`max_payload_size: ${written}`).payloadBytesMax, bytes)
+  for (const written of ['0', '1.5', '1MB', '1k', '-1', '65MiB', 'constructor', '1constructor'])
+    assert.match(
+      refusedServer(`max_payload_size: ${written}`),
+      /server\.max_payload_size must be a number of bytes from 1 to 67108864/,
+    )
+})
+
+test('any number of seconds, minutes, hours or days is that many ms', () => {
+  const units = {
+    '': 1_000,
+    s: 1_000,
+    m: 60_000,
+    h: 3_600_000,
+    d: 86_400_000,
+    S: 1_000,
+    M: 60_000,
+    H: 3_600_000,
+    D: 86_400_000,
+  }
+  const unit = fc.constantFrom(...Object.entries(units))
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 36_500_000 }),
+      unit,
+      fc.boolean(),
+      (thousandths, [name, ms], isQuoted) => {
+        const written = `${thousandths / 1_000}${name}`
+        const { maxAgeMs } = loadServer(
+          `backlog: {max_age: ${isQuoted ? `"${written}"` : written}}`,
+        ).backlog
+        assert.equal(maxAgeMs, Math.round((thousandths / 1_000) * ms))
+      },
+    ),
+  )
+})
+
+test('a duration too short for a ms is not no duration', () => {
+  assert.equal(loadServer('backlog: {max_age: 0.00001}').backlog.maxAgeMs, 1)
+  assert.equal(loadServer('backlog: {max_age: 0s}').backlog.maxAgeMs, 0)
+})
+
+test('an unknown unit is refused', () => {
+  for (const age of ['10x', '1w', '-1s', '1h30m', 's', '1 2s', '1e5', '99999d', '""'])
+    assert.match(
+      refusedServer(`backlog: {max_age: ${age}}`),
+      /line 1: server\.backlog\.max_age must /,
+    )
+  assert.match(
+    refusedServer('backlog: {max_age: 10x}'),
+    /a duration from 0 to 36500d \(45s, 30m, 12h, 7d, or a number of seconds\), not "10x"/,
+  )
+  assert.match(
+    refusal('server: {}\nclients: {}\nlimits: {head_timeout: 0}'),
+    /limits\.head_timeout must be a duration from 0\.1s to 24d/,
+  )
+})
+
+test('secure topics are secured however they are written, or refused', () => {
+  assert.deepEqual(loadClients('secure_topics: [commit, 007, "8"]').secureTopics, [
+    'commit',
+    '007',
+    '8',
+  ])
+  assert.deepEqual(loadClients('secure_topics: 0x1F').secureTopics, ['0x1F'])
+  assert.deepEqual(loadClients('secure_topics: ~').secureTopics, [])
+  assert.match(
+    refusedClients('secure_topics: {commit: x}'),
+    /line 2: clients\.secure_topics must be a list, not a map/,
+  )
+  assert.match(refusedClients('secure_topics: [commit, ~]'), /must be text, not empty/)
+  assert.match(refusedClients('secure_topics: ""'), /must not be an empty text/)
+  assert.match(refusedClients('secure_topics: [a/b]'), /no topic has a slash, as "a\/b" does/)
+})
+
+test('an empty old-school user agent would match everybody and is refused', () => {
+  assert.deepEqual(loadClients('oldschoolers: [svnwcsub, 1.0]').oldschoolers, ['svnwcsub', '1.0'])
+  assert.match(
+    refusedClients('oldschoolers: [""]'),
+    /clients\.oldschoolers must not be an empty text/,
+  )
+})
+
+test('bad_credentials is anonymous or reject', () => {
+  assert.equal(loadClients('bad_credentials: reject').badCredentials, 'reject')
+  assert.match(
+    refusedClients('bad_credentials: Reject'),
+    /clients\.bad_credentials must be anonymous or reject, not "Reject"/,
+  )
+})
+
+test('what is not served yet is refused, and nothing of it is told', () => {
+  assert.match(
+    refusedServer('backlog: {storage: /var/lib/x}'),
+    /line 1: server\.backlog\.storage is not supported yet/,
+  )
+  assert.equal(loadServer('backlog: {storage: ~}').backlog.storage, null)
+  const message = refusal('server: {}\nclients: {}\nsqs: {queue: {secret: s3cret}}')
+  assert.match(message, /line 3: sqs is not supported yet/)
+  assert.doesNotMatch(message, /s3cret/)
+})
+
+test('origins are exact, as a browser sends them', () => {
+  const exact = ['https://a.example', 'http://localhost:8080', 'http://[::1]:1']
+  assert.deepEqual(loadServer(`cors: {origins: ${JSON.stringify(exact)}}`).cors.origins, exact)
+  for (const other of [
+    '*',
+    'a.example',
+    'https://a.example/',
+    'https://A.example',
+    'https://a.example:443',
+    'null',
+    'ftp://a.example',
+    'https://u@a.example',
+    '',
+  ])
+    assert.match(
+      refusedServer(`cors: {origins: [${JSON.stringify(other)}]}`),
+      /line 1: server\.cors\.origins must /,
+    )
+})
+
+test('host names come in lower case, without scheme and port', () => {
+  assert.deepEqual(loadServer('hostnames: [PubSub.example.org, localhost]').hostnames, [
+    'pubsub.example.org',
+    'localhost',
+  ])
+  for (const other of ['a.example:80', 'http://a.example', 'a..b', '.a', 'a b', 'a/'])
+    assert.match(refusedServer(`hostnames: ["${other}"]`), /server\.hostnames must list host names/)
+})
+
+test('booleans are true, yes, on and their opposites', () => {
+  for (const [written, value] of [
+    ['true', true],
+    ['YES', true],
+    ['on', true],
+    ['False', false],
+    ['no', false],
+    ['"off"', false],
+  ] as const)
+    assert.equal(loadClients(ldapWith({ starttls: written })).ldap?.startTls, value)
+  assert.match(
+    refusedClients(ldapWith({ starttls: '1' })),
+    /clients\.ldap\.starttls must be true or false, not "1"/,
+  )
+})
+
+test('no text in a message can move the cursor of a terminal', () => {
+  assert.match(refusedServer('port: "\\e[31m\\r\\n\\u2028"'), /^pubsub\.yaml, line 1: [ -~]+$/)
+  assert.match(
+    refusedServer('tls: {port: 1, key: x, cert: "\\e[31m\\r\\n"}'),
+    /^pubsub\.yaml, line 1: [ -~]+$/,
+  )
+})
+
+/** Settings of TLS with files of these contents. */
+function tls(contents: Record<string, string>, port = '0') {
+  using files = new TemporaryFiles()
+  const paths = Object.entries(contents).map(
+    ([key, text]) => `${key}: ${files.write(`${key}.pem`, text)}`,
+  )
+  const file = files.write(
+    'pubsub.yaml',
+    `server: {port: 2069, tls: {port: ${port}, ${paths.join(', ')}}}\nclients: {}`,
+  )
+  return loadSettings(file).settings.server.tls
+}
+
+test('the files of TLS are read, the chain behind the certificate', () => {
+  assert.deepEqual(tls({ cert: FIRST.certPem, key: FIRST.keyPem }), { port: 0, ...FIRST })
+  assert.equal(
+    tls({ cert: FIRST.certPem, key: FIRST.keyPem, chain: SECOND.certPem })?.certPem,
+    FIRST.certPem + SECOND.certPem,
+  )
+})
+
+test('TLS without a port, certificate or key is refused', () => {
+  assert.match(refusedServer('tls: {}'), /server\.tls\.port is missing/)
+  assert.match(refusedServer('tls: on'), /server\.tls must be a map, not text/)
+  assert.throws(() => tls({ cert: FIRST.certPem }), /server\.tls\.key is missing/)
+  assert.throws(() => tls({ key: FIRST.keyPem }), /server\.tls\.cert is missing/)
+})
+
+test('TLS with files that are missing, broken or do not belong together is refused', () => {
+  const locked = createPrivateKey(FIRST.keyPem)
+    .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })
+    .toString()
+  assert.match(
+    refusedServer('tls: {port: 1, cert: /nowhere/c.pem, key: x}'),
+    /server\.tls\.cert is not usable: \/nowhere\/c\.pem cannot be read: ENOENT/,
+  )
+  assert.throws(
+    () => tls({ cert: FIRST.certPem, key: SECOND.keyPem }),
+    /server\.tls\.key does not belong to the certificate in cert/,
+  )
+  assert.throws(
+    () => tls({ cert: 'x', key: FIRST.keyPem }),
+    /server\.tls\.cert must name a file with a PEM certificate/,
+  )
+  assert.throws(
+    () => tls({ cert: FIRST.certPem, key: FIRST.certPem }),
+    /server\.tls\.key must name a file with a PEM private key/,
+  )
+  assert.throws(
+    () => tls({ cert: FIRST.certPem, key: locked }),
+    /a PEM private key without a passphrase/,
+  )
+  assert.throws(
+    () => tls({ cert: FIRST.certPem, key: FIRST.keyPem, chain: 'x' }),
+    /server\.tls\.chain must name a file with a PEM certificate/,
+  )
+  assert.throws(
+    () => tls({ cert: FIRST.certPem, key: FIRST.keyPem }, '2069'),
+    /server has the same port 2069 twice/,
+  )
+})
+
+/** A sound LDAP section in flow style with some keys replaced, or left out where `undefined`. */
+function ldapWith(keys: Record<string, string | undefined>): string {
+  const sound = { uri: '"ldap://x"', user_dn: 'uid=%s', base_scope: 'dc=x', acl: '{}' }
+  const entries = Object.entries({ ...sound, ...keys }).filter(([, value]) => value !== undefined)
+  return `ldap: {${entries.map(([key, value]) => `${key}: ${value}`).join(', ')}}`
+}
+
+test('an LDAP section gives its groups: segments by name, and secure topics apart', () => {
+  const { ldap } = loadClients(
+    ldapWith({
+      acl: '{"cn=a,dc=x": {commits: [commit, 007], all: [], topics: [8]}, __proto__: {a: [b]}}',
+    }),
+  )
+  assert.deepEqual(Array.from(ldap?.acl ?? []), [
+    [
+      'cn=a,dc=x',
+      {
+        segments: new Map<string, readonly string[]>([
+          ['commits', ['commit', '007']],
+          ['all', []],
+        ]),
+        secureTopics: ['8'],
+      },
+    ],
+    ['__proto__', { segments: new Map([['a', ['b']]]), secureTopics: [] }],
+  ])
+  assert.deepEqual(
+    [
+      ldap?.membershipPatterns,
+      ldap?.startTls,
+      ldap?.caPem,
+      ldap?.timeoutMs,
+      ldap?.cacheMs,
+      ldap?.recheckMs,
+      ldap?.graceMs,
+      ldap?.connectionsMax,
+    ],
+    [[], false, null, 10_000, 30_000, 300_000, 3_600_000, 4],
+  )
+})
+
+test('an LDAP section that lacks something or has a wrong type is refused', () => {
+  for (const key of ['uri', 'user_dn', 'base_scope', 'acl']) {
+    assert.match(
+      refusedClients(ldapWith({ [key]: undefined })),
+      new RegExp(`line 2: clients\\.ldap\\.${key} is missing`),
+    )
+    assert.match(
+      refusedClients(ldapWith({ [key]: '[x]' })),
+      new RegExp(`line 2: clients\\.ldap\\.${key} must be`),
+    )
+  }
+  for (const user_dn of ['uid=x', 'uid=%s,cn=%s'])
+    assert.match(
+      refusedClients(ldapWith({ user_dn: `"${user_dn}"` })),
+      /user_dn must have %s exactly once/,
+    )
+  for (const timeout of ['11s', '0', 'soon'])
+    assert.match(
+      refusedClients(ldapWith({ timeout })),
+      /timeout must be a duration from 0\.1s to 10s/,
+    )
+  assert.match(refusedClients(ldapWith({ ca: '/nowhere' })), /clients\.ldap\.ca is not usable/)
+  assert.match(
+    refusedClients(ldapWith({ uri: '"ldaps://x"', starttls: 'on' })),
+    /starttls is for ldap:\/\/ only/,
+  )
+  assert.match(refusedClients('ldap: ldap://x'), /clients\.ldap must be a map, not text/)
+})
+
+test('an LDAP address is ldap or ldaps with a host, and credentials in it are not told', () => {
+  for (const uri of [
+    'x',
+    'http://x',
+    'ldap://',
+    'ldapi:///x',
+    'ldap://u:s3cret@x',
+    'ldaps://s3cret@x',
+    's3cret',
+  ]) {
+    const message = refusedClients(ldapWith({ uri: `"${uri}"` }))
+    assert.match(message, /clients\.ldap\.uri must be ldap:\/\/ or ldaps:\/\/ and a host/)
+    assert.doesNotMatch(message, /s3cret/)
+  }
+  assert.equal(loadClients(ldapWith({ uri: '"ldaps://[::1]:636"' })).ldap?.uri, 'ldaps://[::1]:636')
+})
+
+test("the mistakes of PyPubSub's own LDAP example are refused with what to write", () => {
+  const pattern =
+    'server: {}\nclients:\n  ldap:\n    uri: ldap://x\n    user_dn: uid=%s\n    base_scope: dc=x\n    acl: {}\n    membership_patterns:\n      - member=uid=%s,dc=example:\n'
+  assert.match(
+    refusal(pattern),
+    /line 9: clients\.ldap\.membership_patterns must list texts \(a colon at the end of a pattern makes it a map: take it off\)/,
+  )
+  assert.match(
+    refusedClients(ldapWith({ membership_patterns: '["member=%s:"]' })),
+    /must not end with a colon/,
+  )
+  assert.match(refusedClients(ldapWith({ membership_patterns: '[member=x]' })), /must each have %s/)
+  assert.match(
+    refusedClients(ldapWith({ acl: '{cn=a: [b]}' })),
+    /clients\.ldap\.acl\."cn=a" must be a map of segment name to list of topics/,
+  )
+})
+
+test('an LDAP segment without a list is refused, as an empty list would show everything', () => {
+  for (const segment of ['~', 'commit', '{}', '[~]', '[[a]]'])
+    assert.match(
+      refusedClients(ldapWith({ acl: `{cn=a: {commits: ${segment}}}` })),
+      /clients\.ldap\.acl\."cn=a"\.commits must be/,
+    )
+})
