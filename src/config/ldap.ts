@@ -62,8 +62,8 @@ const ldapSection = sectionReader({
   acl: required('acl', map(group)),
   /** Off, as a drop-in must not change what goes over the wire; `ldaps://` is encrypted anyway. */
   startTls: setting('starttls', false, boolean),
-  /** Certificates to trust instead of the system's. */
-  caPem: optional('ca', certificateFile),
+  /** PEM certificates to trust instead of those that come with Node. */
+  ca: optional('ca', certificateFile),
   /** A login is answered within 10 s, so no longer than that. */
   timeoutMs: setting('timeout', 10_000, duration(100, 10_000)),
   /** How long a login's answer is used again: page loads come in bursts, and 30 s is no long time to be wrong. */

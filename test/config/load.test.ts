@@ -129,10 +129,10 @@ test('the keys commented out in the shipped file are right, and show the default
     defaults.server,
   )
   assert.deepEqual(settings.clients.oldschoolers, defaults.clients.oldschoolers)
-  const { uri, userDn, baseScope, membershipPatterns, acl, caPem, ...ldap } =
+  const { uri, userDn, baseScope, membershipPatterns, acl, ca, ...ldap } =
     settings.clients.ldap ?? assert.fail()
   assert.deepEqual(
-    [uri, userDn, baseScope, membershipPatterns.length, acl.size, caPem],
+    [uri, userDn, baseScope, membershipPatterns.length, acl.size, ca],
     [
       'ldaps://ldap.example.org',
       'uid=%s,ou=people,dc=example,dc=org',
@@ -544,7 +544,7 @@ test('an LDAP section gives its groups: segments by name, and secure topics apar
     [
       ldap?.membershipPatterns,
       ldap?.startTls,
-      ldap?.caPem,
+      ldap?.ca,
       ldap?.timeoutMs,
       ldap?.cacheMs,
       ldap?.recheckMs,
