@@ -45,10 +45,7 @@ export async function startServer(
   })
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)
-  const directory =
-    clients.ldap === null
-      ? null
-      : new LdapDirectory({ ...clients.ldap, ca: clients.ldap.caPem }, log)
+  const directory = clients.ldap === null ? null : new LdapDirectory(clients.ldap, log)
   const logins = new Logins(new AclUsers(users), directory)
   const { plain, secure } = await httpServers(
     {

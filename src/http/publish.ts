@@ -27,7 +27,7 @@ export async function publish(
     throw new ReservedPathError(
       "paths that begin with /-/ are the server's own, nothing can be published there",
     )
-  const { topics, segments, isPrivate } = publishedTopics(path, limits)
+  const { topics, segments, isPrivate } = publishedTopics(path, limits.topicsMax)
   // A directory may have to be asked, so nobody is, unless the answer can change the outcome.
   const asksWho = rejectBadCredentials || door.policy.dependsOnIdentity(segments)
   const login = asksWho ? await identify(door, request, reply) : null
