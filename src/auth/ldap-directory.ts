@@ -1,0 +1,272 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { type Client, ResultCodeError, SASL_MECHANISMS } from 'ldapts'
+import { canonicalDn, escapeDnValue } from './distinguished-name.ts'
+import { ExpiringCache } from './expiring-cache.ts'
+import { ANONYMOUS, type Authenticator, type Identity, type LoginResult } from './identity.ts'
+import { LdapServer, type LdapServerOptions } from './ldap-connection.ts'
+import { LdapConnections, type LdapConnectionsOptions } from './ldap-connections.ts'
+import { LiveLogin } from './live-login.ts'
+import { membershipFilter } from './membership-filter.ts'
+import { OptionError } from './option-error.ts'
+import { rightsOf } from './rights-of.ts'
+
+export interface LdapDirectoryOptions extends LdapServerOptions, LdapConnectionsOptions {
+  /** What a user binds as: `uid=%s,ou=people,dc=example,dc=org`. */
+  readonly userDn: string
+  /** The entry under which groups are searched for. */
+  readonly baseScope: string
+  /** Filters that find the groups of the user `%s`. */
+  readonly membershipPatterns: readonly string[]
+  /** What the members of a group, or a single user, may do; by DN. */
+  readonly acl: ReadonlyMap<string, LdapGrant>
+  /** An accepted login is not asked again for so long. A refused one for as long, but at most 5 s. */
+  readonly cacheMs: number
+  /** A login that somebody listens to is asked again so often. */
+  readonly recheckMs: number
+  /** How long after a due recheck such a login holds when the directory cannot be asked. */
+  readonly graceMs: number
+}
+
+export interface LdapGrant {
+  /** Segment name to topics. */
+  readonly segments: ReadonlyMap<string, readonly string[]>
+  readonly secureTopics: readonly string[]
+}
+
+/** Told once when the directory is out of reach and once when it is back. */
+export type LdapLog = (level: 'info' | 'warn', message: string) => void
+
+/** The users of an LDAP directory. They prove their password by a simple bind; their groups decide what they may. */
+export class LdapDirectory implements Authenticator, AsyncDisposable {
+  readonly #options: LdapDirectoryOptions
+  readonly #log: LdapLog
+  readonly #server: LdapServer
+  readonly #connections: LdapConnections
+  readonly #membershipFilters: ReadonlyArray<(name: string) => string>
+  readonly #grants: ReadonlyMap<string, LdapGrant>
+  readonly #cache = new ExpiringCache<Answer>(CACHED_MAX)
+  readonly #cacheSecret = randomBytes(32)
+  readonly #asking = new Map<string, Promise<Answer>>()
+  readonly #open = new Map<string, OpenLogins>()
+  #recheckTimer: NodeJS.Timeout | undefined
+  #isRechecking = false
+  #isAway = false
+  #isDisposed = false
+
+  /** @throws {OptionError} */
+  constructor(options: LdapDirectoryOptions, log: LdapLog) {
+    if (options.userDn.split('%s').length !== 2)
+      throw new OptionError(
+        `user_dn ${JSON.stringify(options.userDn)} must have one %s for the name`,
+      )
+    this.#options = options
+    this.#log = log
+    this.#server = new LdapServer(options)
+    this.#connections = new LdapConnections(this.#server, options)
+    this.#membershipFilters = options.membershipPatterns.map(membershipFilter)
+    this.#grants = grantsByDn(options.acl)
+  }
+
+  async login(name: string, password: string): Promise<LoginResult> {
+    // To bind without a password succeeds for any name in many directories (RFC 4513, section 5.1.2), and to bind without a
+    // name may; where strings end at a NUL, `\0x` is such an empty password.
+    if (name === '' || password === '' || `${name}${password}`.includes('\0'))
+      return { type: 'refused' }
+    const key = this.#keyOf(name, password)
+    const answer = this.#cache.get(key) ?? (await this.#ask(key, name, password))
+    if (answer.type !== 'accepted') return answer
+
+    const { identity, askedAtMs } = answer
+    const login: LiveLogin = new LiveLogin(identity, (isWatched) => {
+      if (isWatched) this.#watch(key, login, { name, password, confirmedAtMs: askedAtMs })
+      else this.#unwatch(key, login)
+    })
+    return { type: 'accepted', login }
+  }
+
+  /** Ends the logins of these names at once: they are no longer the directory's. */
+  endLogins(isEnded: (name: string) => boolean): void {
+    for (const [key, { name }] of this.#open) if (isEnded(name)) this.#end(key)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true
+    clearInterval(this.#recheckTimer)
+    this.#connections[Symbol.dispose]()
+    await Promise.all(this.#asking.values())
+  }
+
+  /** Equal logins at the same time share a question. */
+  #ask(key: string, name: string, password: string): Promise<Answer> {
+    const asked = this.#asking.get(key)
+    if (asked !== undefined) return asked
+    const asking = this.#question(name, password).then((answer) => {
+      this.#asking.delete(key)
+      this.#take(key, answer)
+      return answer
+    })
+    this.#asking.set(key, asking)
+    return asking
+  }
+
+  async #question(name: string, password: string): Promise<Answer> {
+    const askedAtMs = performance.now()
+    try {
+      const identity = await this.#connections.use((client) =>
+        this.#identify(client, name, password),
+      )
+      if (this.#isAway) this.#log('info', `LDAP directory ${this.#server.name} answers again`)
+      this.#isAway = false
+      return identity === null ? { type: 'refused' } : { type: 'accepted', identity, askedAtMs }
+    } catch (error) {
+      if (!this.#isAway && !this.#isDisposed)
+        this.#log('warn', `LDAP directory ${this.#server.name} cannot be asked: ${reasonOf(error)}`)
+      this.#isAway = true
+      return { type: 'unavailable' }
+    }
+  }
+
+  /** `null`: the directory refuses the name or the password. */
+  async #identify(client: Client, name: string, password: string): Promise<Identity | null> {
+    const { userDn, baseScope, timeoutMs } = this.#options
+    const dn = userDn.replace('%s', () => escapeDnValue(name))
+    // ldapts would take such a "DN" for a SASL mechanism.
+    if (SASL_MECHANISMS.some((mechanism) => mechanism === dn)) return null
+    try {
+      await client.bind(dn, password)
+    } catch (error) {
+      if (error instanceof ResultCodeError && REFUSING_CODES.has(error.code)) return null
+      throw error
+    }
+    const timeLimit = Math.ceil(timeoutMs / 1000)
+    const searches = this.#membershipFilters.map((filterFor) =>
+      client.search(baseScope, { filter: filterFor(name), attributes: ['1.1'], timeLimit }),
+    )
+    const groups = (await Promise.all(searches)).flatMap(({ searchEntries }) => searchEntries)
+    const dns = new Set([dn, ...groups.map((group) => group.dn)].map((text) => canonicalDn(text)))
+    const grants = [...dns].flatMap((found) => this.#grants.get(found ?? '') ?? [])
+    return {
+      name,
+      rights: rightsOf(grants.flatMap(({ segments }) => [...segments.values()])),
+      secureTopics: new Set(grants.flatMap(({ secureTopics }) => secureTopics)),
+    }
+  }
+
+  /** What an answer means for the cache and for open logins. */
+  #take(key: string, answer: Answer): void {
+    const { cacheMs } = this.#options
+    const open = this.#open.get(key)
+    if (answer.type === 'refused') {
+      this.#cache.set(key, answer, Math.min(cacheMs, REFUSAL_CACHED_MAX_MS))
+      this.#end(key)
+    } else if (answer.type === 'accepted') {
+      this.#cache.set(key, answer, cacheMs)
+      if (open === undefined) return
+      open.confirmedAtMs = answer.askedAtMs
+      for (const login of open.logins) login.change(answer.identity)
+    }
+  }
+
+  #watch(key: string, login: LiveLogin, credentials: Omit<OpenLogins, 'logins'>): void {
+    const open = this.#open.get(key) ?? { ...credentials, logins: new Set() }
+    open.logins.add(login)
+    this.#open.set(key, open)
+    const { recheckMs, graceMs } = this.#options
+    const tickMs = Math.max(10, Math.min(1000, recheckMs, graceMs))
+    this.#recheckTimer ??= setInterval(() => this.#tick(), tickMs).unref()
+  }
+
+  #unwatch(key: string, login: LiveLogin): void {
+    const open = this.#open.get(key)
+    open?.logins.delete(login)
+    if (open?.logins.size === 0) this.#open.delete(key)
+    this.#stopTickingWhenIdle()
+  }
+
+  #end(key: string): void {
+    const open = this.#open.get(key)
+    this.#open.delete(key)
+    this.#stopTickingWhenIdle()
+    for (const login of open?.logins ?? []) login.change(ANONYMOUS)
+  }
+
+  #stopTickingWhenIdle(): void {
+    if (this.#open.size > 0) return
+    clearInterval(this.#recheckTimer)
+    this.#recheckTimer = undefined
+  }
+
+  #tick(): void {
+    const { recheckMs, graceMs } = this.#options
+    for (const [key, { confirmedAtMs }] of this.#open)
+      if (performance.now() >= confirmedAtMs + recheckMs + graceMs) this.#end(key)
+    if (!this.#isRechecking) void this.#recheck()
+  }
+
+  /** One after the other: however many are due, those who log in now hardly wait for it. */
+  async #recheck(): Promise<void> {
+    this.#isRechecking = true
+    const dueMs = performance.now() - this.#options.recheckMs
+    for (const [key, open] of [...this.#open].filter(
+      ([, { confirmedAtMs }]) => confirmedAtMs <= dueMs,
+    )) {
+      if (this.#open.get(key) !== open) continue
+      const answer = await this.#ask(key, open.name, open.password)
+      if (answer.type !== 'unavailable') continue
+      // The others would fare the same. They come first at the next tick, in case it is this one's own trouble.
+      if (this.#open.delete(key)) this.#open.set(key, open)
+      break
+    }
+    this.#isRechecking = false
+  }
+
+  /** No password stays in memory for the cache's sake. */
+  #keyOf(name: string, password: string): string {
+    const credentials = JSON.stringify([name, password])
+    return createHmac('sha256', this.#cacheSecret).update(credentials).digest('base64')
+  }
+}
+
+type Answer =
+  | { readonly type: 'accepted'; readonly identity: Identity; readonly askedAtMs: number }
+  | { readonly type: 'refused' }
+  | { readonly type: 'unavailable' }
+
+/** Logins with the same credentials that somebody listens to: rechecked with one question. */
+interface OpenLogins {
+  readonly name: string
+  readonly password: string
+  confirmedAtMs: number
+  readonly logins: Set<LiveLogin>
+}
+
+/** Some 300 bytes each. */
+const CACHED_MAX = 10_000
+
+/** Spares the directory (and its lock-out counters) a client that retries in a loop; short for those who mistyped. */
+const REFUSAL_CACHED_MAX_MS = 5_000
+
+/**
+ * noSuchObject, invalidDNSyntax, inappropriateAuthentication (an entry without a password), invalidCredentials; and
+ * constraintViolation and unwillingToPerform, which 389 Directory Server and FreeIPA answer for a locked account.
+ */
+const REFUSING_CODES = new Set([32, 34, 48, 49, 19, 53])
+
+function grantsByDn(acl: ReadonlyMap<string, LdapGrant>): ReadonlyMap<string, LdapGrant> {
+  const grants = new Map<string, LdapGrant>()
+  for (const [text, grant] of acl) {
+    const dn = canonicalDn(text)
+    if (dn === null) throw new OptionError(`${JSON.stringify(text)} in the LDAP acl is no DN`)
+    if (grants.has(dn)) throw new OptionError(`${JSON.stringify(text)} is in the LDAP acl twice`)
+    grants.set(dn, grant)
+  }
+  return grants
+}
+
+/** One line: a part of it may be the directory's text. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  // Node's error for a name with several addresses, all of which refuse, has a code and no message.
+  const text = error.message || ('code' in error ? String(error.code) : error.name)
+  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 300)
+}

@@ -1,0 +1,35 @@
+import { LdapDirectory, type LdapDirectoryOptions } from '../../src/auth/ldap-directory.ts'
+import { BASE_DN, GROUPS, MEMBERSHIP_PATTERNS, USER_DN, type Slapd } from './slapd.ts'
+
+/**
+ * A directory whose groups let their members see private events on a topic named after the group (see `GROUPS`), and
+ * committers publish to `releases`.
+ */
+export function openDirectory({
+  uri,
+  log = [],
+  ...options
+}: Pick<Slapd, 'uri'> & Partial<LdapDirectoryOptions> & { log?: string[] }): LdapDirectory {
+  const acl = Object.entries(GROUPS).map(([name, dn]) => {
+    const segments = new Map([['of the group', [name]]])
+    return [dn, { segments, secureTopics: name === 'committers' ? ['releases'] : [] }] as const
+  })
+  return new LdapDirectory(
+    {
+      uri,
+      userDn: USER_DN,
+      baseScope: BASE_DN,
+      membershipPatterns: MEMBERSHIP_PATTERNS,
+      acl: new Map(acl),
+      startTls: false,
+      ca: null,
+      timeoutMs: 5_000,
+      cacheMs: 0,
+      recheckMs: 50,
+      graceMs: 60_000,
+      connectionsMax: 2,
+      ...options,
+    },
+    (level, message) => log.push(`${level}: ${message}`),
+  )
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { AndFilter, EqualityFilter, FilterParser } from 'ldapts'
+import { escapeDnValue } from '../../src/auth/distinguished-name.ts'
+import { membershipFilter } from '../../src/auth/membership-filter.ts'
+import { OptionError } from '../../src/auth/option-error.ts'
+
+test('within a DN the name is escaped for the DN and then for the filter', () => {
+  const filterFor = membershipFilter('member=uid=%s,ou=people,dc=x')
+  assert.equal(filterFor('alice'), 'member=uid=alice,ou=people,dc=x')
+  assert.equal(filterFor('a,b*'), 'member=uid=a\\5c,b\\2a,ou=people,dc=x')
+})
+
+test('elsewhere it is escaped for the filter alone', () => {
+  assert.equal(membershipFilter('(memberUid=%s)')('a,b*(c)\\'), '(memberUid=a,b\\2a\\28c\\29\\5c)')
+})
+
+test('each %s of a pattern is escaped for its own place', () => {
+  const filterFor = membershipFilter(
+    '(|(uid=%s)(member=cn=x+uid = %s,dc=x)(&(a=b)(m:1.2.3:=CN=%s)))',
+  )
+  assert.equal(
+    filterFor('a,b'),
+    '(|(uid=a,b)(member=cn=x+uid = a\\5c,b,dc=x)(&(a=b)(m:1.2.3:=CN=a\\5c,b)))',
+  )
+})
+
+test('a name with $& or %s in it is only a name', () => {
+  assert.equal(membershipFilter('(uid=%s)')("$&$'%s"), "(uid=$&$'%s)")
+})
+
+test('no name changes the shape of the filter', () => {
+  const filterFor = membershipFilter(
+    '(&(objectClass=posixGroup)(memberUid=%s)(member=uid=%s,dc=x))',
+  )
+  const name = fc.oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc.string({ unit: fc.constantFrom(...'()*\\&|!=,+ \0a'.split('')) }),
+  )
+  fc.assert(
+    fc.property(name, (value) => {
+      const filter = FilterParser.parseString(filterFor(value))
+      assert.ok(filter instanceof AndFilter)
+      assert.deepEqual(
+        filter.filters.map((part) => part instanceof EqualityFilter && part.value),
+        ['posixGroup', value, `uid=${escapeDnValue(value)},dc=x`],
+      )
+    }),
+  )
+})
+
+test('what is no pattern is refused, and the message shows it', () => {
+  for (const pattern of [
+    '',
+    'uid=alice',
+    'member=uid=%s,dc=x:',
+    '%s',
+    '(uid=%s',
+    'uid=%s)',
+    '(%s=x)',
+    '(&uid=%s)',
+  ])
+    assert.throws(
+      () => membershipFilter(pattern),
+      (error) => error instanceof OptionError && error.message.includes(JSON.stringify(pattern)),
+      pattern,
+    )
+})
