@@ -32,7 +32,7 @@ export async function main(words: readonly string[]): Promise<void> {
 
 function readArguments(words: readonly string[]) {
   try {
-    const { values } = parseArgs({
+    return parseArgs({
       args: [...words],
       options: {
         config: { type: 'string', default: 'pubsub.yaml' },
@@ -40,11 +40,10 @@ function readArguments(words: readonly string[]) {
         help: { type: 'boolean', short: 'h', default: false },
         version: { type: 'boolean', default: false },
       },
-    })
-    return values
+    }).values
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\nTry pubsubd --help.\n`)
-    process.exit(2)
+    return process.exit(2)
   }
 }
 

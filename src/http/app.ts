@@ -1,5 +1,5 @@
 import basicAuth from '@fastify/basic-auth'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import {
   createServer,
   type IncomingMessage,
@@ -32,7 +32,7 @@ export async function httpServers(
   const app = Fastify({
     // Every path is a topic set, so none must meet the router's ideas of a well-formed path.
     rewriteUrl: () => '/',
-    serverFactory: (route) => createServer(options, route),
+    serverFactory: (listener) => createServer(options, listener),
   })
   await app.register(basicAuth, {
     async validate(name, password, request) {
@@ -44,8 +44,13 @@ export async function httpServers(
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.addHook('onRequest', (request, reply) => void handle(door, request, reply))
   await app.ready()
-  const plain = app.server as Server
-  const secure = tls === null ? null : createTlsServer({ ...options, ...tls }, app.routing)
+  const plain = app.server
+  const secure =
+    tls === null
+      ? null
+      : createTlsServer({ ...options, ...tls }, (request, response) =>
+          app.routing(request, response),
+        )
   for (const server of [plain, secure]) if (server !== null) attach(door, server)
   return { plain, secure }
 }

@@ -22,7 +22,7 @@ export interface HttpLimits {
   readonly streamsPerAddressMax: number
 }
 
-export interface HttpOptions {
+interface HttpOptions {
   readonly limits: HttpLimits
   /** Proxies whose X-Forwarded-For counts. */
   readonly trustedProxies: AddressList

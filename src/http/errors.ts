@@ -9,7 +9,7 @@ const NOT_AN_OBJECT = 'Bad payload type. Payloads must be JSON dictionary object
 const TOO_LARGE = 'Payload is too large for me to serve, please make it shorter.\n'
 
 /** How HTTP says a refusal. */
-export const statusOf: Readonly<Record<ErrorCode, number>> = {
+const statusOf: Readonly<Record<ErrorCode, number>> = {
   BAD_REQUEST: 400,
   NOT_AN_OBJECT: 400,
   PAYLOAD_TOO_LARGE: 400, // as PyPubSub

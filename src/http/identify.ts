@@ -37,13 +37,6 @@ export async function identify(
 function login(request: FastifyRequest, reply: FastifyReply): Promise<LoginResult | null> {
   return new Promise((resolve) => {
     const decided = () => resolve(request.loginResult)
-    // @fastify/basic-auth is typed as a hook; it is a function of three arguments.
-    ;(request.server.basicAuth as unknown as BasicAuth)(request, reply, decided)
+    request.server.basicAuth(request, reply, decided)
   })
 }
-
-type BasicAuth = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  next: (error?: Error) => void,
-) => void

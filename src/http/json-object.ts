@@ -76,8 +76,7 @@ function isDeeperThan(depthMax: number, text: string): boolean {
 
 /** Raw line breaks in valid JSON are white space between tokens. */
 function onOneLine(text: string): string {
-  // The look ahead of the regular expression saves 0.1 µs for 100 bytes.
-  return text.includes('\n') || text.includes('\r') ? text.replace(/[\r\n]/g, ' ') : text
+  return text.replace(/[\r\n]/g, ' ')
 }
 
 /** An own name is written as it is, or some of its ASCII characters are escaped. */

@@ -41,7 +41,7 @@ export async function publish(
   if (
     !door.webPages.mayPublish({
       origin,
-      secFetchSite: secFetchSite as string | undefined,
+      secFetchSite,
       host,
       isTls: isTls(raw),
     })

@@ -53,17 +53,31 @@ function epochSeconds(ms: number): string {
   return Number.isInteger(seconds) ? `${seconds}.0` : `${seconds}`
 }
 
-/** Outside ASCII there are only characters of strings in JSON, and any of those may be written as an escape. */
+/**
+ * Outside ASCII there are only characters of strings in JSON, and any of those may be written as an escape. Bytes, because
+ * `replace` with a function takes 4 to 8 ms for 100 KB of Japanese or French, and this 0.6 to 0.9.
+ */
 function asciiOnly(line: string): string {
-  return NON_ASCII.test(line) ? line.replace(NON_ASCII_RUNS, escaped) : line
+  const furtherBytes = Buffer.byteLength(line) - line.length
+  if (furtherBytes === 0) return line
+  // A character outside ASCII takes at least one further byte in UTF-8, and five as an escape.
+  const bytes = Buffer.allocUnsafe(line.length + 5 * furtherBytes)
+  let length = 0
+  for (let at = 0; at < line.length; at++) {
+    const unit = line.charCodeAt(at)
+    if (unit < 0x80) bytes[length++] = unit
+    else {
+      bytes[length++] = BACKSLASH
+      bytes[length++] = LETTER_U
+      bytes[length++] = HEX_DIGITS[unit >> 12]!
+      bytes[length++] = HEX_DIGITS[(unit >> 8) & 15]!
+      bytes[length++] = HEX_DIGITS[(unit >> 4) & 15]!
+      bytes[length++] = HEX_DIGITS[unit & 15]!
+    }
+  }
+  return bytes.toString('latin1', 0, length)
 }
 
-const NON_ASCII = /[^\0-\x7f]/
-const NON_ASCII_RUNS = /[^\0-\x7f]+/g
-
-function escaped(characters: string): string {
-  let escapes = ''
-  for (let at = 0; at < characters.length; at++)
-    escapes += `\\u${characters.charCodeAt(at).toString(16).padStart(4, '0')}`
-  return escapes
-}
+const BACKSLASH = 0x5c
+const LETTER_U = 0x75
+const HEX_DIGITS = Buffer.from('0123456789abcdef')

@@ -21,7 +21,11 @@ function openHub({ eventsMax = 10_000, queueBytesMax = 10_000, topicFiltersMax =
     },
     subscribe: (
       path: string,
-      { sink = new RecordingSink(), rights = PUBLIC_ONLY, from = 'head' as Position | 'head' } = {},
+      {
+        sink = new RecordingSink(),
+        rights = PUBLIC_ONLY,
+        from = 'head',
+      }: { sink?: RecordingSink; rights?: Rights; from?: Position | 'head' } = {},
     ) => {
       const topics = path.split('/').filter((topic) => topic !== '')
       const privateOnly = topics[0] === 'private'
