@@ -25,7 +25,7 @@ export class AddressList {
  * An address, `address/prefix` or `address/netmask` (IPv4); bits behind the prefix do not matter.
  * @throws {OptionError} it is none of these.
  */
-export function parseAddressRange(text: string): { address: SocketAddress; prefixBits: number } {
+function parseAddressRange(text: string): { address: SocketAddress; prefixBits: number } {
   const slash = text.indexOf('/')
   const host = slash === -1 ? text : text.slice(0, slash)
   const address = host.includes('%') ? null : parseAddress(host)

@@ -25,7 +25,7 @@ export function membershipFilter(pattern: string): (name: string) => string {
 }
 
 /** RFC 4515, section 3. */
-export function escapeFilterValue(value: string): string {
+function escapeFilterValue(value: string): string {
   return value.replace(
     /[*()\\\0]/g,
     (character) => `\\${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
