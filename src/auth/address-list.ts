@@ -1,65 +1,64 @@
-import { BlockList, isIP, isIPv4, SocketAddress } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { isIP } from 'node:net'
 import { OptionError } from './option-error.ts'
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6
 
 /** Addresses and CIDR ranges. An IPv6 range never covers an IPv4 address, nor the reverse. */
 export class AddressList {
-  /** One list per family: a single BlockList lets `::/0` cover IPv4 addresses. */
-  readonly #ranges = { ipv4: new BlockList(), ipv6: new BlockList() }
+  readonly #ranges: readonly (readonly [Address, prefixBits: number])[]
 
   /** @throws {OptionError} one of the texts is no address and no range. */
   constructor(ranges: readonly string[]) {
-    for (const text of ranges) {
-      const { address, prefixBits } = parseAddressRange(text)
-      this.#ranges[address.family].addSubnet(address, prefixBits)
-    }
+    this.#ranges = ranges.map(parseRange)
   }
 
   /** `false` for a text that is no address. */
   includes(text: string): boolean {
-    const address = parseAddress(text)
-    return address !== null && this.#ranges[address.family].check(address)
+    const address = parse(text)
+    if (address === null) return false
+    return this.#ranges.some(
+      ([base, bits]) => base.kind() === address.kind() && address.match(base, bits),
+    )
   }
 }
 
-/**
- * An address, `address/prefix` or `address/netmask` (IPv4); bits behind the prefix do not matter.
- * @throws {OptionError} it is none of these.
- */
-function parseAddressRange(text: string): { address: SocketAddress; prefixBits: number } {
-  const slash = text.indexOf('/')
-  const host = slash === -1 ? text : text.slice(0, slash)
-  const address = host.includes('%') ? null : parseAddress(host)
-  if (address === null)
-    throw new OptionError(`${JSON.stringify(text)} is neither an address nor a CIDR range`)
-
-  const bitsMax = isIPv4(host) ? 32 : 128
-  const prefixBits = slash === -1 ? bitsMax : parsePrefix(text.slice(slash + 1), bitsMax)
-  // ::ffff:10.0.0.0/104 is 10.0.0.0/8, as the peers it means count as IPv4.
-  const prefixBitsInFamily = address.family === 'ipv4' ? prefixBits - (bitsMax - 32) : prefixBits
-  if (!(prefixBitsInFamily >= 0))
-    throw new OptionError(`${JSON.stringify(text)} is no CIDR range: bad prefix or netmask`)
-  return { address, prefixBits: prefixBitsInFamily }
+/** The usual spelling of an address; an IPv4-mapped one is the IPv4 address. `null`: not an address. */
+export function canonicalAddress(text: string): string | null {
+  return parse(text)?.toString() ?? null
 }
 
-/** Zone ids are dropped, and an IPv4-mapped IPv6 address is the IPv4 address. `null`: not an address. */
-export function parseAddress(text: string): SocketAddress | null {
-  const version = isIP(text)
-  if (version === 0) return null
-  if (version === 4) return new SocketAddress({ address: text, family: 'ipv4' })
-  const address = new SocketAddress({ address: text, family: 'ipv6' })
-  const mapped = /^::ffff:([\d.]+)$/.exec(address.address)?.[1]
-  return mapped === undefined || !isIPv4(mapped)
-    ? address
-    : new SocketAddress({ address: mapped, family: 'ipv4' })
+/** Zone ids are dropped. ipaddr.js takes `127.1` and `0x7f.0.0.1` too, which nobody means who writes an address. */
+function parse(text: string): Address | null {
+  return isIP(text) === 0 ? null : ipaddr.process(inHexadecimal(text.replace(/%.*/, '')))
+}
+
+/** ipaddr.js reads `::127.0.0.1`, an IPv6 address with dots in it, as if it were `::ffff:127.0.0.1`. */
+function inHexadecimal(address: string): string {
+  return address.includes(':') && address.includes('.')
+    ? new URL(`http://[${address}]`).hostname.slice(1, -1)
+    : address
+}
+
+/** An address, `address/prefix` or `address/netmask` (IPv4); bits behind the prefix do not matter. */
+function parseRange(text: string): readonly [Address, number] {
+  const [host = '', suffix, ...rest] = text.split('/')
+  if (isIP(host) === 0 || host.includes('%') || rest.length > 0)
+    throw new OptionError(`${JSON.stringify(text)} is neither an address nor a CIDR range`)
+  const written = ipaddr.parse(inHexadecimal(host))
+  const address = ipaddr.process(inHexadecimal(host))
+  const bitsMax = written.kind() === 'ipv4' ? 32 : 128
+  // ::ffff:10.0.0.0/104 is 10.0.0.0/8, as the peers it means count as IPv4.
+  const bitsAhead = written.kind() === address.kind() ? 0 : 96
+  const bits = (suffix === undefined ? bitsMax : prefixBits(suffix, bitsMax)) - bitsAhead
+  if (!(bits >= 0))
+    throw new OptionError(`${JSON.stringify(text)} is no CIDR range: bad prefix or netmask`)
+  return [address, bits]
 }
 
 /** `NaN` when it is neither a prefix length nor a netmask. */
-function parsePrefix(text: string, bitsMax: number): number {
+function prefixBits(text: string, bitsMax: number): number {
   if (/^\d{1,3}$/.test(text)) return Number(text) <= bitsMax ? Number(text) : NaN
-  if (bitsMax !== 32 || !isIPv4(text)) return NaN
-  const bits = text
-    .split('.')
-    .map((byte) => Number(byte).toString(2).padStart(8, '0'))
-    .join('')
-  return /^1*0*$/.test(bits) ? bits.replaceAll('0', '').length : NaN
+  if (bitsMax !== 32 || isIP(text) !== 4) return NaN
+  return ipaddr.IPv4.parse(text).prefixLengthFromSubnetMask() ?? NaN
 }

@@ -1,4 +1,4 @@
-import { type AddressList, parseAddress } from './address-list.ts'
+import { type AddressList, canonicalAddress } from './address-list.ts'
 
 /**
  * Whose request it is: the socket's peer, or, where that is a trusted proxy, the last address in X-Forwarded-For that is
@@ -10,17 +10,13 @@ export function clientAddress(
   xForwardedFor: string | undefined,
   trustedProxies: AddressList,
 ): string | null {
-  let address = addressOf(socketAddress ?? '')
+  let address = canonicalAddress(socketAddress ?? '')
   if (xForwardedFor === undefined) return address
   for (const entry of xForwardedFor.split(',').toReversed()) {
     if (address === null || !trustedProxies.includes(address)) return address
-    address = addressOf(withoutPort(entry.trim()))
+    address = canonicalAddress(withoutPort(entry.trim()))
   }
   return address
-}
-
-function addressOf(text: string): string | null {
-  return parseAddress(text)?.address ?? null
 }
 
 /** `1.2.3.4:567`, `[::1]:80` and `[::1]` lose their port and brackets. */
