@@ -1,0 +1,174 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'pubsubd-bench-'))
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+
+/** The server under test runs on one core, what loads it on another. */
+const SERVER_CORE = '0'
+const LOAD_CORE = '1'
+
+/** A server under test, or a yardstick in its place. */
+export interface Peer extends AsyncDisposable {
+  readonly name: string
+  readonly port: number
+  readonly pid: number
+}
+
+/** What fanload measures; its README names the fields. */
+export type Figures = Readonly<Record<string, number>>
+
+/** Compiles a C program of this folder. */
+export function compiled(name: string): string {
+  const program = join(directory, name)
+  const source = fileURLToPath(new URL(`${name}.c`, import.meta.url))
+  execFileSync('gcc', ['-O2', '-o', program, source, '-lpthread'], { stdio: 'inherit' })
+  return program
+}
+
+export async function startPubsubd(settings: { backlog?: number } = {}): Promise<Peer> {
+  const port = await freePort()
+  const config = join(directory, `pubsub-${port}.yaml`)
+  const { backlog = 0 } = settings
+  writeFileSync(
+    config,
+    `server: {bind: 127.0.0.1, port: ${port}, backlog: {size: ${backlog}}}\nclients: {payloaders: [127.0.0.1]}\n`,
+  )
+  return startPeer('pubsubd', port, process.execPath, [
+    MAIN,
+    '--config',
+    config,
+    '--acl',
+    '/dev/null',
+  ])
+}
+
+/** The least work a server can do: one write per subscriber and round, no parsing, matching or history. */
+export async function startLimit(): Promise<Peer> {
+  const port = await freePort()
+  return startPeer('limit', port, compiled('limit'), [String(port), '1'])
+}
+
+/** `null` where nginx with its nchan module is not installed (Debian: nginx, libnginx-mod-nchan). */
+export async function startNchan(): Promise<Peer | null> {
+  const port = await freePort()
+  const prefix = join(directory, `nchan-${port}`)
+  mkdirSync(join(prefix, 'logs'), { recursive: true })
+  const config = join(prefix, 'nginx.conf')
+  writeFileSync(
+    config,
+    `load_module /usr/lib/nginx/modules/ngx_nchan_module.so;
+daemon off; master_process off; worker_processes 1; pid ${prefix}/nginx.pid; error_log ${prefix}/error.log;
+events { worker_connections 20000; }
+http { access_log off; keepalive_requests 1000000000; client_body_temp_path ${prefix}/body;
+  server { listen 127.0.0.1:${port}; 
+    location = /pub { nchan_publisher; nchan_channel_id bench; nchan_message_buffer_length 0; }
+    location = /sub { nchan_subscriber eventsource; nchan_channel_id bench; } } }
+`,
+  )
+  try {
+    execFileSync('nginx', ['-t', '-c', config, '-p', prefix], { stdio: 'ignore' })
+  } catch {
+    return null
+  }
+  return startPeer('nchan', port, 'nginx', ['-c', config, '-p', prefix])
+}
+
+async function startPeer(
+  name: string,
+  port: number,
+  command: string,
+  words: readonly string[],
+): Promise<Peer> {
+  const child = spawn('taskset', ['-c', SERVER_CORE, command, ...words], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  while (!(await isOpen(port))) await wait(50)
+  return { name, port, pid: child.pid!, [Symbol.asyncDispose]: () => ended(child) }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit')
+  if (child.kill()) await exited
+}
+
+/** A program of this folder that stays until it is disposed of, once it has printed its first line. */
+export async function startLoad(name: string, words: readonly string[]): Promise<AsyncDisposable> {
+  const child = spawn('taskset', ['-c', LOAD_CORE, compiled(name), ...words], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  return { [Symbol.asyncDispose]: () => ended(child) }
+}
+
+/** One run of the load generator against a peer. */
+export async function fanload(
+  peer: Peer,
+  options: Readonly<Record<string, string | number>>,
+): Promise<Figures> {
+  const forNchan =
+    peer.name === 'nchan'
+      ? {
+          'sub-path': '/sub',
+          'pub-path': '/pub',
+          'pub-method': 'POST',
+          'sub-headers': 'Accept: text/event-stream\r\n',
+        }
+      : {}
+  const all = { port: peer.port, pid: peer.pid, ...forNchan, ...options }
+  const words = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)])
+  program ??= compiled('fanload')
+  const child = spawn('taskset', ['-c', LOAD_CORE, program, ...words], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  for await (const chunk of child.stdout) text += String(chunk)
+  const figures: Figures = JSON.parse(text)
+  if (figures['lost'] !== 0 || figures['closed'] !== 0)
+    console.warn(`${peer.name}: lost or closed something: ${text}`)
+  return figures
+}
+
+let program: string | undefined
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** A Markdown table row. */
+export function row(...cells: readonly (string | number)[]): void {
+  console.log(
+    `| ${cells.map((cell) => (typeof cell === 'number' ? Number(cell.toPrecision(3)) : cell)).join(' | ')} |`,
+  )
+}
+
+/** `--name value` on the command line, or the default. */
+export function option(name: string, fallback: number): number {
+  const at = process.argv.indexOf(`--${name}`)
+  return at === -1 ? fallback : Number(process.argv[at + 1])
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function isOpen(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  return new Promise((resolve) => {
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
+  }).finally(() => socket.destroy()) as Promise<boolean>
+}
