@@ -7,6 +7,7 @@ import type { Subscription } from './subscription.ts'
 export interface EncodedPage {
   readonly bytes: Uint8Array
   readonly reached: Position
+  readonly hasGap: boolean
 }
 
 /** What a page of the log holds at most, in bytes of payload: about 1 ms of encoding. */
@@ -70,9 +71,9 @@ export class CatchUp {
       // Not the audience's own encoder: it remembers an event of the round, which this would push out.
       for (const event of page.events)
         if (audience.maySee(event)) frames.push(audience.encoder.encoding.event(event))
-      return { bytes: Buffer.concat(frames), reached: page.reached }
+      return { bytes: Buffer.concat(frames), reached: page.reached, hasGap: page.hasGap }
     }
-    return { bytes: Buffer.alloc(0), reached: this.#log.head }
+    return { bytes: Buffer.alloc(0), reached: this.#log.head, hasGap: false }
   }
 
   #store(key: string, page: EncodedPage): EncodedPage {

@@ -5,8 +5,8 @@ export type CloseReason = 'unsubscribed' | 'finished' | 'slow' | 'stalled' | 're
 
 /** Told in-band where continuity broke: events that were due are not coming. */
 export interface Gap {
-  /** `expired`: no longer kept. `foreign`: not a cursor of this log. */
-  readonly reason: 'expired' | 'foreign'
+  /** `expired`: no longer kept. `foreign`: not a cursor of this log. `damaged`: kept, and can no longer be read. */
+  readonly reason: 'expired' | 'foreign' | 'damaged'
   /** Where the stream goes on. */
   readonly cursor: Cursor
 }

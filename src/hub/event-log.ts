@@ -15,6 +15,8 @@ export interface Page {
   readonly events: readonly PublishedEvent[]
   /** Everything up to here has been looked at; moves on past events the filter left out. */
   readonly reached: Position
+  /** Somewhere on the way here a record was damaged or missing: what it held is not delivered. */
+  readonly hasGap: boolean
 }
 
 export interface ReadOptions {

@@ -1,6 +1,6 @@
 import type { Audience } from './audience.ts'
 import { PAGE_BYTES, type CatchUp, type EncodedPage } from './catch-up.ts'
-import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
+import type { CloseReason, Gap, SharedEncoding, Sink } from './encoding.ts'
 import type { Position } from './event.ts'
 import type { EventLog } from './event-log.ts'
 import { KEEP_ALIVE_MS, type KeepAliveWheel } from './keep-alive.ts'
@@ -124,8 +124,7 @@ export class Subscription {
         return
       }
       this.#position = (this.#hub.log.status.oldest - 1) as Position
-      const cursor = this.#hub.log.cursorOf(this.#position)
-      this.#write(this.#encoding.gap({ reason: 'expired', cursor }, Date.now()))
+      this.#tellGap('expired')
     }
     const page = this.#hub.catchUp.page(this.audience, this.#position)
     if (!(page instanceof Promise)) this.#take(page)
@@ -153,6 +152,7 @@ export class Subscription {
 
   #take(page: EncodedPage): void {
     this.#position = page.reached
+    if (page.hasGap) this.#tellGap('damaged')
     if (page.bytes.length > 0) this.#write(page.bytes)
     if (!this.#full) this.#hub.catchUp.enqueue(this)
   }
@@ -176,6 +176,11 @@ export class Subscription {
     this.#position = before
     if (!this.#logServesRest()) this.end('slow')
     else if (!this.#full) this.#hub.catchUp.enqueue(this)
+  }
+
+  #tellGap(reason: Gap['reason']): void {
+    const cursor = this.#hub.log.cursorOf(this.#position)
+    this.#write(this.#encoding.gap({ reason, cursor }, Date.now()))
   }
 
   #write(batch: Uint8Array): void {

@@ -177,7 +177,7 @@ export class MemoryEventLog implements EventLog {
       bytes += event.payload.text.length
     }
     const reached = index >= end ? last : oldest + index - this.#start - 1
-    return { events, reached: reached as Position }
+    return { events, reached: reached as Position, hasGap: false }
   }
 }
 
