@@ -33,6 +33,7 @@ export async function httpServers(
     // Every path is a topic set, so none must meet the router's ideas of a well-formed path.
     rewriteUrl: () => '/',
     serverFactory: (listener) => createServer(options, listener),
+    clientErrorHandler: () => {}, // `attach` answers, in this protocol's words
   })
   await app.register(basicAuth, {
     async validate(name, password, request) {
@@ -48,8 +49,9 @@ export async function httpServers(
   const secure =
     tls === null
       ? null
-      : createTlsServer({ ...options, ...tls }, (request, response) =>
-          app.routing(request, response),
+      : createTlsServer(
+          { ...options, ...tls, handshakeTimeout: limits.headTimeoutMs },
+          (request, response) => app.routing(request, response),
         )
   for (const server of [plain, secure]) if (server !== null) attach(door, server)
   return { plain, secure }
@@ -74,6 +76,8 @@ function serverOptions(limits: HttpLimits): ServerOptions {
 function attach(door: HttpDoor, server: Server | TlsServer): void {
   const { traffic, options } = door
   if (options.limits.connectionsMax > 0) server.maxConnections = options.limits.connectionsMax
+  // Node would drop those beyond 2,000, and with them perhaps the one that a proxy has added at the end.
+  server.maxHeadersCount = 0
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     markAwaitingContinue(response)
     server.emit('request', request, response)
@@ -88,19 +92,30 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // A stream may stand on this socket: what comes behind its request is nobody's business.
-    if (streaming.has(socket) || !socket.writable) {
-      if (error.code === 'ECONNRESET') socket.destroy()
-      return
-    }
-    traffic.requests++
-    const refuseIt = () => {
-      const { status, reason, text } = refusalOfHead(error, options.limits)
-      refuseSocket(socket, traffic, status, reason, text)
-    }
-    const answering = lastResponses.get(socket)
-    if (answering === undefined || answering.writableFinished) refuseIt()
-    else answering.once('finish', refuseIt)
+    if (deaf.has(socket)) deaf.set(socket, true)
+    else if (socket.writable) refuseBroken(door, error, socket)
+    if (error.code === 'ECONNRESET') socket.destroy()
   })
+}
+
+/** Refuses what is no request, or no body of one, behind the answers to the requests before it. */
+function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Socket): void {
+  deaf.set(socket, true)
+  const last = lastResponses.get(socket)
+  const isBody = last !== undefined && !last.req.complete
+  if (!isBody) door.traffic.requests++
+  const refuseIt = () => {
+    if (!socket.writable) return
+    const { status, reason, text } = refusalOfHead(error, door.options.limits)
+    refuseSocket(socket, door.traffic, status, reason, text)
+  }
+  if (isBody && last.headersSent) {
+    // The request was refused already, and its body was only being read away.
+    if (last.writableFinished) socket.destroySoon()
+    else last.once('finish', () => socket.destroySoon())
+  } else if (isBody && last.socket === null) last.once('socket', refuseIt)
+  else if (isBody || last === undefined || last.writableFinished) refuseIt()
+  else last.once('finish', refuseIt)
 }
 
 function refusalOfHead(error: NodeJS.ErrnoException, limits: HttpLimits) {
@@ -120,10 +135,10 @@ function refusalOfHead(error: NodeJS.ErrnoException, limits: HttpLimits) {
 }
 
 /**
- * Sockets on which a stream has been asked for: whatever is sent behind that request is not carried out.
- * The value tells whether something was.
+ * Sockets on which nothing more is carried out, since a stream has been asked for or the bytes make no sense.
+ * The value tells whether something was sent there.
  */
-const streaming = new WeakMap<Socket, boolean>()
+const deaf = new WeakMap<Socket, boolean>()
 
 /** The newest response on each socket, so that a broken request behind it is refused only after it. */
 const lastResponses = new WeakMap<Socket, ServerResponse>()
@@ -133,8 +148,8 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
   const { raw: incoming } = request
   const { raw: response } = reply
   const { socket } = incoming
-  if (streaming.has(socket)) {
-    streaming.set(socket, true)
+  if (deaf.has(socket)) {
+    deaf.set(socket, true)
     return
   }
   door.traffic.requests++
@@ -145,9 +160,9 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
     if (!(error instanceof PubSubError))
       door.options.log('error', `bug while answering: ${stackOf(error)}`)
     const refusal = error instanceof PubSubError ? error : new InternalError(error)
-    if (response.headersSent || socket.destroyed) return
-    const hasPassedOver = streaming.get(socket) === true
-    streaming.delete(socket)
+    if (response.headersSent || !socket.writable) return
+    const hasPassedOver = deaf.get(socket) === true
+    deaf.delete(socket)
     refuse(response, door.traffic, refusal, {
       mustClose: hasPassedOver || isAwaitingContinue(response),
       restBytesMax: DISCARDED_PER_LIMIT * door.options.limits.payloadBytesMax,
@@ -159,12 +174,14 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
 const DISCARDED_PER_LIMIT = 10
 
 function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
+  // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
+  if (request.raw.httpVersionMajor === 0) throw new BadRequestError('HTTP/0.9 is not spoken here')
   switch (request.raw.method) {
     case 'PUT':
     case 'POST':
       return publish(door, request, reply)
     case 'GET':
-      streaming.set(request.raw.socket, false)
+      deaf.set(request.raw.socket, false)
       return stream(door, request, reply)
     case 'HEAD':
       return head(reply.raw, door.traffic)

@@ -4,15 +4,23 @@ import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
 import { BadRequestError, PayloadTooLargeError } from './errors.ts'
 
 /**
- * The body of a request, unpacked. `null`: it was cut off, and there is nobody to answer.
+ * The body of a request, unpacked. `null`: it was cut off, and there is nobody to answer. `onAccepted` is called before the
+ * first byte of it is read, unless what the head says of it is enough to refuse it.
  * @throws {PayloadTooLargeError} what arrives, or what comes out of it, exceeds the limit.
  * @throws {BadRequestError} its Content-Encoding is unknown or does not hold.
  */
-export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
+export async function readBody(
+  request: IncomingMessage,
+  bytesMax: number,
+  onAccepted: () => void,
+): Promise<Buffer | null> {
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
   const decode = decoders.get(encoding)
   if (decode === undefined)
     throw new BadRequestError(`unknown Content-Encoding, use ${[...decoders.keys()].join(', ')}`)
+  const announced = Number(request.headers['content-length'] ?? 0)
+  if (announced > bytesMax) throw new PayloadTooLargeError(bytesMax)
+  onAccepted()
   const body = await collect(request, bytesMax)
   if (body === null || decode === null) return body
   try {
@@ -45,8 +53,6 @@ const decoders = new Map<string, Decoder | null>([
 ])
 
 function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
-  const announced = Number(request.headers['content-length'] ?? 0)
-  if (announced > bytesMax) return Promise.reject(new PayloadTooLargeError(bytesMax))
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0

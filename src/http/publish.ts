@@ -1,5 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
 import { ANONYMOUS } from '../auth/identity.ts'
+import type { Publication } from '../hub/event.ts'
 import { answer } from './answer.ts'
 import { readBody } from './body.ts'
 import type { HttpDoor } from './door.ts'
@@ -11,8 +13,8 @@ import { isTls, peerAddress } from './peer.ts'
 import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
 
 /**
- * PUT or POST. The order of the checks is part of the protocol: who may not publish is not told whether the payload is
- * right, and its body is not read.
+ * PUT or POST. Publications of one connection come to the hub in the order in which they were sent, whatever each has to
+ * wait for: one that is packed must not be overtaken by a plain one behind it.
  * @throws {PubSubError} why nothing was published.
  */
 export async function publish(
@@ -20,6 +22,35 @@ export async function publish(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
+  const { socket } = request.raw
+  const previous = turns.get(socket)
+  const { promise: ownTurn, resolve: handOver } = Promise.withResolvers<void>()
+  turns.set(socket, Promise.all([previous, ownTurn]))
+  let published
+  try {
+    const publication = await acceptedPublication(door, request, reply)
+    await previous
+    if (publication === null) return // cut off: there is nobody to answer
+    published = door.hub.publish([publication])
+  } finally {
+    handOver()
+  }
+  const { events } = await published
+  answer(reply.raw, door.traffic, 202, RECEIVED, ['X-Pubsub-Cursor', events[0]!.cursor])
+}
+
+/** For each connection: resolved once the hub has its newest publication and all before, or will never have them. */
+const turns = new WeakMap<Socket, Promise<unknown>>()
+
+/**
+ * The order of the checks is part of the protocol: who may not publish is not told whether the payload is right, and its
+ * body is not read.
+ */
+async function acceptedPublication(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Publication | null> {
   const { limits, rejectBadCredentials } = door.options
   const { raw } = request
   const path = decodePath(request.originalUrl)
@@ -48,10 +79,8 @@ export async function publish(
   )
     throw new ForbiddenError('the web page that sends this is not in server.cors.origins')
 
-  sendContinue(reply.raw)
-  const body = await readBody(raw, limits.payloadBytesMax)
-  if (body === null) return // cut off: there is nobody to answer
+  const body = await readBody(raw, limits.payloadBytesMax, () => sendContinue(reply.raw))
+  if (body === null) return null
   const payload = { type: 'json-object', text: readJsonObject(body, limits.jsonDepthMax) } as const
-  const { events } = await door.hub.publish([{ topics, isPrivate, path, payload }])
-  answer(reply.raw, door.traffic, 202, RECEIVED, ['X-Pubsub-Cursor', events[0]!.cursor])
+  return { topics, isPrivate, path, payload }
 }
