@@ -161,10 +161,11 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
       door.options.log('error', `bug while answering: ${stackOf(error)}`)
     const refusal = error instanceof PubSubError ? error : new InternalError(error)
     if (response.headersSent || !socket.writable) return
-    const hasPassedOver = deaf.get(socket) === true
-    deaf.delete(socket)
+    const mustClose = deaf.get(socket) === true || isAwaitingContinue(response)
+    if (mustClose) deaf.set(socket, true)
+    else deaf.delete(socket)
     refuse(response, door.traffic, refusal, {
-      mustClose: hasPassedOver || isAwaitingContinue(response),
+      mustClose,
       restBytesMax: DISCARDED_PER_LIMIT * door.options.limits.payloadBytesMax,
     })
   }

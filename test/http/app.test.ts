@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { FIRST } from '../config/certificates.ts'
 import { RawClient } from './raw-client.ts'
 import {
   chunkedBody,
@@ -20,15 +16,9 @@ import {
   startPubsub,
   streamsLeft,
 } from './requests.ts'
+import { tlsSection } from './tls-section.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
-const cert = join(directory, 'cert.pem')
-const key = join(directory, 'key.pem')
-writeFileSync(cert, FIRST.certPem)
-writeFileSync(key, FIRST.keyPem)
-after(() => rmSync(directory, { recursive: true }))
-
-const server = sharedPubsub({ server: { tls: { port: 0, cert, key } } })
+const server = sharedPubsub({ server: { tls: tlsSection() } })
 
 describe('pipelining', () => {
   test('publications are answered and published in the order in which they were sent', async () => {
@@ -226,7 +216,7 @@ describe('odd requests that are carried out', () => {
 
 describe('limits of a request', () => {
   const strict = sharedPubsub({
-    server: { tls: { port: 0, cert, key } },
+    server: { tls: tlsSection() },
     limits: { head_bytes: 4096, head_timeout: '1s', request_timeout: 1.5 },
     clients: { payloaders: ['127.0.0.1', '10.0.0.1'], trust_proxy: ['127.0.0.1'] },
   })

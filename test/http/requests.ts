@@ -40,7 +40,8 @@ export function request(
   target: string,
   { headers = [], body }: { headers?: readonly string[]; body?: string | Uint8Array } = {},
 ): Buffer {
-  const lines = [`${method} ${target} HTTP/1.1`, 'Host: pubsub.test', ...headers]
+  const host = headers.some((line) => /^host:/i.test(line)) ? [] : ['Host: pubsub.test']
+  const lines = [`${method} ${target} HTTP/1.1`, ...host, ...headers]
   const bytes = Buffer.from(body ?? '')
   const isFramed = headers.some((line) => /^(content-length|transfer-encoding):/i.test(line))
   if (body !== undefined && !isFramed) lines.push(`Content-Length: ${bytes.length}`)
