@@ -2,9 +2,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Login } from '../auth/identity.ts'
-import type { Gap } from '../hub/encoding.ts'
-import type { Cursor, Position } from '../hub/event.ts'
-import type { Hub } from '../hub/hub.ts'
 import { PUBLIC_ONLY } from '../hub/rights.ts'
 import type { Subscription } from '../hub/subscription.ts'
 import type { TopicFilter } from '../hub/topics.ts'
@@ -14,6 +11,7 @@ import { NotFoundError, TooManyStreamsError } from './errors.ts'
 import { identify } from './identify.ts'
 import { peerAddress } from './peer.ts'
 import { PypubsubEncoding } from './pypubsub-encoding.ts'
+import { startOf } from './resume.ts'
 import { StreamSink } from './stream-sink.ts'
 import { decodePath, isReserved, topicFilters } from './topic-path.ts'
 
@@ -34,7 +32,7 @@ export async function stream(
   if (isReserved(path)) throw new NotFoundError('there is no such page here')
   const wants = topicFilters(path, limits)
   const login = await identify(door, request, reply)
-  const { from, gap } = await startOf(incoming, hub)
+  const { from, gap } = await startOf(incoming.headers, request.originalUrl, hub)
   // A request that came behind another one gets its socket when that one is answered.
   if (reply.raw.socket === null) await new Promise((resolve) => reply.raw.once('socket', resolve))
   if (socket.destroyed) return
@@ -51,7 +49,7 @@ export async function stream(
   const subscription = hub.subscribe({
     wants,
     rights: login?.identity.rights ?? PUBLIC_ONLY,
-    from: from ?? 'head',
+    from,
     encoding,
     sink: new StreamSink(socket),
     opening: Buffer.concat(opening),
@@ -109,32 +107,6 @@ function keepRights(
     if (rights.seesNothing && wants.every((filter) => filter.privateOnly))
       subscription.end('revoked')
   })
-}
-
-/** Where the replay that the client asked for begins; `null`: no replay. A cursor that is known decides, else the time. */
-async function startOf(
-  { headers }: IncomingMessage,
-  hub: Hub,
-): Promise<{ from: Position | null; gap: Gap | null }> {
-  const cursor = headers['x-fetch-since-cursor']
-  const since = headers['x-fetch-since']
-  let gap: Gap | null = null
-  if (typeof cursor === 'string' && cursor !== '') {
-    const resolution = hub.resolve(cursor as Cursor)
-    const isKept =
-      resolution.type === 'found' && (resolution.at >= hub.oldestKept || resolution.at === hub.head)
-    if (isKept) return { from: resolution.at, gap }
-    // As PyPubSub there is no replay after an event that is itself no longer kept, but it is told.
-    if (resolution.type !== 'foreign') gap = { reason: 'expired', cursor: hub.cursorOfHead() }
-  }
-  if (typeof since !== 'string' || since === '') return { from: null, gap }
-  return { from: await hub.positionAt(millisecondsOf(since)), gap }
-}
-
-/** Of epoch seconds; what is no number is 0, as in PyPubSub. */
-function millisecondsOf(since: string): number {
-  const seconds = /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/.test(since) ? Number(since) : 0
-  return Math.round(seconds * 1e6) / 1e3 // a time that we have shown ourselves must not lose by a rounding
 }
 
 function isOldSchool({ headers }: IncomingMessage, { options }: HttpDoor): boolean {

@@ -5,6 +5,8 @@ export type ErrorCode =
   | 'PAYLOAD_TOO_LARGE'
   | 'FORBIDDEN'
   | 'NOT_FOUND'
+  | 'BAD_QUERY'
+  | 'GONE'
   | 'RESERVED_PATH'
   | 'BAD_CREDENTIALS'
   | 'DIRECTORY_UNAVAILABLE'

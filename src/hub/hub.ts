@@ -109,14 +109,19 @@ export class Hub implements Disposable {
     return this.#log.positionAt(timeMs)
   }
 
-  /** A cursor of the head, to be shown where continuity broke. */
-  cursorOfHead(): Cursor {
-    return this.#log.cursorOf(this.#surroundings.head)
+  /** A cursor to be shown without its event. */
+  cursorOf(position: Position): Cursor {
+    return this.#log.cursorOf(position)
   }
 
   /** Position of the oldest event that can be replayed. */
   get oldestKept(): Position {
     return this.#log.status.oldest
+  }
+
+  /** Where a replay of everything begins. */
+  get beforeOldest(): Position {
+    return (this.#log.status.oldest - 1) as Position
   }
 
   get head(): Position {
