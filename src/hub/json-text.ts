@@ -14,7 +14,23 @@ export interface JsonMember {
  * The text of a valid JSON object as `Payload` wants it: on one line, without top-level members of the server's own names.
  */
 export function payloadText(text: string): string {
-  return onOneLine(mayHaveOwnMembers(text) ? withoutOwnMembers(text) : text)
+  return onOneLine(mayHaveOwnMembers(text) ? withoutMembers(text, isOwnMember) : text)
+}
+
+/** The members the server writes into every event (pypubsub.md §3). A publisher cannot forge them. */
+export function isOwnMember(name: string): boolean {
+  return OWN_MEMBERS.has(name)
+}
+
+/** A valid JSON object without some of its members; the others stand as they stood. */
+export function withoutMembers(
+  text: string,
+  isUnwanted: (name: string, index: number) => boolean,
+): string {
+  const members = memberTexts(text)
+  const kept = members.filter(({ name }, index) => !isUnwanted(name, index))
+  if (kept.length === members.length) return text
+  return `{${kept.map(({ member }) => member).join(',')}}`
 }
 
 /** The members of a valid JSON object, from its `{` to its `}`, in their order; repeated ones too. */
@@ -47,7 +63,6 @@ const CLOSING_BRACE = 0x7d
 /** What turns `[` into `{` and `]` into `}`, and no other character into either: brackets are counted as one kind. */
 const BRACKET_TO_BRACE = 0x20
 
-/** The members the server writes into every event (pypubsub.md §3). A publisher cannot forge them. */
 const OWN_MEMBERS: ReadonlySet<string> = new Set([
   'pubsub_timestamp',
   'pubsub_topics',
@@ -63,13 +78,6 @@ function onOneLine(text: string): string {
 /** An own name is written as it is, or some of its ASCII characters are escaped. */
 function mayHaveOwnMembers(text: string): boolean {
   return text.includes('pubsub_') || text.includes('\\u00')
-}
-
-function withoutOwnMembers(text: string): string {
-  const members = memberTexts(text)
-  const kept = members.filter(({ name }) => !OWN_MEMBERS.has(name))
-  if (kept.length === members.length) return text
-  return `{${kept.map(({ member }) => member).join(',')}}`
 }
 
 interface MemberText {
