@@ -199,7 +199,7 @@ export class RawClient implements AsyncDisposable {
 }
 
 function readLine(text: string): Line {
-  assert.match(text, /^[\x20-\x7e]+\n\0?$/, 'not one line of ASCII')
+  assert.match(text, /^[\x20-\x7f]+\n\0?$/, 'not one line of ASCII')
   const json = JSON.parse(text.replace('\0', ''))
   const isControl = !('pubsub_topics' in json)
   if (isControl) assert.match(text, /^\{"stillalive": \d+\.\d+[,}]/)

@@ -26,11 +26,13 @@ export async function startPubsub(
 
 /** One such server for all tests of a file. */
 export function sharedPubsub(...config: Parameters<typeof startPubsub>): () => RunningServer {
+  const starting = startPubsub(...config) // all of a file at once
+  starting.catch(() => {}) // `before` fails
   let server: RunningServer
   before(async () => {
-    server = await startPubsub(...config)
+    server = await starting
   })
-  after(() => server[Symbol.asyncDispose]())
+  after(() => server?.[Symbol.asyncDispose]())
   return () => server
 }
 
