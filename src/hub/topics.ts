@@ -8,7 +8,10 @@ export interface TopicFilter {
   readonly privateOnly: boolean
 }
 
-export function filterMatches(filter: TopicFilter, event: Publication): boolean {
+export function filterMatches(
+  filter: TopicFilter,
+  event: Pick<Publication, 'topics' | 'isPrivate'>,
+): boolean {
   if (filter.privateOnly && !event.isPrivate) return false
   return filter.topics.every((topic) => event.topics.includes(topic))
 }

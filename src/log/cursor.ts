@@ -3,8 +3,8 @@ import type { Cursor, Position } from '../hub/event.ts'
 
 /** Two AES-128 keys. Whoever has them can read positions out of cursors; a store keeps its own for life. */
 export interface CursorKeys {
-  readonly tag: Buffer
-  readonly body: Buffer
+  readonly tag: Uint8Array
+  readonly body: Uint8Array
 }
 
 export function newCursorKeys(): CursorKeys {

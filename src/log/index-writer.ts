@@ -1,0 +1,69 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { EventRecord } from './record.ts'
+import { keysOfEvent } from './topic-keys.ts'
+
+/** Written as the name of a row in `meta`: the index holds every event up to this one. */
+export const INDEXED_TO = 'indexed_to'
+
+/** What is to be remembered once the transaction is committed. */
+export type Settle = () => void
+
+/**
+ * Writes the topic index some thousand events late, sorted by topic: each of its pages then takes many entries at once
+ * (a sixth of the pages written per event, twice the events per second). Readers scan what is not indexed yet.
+ */
+export class IndexWriter {
+  readonly #insert: StatementSync
+  readonly #setMeta: StatementSync
+  /** Entries of events that came since the last lot was closed. */
+  #waiting: Entry[] = []
+  #waitingTo: number
+  /** A lot that is being written, in the order of the index. */
+  #lot: Entry[] = []
+  #lotTo: number
+  #written = 0
+
+  constructor(database: DatabaseSync, indexedTo: number) {
+    // A crash may have left part of a lot.
+    this.#insert = database.prepare('INSERT OR IGNORE INTO postings VALUES (?, ?)')
+    this.#setMeta = database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)')
+    this.#waitingTo = indexedTo
+    this.#lotTo = indexedTo
+  }
+
+  add(event: EventRecord, topics: readonly string[]): void {
+    for (const key of keysOfEvent(topics, event.isPrivate)) this.#waiting.push([key, event.seq])
+    this.#waitingTo = event.seq
+    if (this.#lot.length === 0 && this.#waiting.length >= LOT_ENTRIES) this.#closeLot()
+  }
+
+  /** Within a transaction: part of a lot, at a pace that ends it before the next one is due. */
+  step(newEvents: number, firstSeq: number): Settle {
+    if (this.#lot.length === 0) return () => {}
+    const to = Math.min(this.#lot.length, this.#written + ENTRIES_PER_STEP + 8 * newEvents)
+    for (let at = this.#written; at < to; at++) {
+      const [key, seq] = this.#lot[at]!
+      if (seq >= firstSeq) this.#insert.run(key, seq)
+    }
+    const isDone = to === this.#lot.length
+    if (isDone) this.#setMeta.run(INDEXED_TO, this.#lotTo)
+    return () => {
+      this.#written = to
+      if (!isDone) return
+      this.#lot = []
+      if (this.#waiting.length >= LOT_ENTRIES) this.#closeLot()
+    }
+  }
+
+  #closeLot(): void {
+    this.#lot = this.#waiting.toSorted((a, b) => a[0] - b[0] || a[1] - b[1])
+    this.#lotTo = this.#waitingTo
+    this.#written = 0
+    this.#waiting = []
+  }
+}
+
+type Entry = readonly [key: number, seq: number]
+
+const LOT_ENTRIES = 8_192
+const ENTRIES_PER_STEP = 128

@@ -1,0 +1,41 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+export const SCHEMA_VERSION = 1
+
+/** A store is a directory; this is its database. */
+export function databaseIn(directory: string): string {
+  return join(directory, 'events.db')
+}
+
+/** Rows of one commit lie together in either table but `postings`, which is why it has the smallest rows possible. */
+export const SCHEMA = `
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+  CREATE TABLE runs (first_seq INTEGER, position_offset INTEGER);
+  CREATE TABLE events (
+    seq INTEGER PRIMARY KEY, published_at_ms INTEGER, is_private INTEGER, path TEXT, topics TEXT, payload TEXT,
+    bytes_before INTEGER, crc INTEGER);
+  CREATE TABLE postings (topic_key INTEGER, seq INTEGER, PRIMARY KEY (topic_key, seq)) WITHOUT ROWID;
+  CREATE TABLE state (
+    space TEXT, key TEXT, value BLOB, expires_at_ms INTEGER, PRIMARY KEY (space, key)) WITHOUT ROWID;
+  CREATE INDEX state_expiry ON state (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
+
+/** A connection that only reads; the server may be writing meanwhile. */
+export function openReader(directory: string): DatabaseSync {
+  const database = new DatabaseSync(databaseIn(directory), { readOnly: true, timeout: 5_000 })
+  database.exec(`PRAGMA query_only = 1; PRAGMA cache_size = -${READER_CACHE_KIB}`)
+  return database
+}
+
+const READER_CACHE_KIB = 8_192
+
+/** SQLite found the file malformed, as opposed to a full disk or a file that cannot be reached. */
+export function isDamage(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number }
+  return errcode !== undefined && DAMAGE_CODES.includes(errcode & 0xff)
+}
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html); the low byte of an extended code is its primary one. */
+const DAMAGE_CODES = [11, 26]

@@ -1,0 +1,430 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { setTimeout as wait } from 'node:timers/promises'
+import { LogUnavailableError } from '../hub/errors.ts'
+import type { Cursor, Position, Publication, PublishedEvent } from '../hub/event.ts'
+import type { EventLog, Page, ReadOptions, Resolution } from '../hub/event-log.ts'
+import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
+import { CursorCodec } from './cursor.ts'
+import { DamageReport } from './damage-report.ts'
+import { sizeOf, type EventRecord } from './record.ts'
+import { Retention, type End, type RetentionLimits } from './retention.ts'
+import { RowReader } from './row-reader.ts'
+import { Runs } from './runs.ts'
+import { isDamage, openReader } from './schema.ts'
+import type { PageRead, SqliteReader } from './sqlite-reader.ts'
+import type { Committed, OpenOptions } from './sqlite-writer.ts'
+import { StoreLock } from './store-lock.ts'
+import { putAside, startThreads, type StoreThreads, type ThreadOptions } from './store-threads.ts'
+import type { WorkerPeer } from './worker-peer.ts'
+
+export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits {
+  readonly now?: () => number
+}
+
+/**
+ * Events in an SQLite database. A thread writes them, one commit at a time with everything that arrived meanwhile, and
+ * another reads; here their places, times and cursors are given, and everybody is told once a commit is through.
+ */
+export class SqliteEventLog implements EventLog {
+  readonly #options: SqliteEventLogOptions
+  readonly #lock: StoreLock
+  readonly #now: () => number
+  readonly #damage: DamageReport
+  readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
+  readonly #queue = new CommitQueue()
+  readonly #upkeep: NodeJS.Timeout
+  #store!: OpenStore
+  /** As far as everybody was told. */
+  #end!: End
+  /** As far as the disk has it. */
+  #written!: End & { readonly lastMs: number }
+  #inFlight: Commit | undefined
+  #isScheduled = false
+  /** Resolves when the commit under way is answered. */
+  #idle: Promise<void> = Promise.resolve()
+  /** The write-ahead log is taken to the database once it has this many pages. */
+  #checkpointAtPages = CHECKPOINT_PAGES
+  #checkpoint: Promise<void> | undefined
+  /** Why nothing can be stored now. */
+  #failure: Error | undefined
+  /** While the threads are replaced. */
+  #reopening: Promise<void> | undefined
+  #disposed = false
+
+  /** @throws {Error} another process has the store, its directory cannot be written, or it is of a newer version. */
+  static async open(options: SqliteEventLogOptions): Promise<SqliteEventLog> {
+    const lock = new StoreLock(options.directory)
+    const log = new SqliteEventLog(options, lock)
+    try {
+      await log.#open({ wasClosed: lock.wasClosed })
+    } catch (error) {
+      clearInterval(log.#upkeep)
+      lock.release({ isClosed: lock.wasClosed })
+      throw error
+    }
+    return log
+  }
+
+  private constructor(options: SqliteEventLogOptions, lock: StoreLock) {
+    this.#options = options
+    this.#lock = lock
+    this.#now = options.now ?? Date.now
+    this.#damage = new DamageReport((message) => options.log('error', message))
+    this.#upkeep = setInterval(() => void this.#deleteSome(), UPKEEP_MS).unref()
+  }
+
+  get head(): Position {
+    return this.#store.runs.positionOf(this.#end.headSeq)
+  }
+
+  append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]> {
+    return this.commit({ publications: batch, changes: [] })
+  }
+
+  /** Shares a commit with what else is waiting. */
+  commit(work: Work): Promise<readonly PublishedEvent[]> {
+    if (this.#disposed) return Promise.reject(closed())
+    if (this.#failure !== undefined) return Promise.reject(unavailable(this.#failure))
+    const stored = this.#queue.push(work)
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(() => {
+        this.#isScheduled = false
+        this.#commitNext()?.publish()
+      })
+    }
+    return stored
+  }
+
+  onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  async *read(after: Position, { filters, until, pageBytes }: ReadOptions): AsyncGenerator<Page> {
+    let reached = after
+    while (reached < Math.min(until ?? Infinity, this.head)) {
+      const { runs } = this.#store
+      const last = Math.min(until ?? Infinity, this.head) as Position
+      const lastSeq = runs.seqAt(last)
+      const oldest = this.#oldest
+      const page = await this.query((reader) =>
+        reader.call('page', {
+          after: runs.seqAt(reached),
+          until: lastSeq,
+          oldest,
+          filters,
+          pageBytes,
+        }),
+      )
+      reached = page.reached >= lastSeq ? last : runs.positionOf(page.reached)
+      yield { events: eventsOf(page, runs), reached, hasGap: page.hasGap }
+    }
+  }
+
+  resolve(cursor: Cursor): Resolution {
+    const { codec, runs } = this.#store
+    const at = codec.positionOf(cursor)
+    if (at === null || at > this.head) return { type: 'foreign' }
+    if (at < runs.floor) return { type: 'expired' }
+    const seq = runs.seqAt(at)
+    if (runs.positionOf(seq) !== at) return { type: 'foreign' }
+    return seq < this.#oldest - 1 ? { type: 'expired' } : { type: 'found', at }
+  }
+
+  cursorOf(position: Position): Cursor {
+    const { codec, runs } = this.#store
+    return codec.ofPlace(runs.positionOf(runs.seqAt(position)))
+  }
+
+  async positionAt(timeMs: number): Promise<Position> {
+    const { runs } = this.#store
+    const range = { timeMs, oldest: this.#oldest, head: this.#end.headSeq }
+    return runs.positionOf(await this.query((reader) => reader.call('rowBefore', range)))
+  }
+
+  get status() {
+    const { runs, retention } = this.#store
+    const end = this.#end
+    return {
+      // One after the newest that is not kept: between two runs the oldest kept one may have a much higher position.
+      oldest: (runs.positionOf(this.#oldest - 1) + 1) as Position,
+      get bytes() {
+        return retention.bytes(end)
+      },
+      writable: !this.#disposed && this.#failure === undefined,
+    }
+  }
+
+  /** What is being committed is, the rest is refused. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return
+    this.#disposed = true
+    clearInterval(this.#upkeep)
+    this.#queue.rejectAll(closed())
+    await this.#reopening?.catch(() => {})
+    await this.#idle
+    await this.#checkpoint
+    this.#store.database.close()
+    const isClosed = await this.#store.threads.close()
+    this.#lock.release({ isClosed })
+  }
+
+  get #oldest(): number {
+    return this.#store.retention.oldest(this.#end)
+  }
+
+  async #open(how: OpenOptions): Promise<void> {
+    const threads = await startThreads(this.#options, how, (error) => this.#fail(error, 'reopen'))
+    const { keys, runs, firstSeq, headSeq, lastMs, bytes } = threads.opened
+    const database = openReader(this.#options.directory)
+    const rows = new RowReader(database, (message) => this.#damage.add(message))
+    this.#store = {
+      threads,
+      database,
+      runs: new Runs(runs),
+      codec: new CursorCodec(keys),
+      retention: new Retention(this.#options, firstSeq, this.#now, (seq, until) =>
+        rows.firstFrom(seq, until),
+      ),
+      sweptTo: firstSeq,
+    }
+    this.#end = { headSeq, bytes }
+    this.#written = { headSeq, bytes, lastMs }
+  }
+
+  #commitNext(): Commit | undefined {
+    if (this.#inFlight !== undefined || this.#queue.isEmpty || this.#failure !== undefined)
+      return undefined
+    const commit = new Commit(this.#queue.take(), this.#written, this.#now(), this.#store)
+    this.#inFlight = commit
+    const { events, changes } = commit
+    this.#idle = this.#store.threads.writer
+      .call('commit', { events, changes, keepFrom: this.#oldest })
+      .then(
+        (committed) => this.#committed(commit, committed),
+        (error: Error) => this.#refused(commit, error),
+      )
+    return commit
+  }
+
+  #committed(commit: Commit, { firstSeq, walPages, upkeepFailure }: Committed): void {
+    this.#inFlight = undefined
+    this.#written = commit.end
+    this.#store.sweptTo = firstSeq
+    // The thread is given its next work first: it writes that while this is handed out.
+    const next = this.#disposed ? undefined : this.#commitNext()
+    const results = commit.publish()
+    this.#end = commit.end
+    const events = results.flat()
+    if (events.length > 0) for (const listener of this.#listeners) listener(events, this.head)
+    commit.waiting.forEach(({ resolve }, i) => resolve(results[i]!))
+    next?.publish()
+
+    if (upkeepFailure !== undefined)
+      this.#options.log(
+        'error',
+        `the store is damaged among its old events or in its topic index (${upkeepFailure}): ` +
+          'until the next start no old events are deleted',
+      )
+    if (walPages >= this.#checkpointAtPages) this.#checkpoint ??= this.#runCheckpoint(walPages)
+    else if (walPages < CHECKPOINT_PAGES) this.#checkpointAtPages = CHECKPOINT_PAGES
+  }
+
+  #refused(commit: Commit, error: Error): void {
+    this.#inFlight = undefined
+    for (const { reject } of commit.waiting) reject(unavailable(error))
+    this.#fail(error, isDamage(error) ? 'replace' : 'probe')
+  }
+
+  /** Nothing can be stored for now; tries until it can. */
+  #fail(error: Error, remedy: 'probe' | 'reopen' | 'replace'): void {
+    if (this.#disposed || this.#failure !== undefined) return
+    this.#failure = error
+    this.#queue.rejectAll(unavailable(error))
+    this.#options.log('error', `events cannot be stored: ${error.message}`)
+    void this.#heal(error, remedy)
+  }
+
+  async #heal(error: Error, remedy: 'probe' | 'reopen' | 'replace'): Promise<void> {
+    let next = remedy
+    while (!this.#disposed) {
+      try {
+        if (next === 'probe') await this.#store.threads.writer.call('probe', undefined)
+        else {
+          this.#reopening = this.#reopen(error, next === 'replace')
+          await this.#reopening
+          this.#reopening = undefined
+        }
+        this.#failure = undefined
+        this.#options.log('info', 'events can be stored again')
+        return
+      } catch (reason) {
+        if (isDamage(reason)) next = 'replace'
+        await wait(RETRY_MS, undefined, { ref: false })
+      }
+    }
+  }
+
+  /** With new threads; on damage in a new store, which goes on where the old one ended. */
+  async #reopen(error: Error, isDamaged: boolean): Promise<void> {
+    const { threads, database, runs } = this.#store
+    const { headSeq, bytes, lastMs } = this.#written
+    await this.#idle
+    await this.#checkpoint
+    await threads.close()
+    if (database.isOpen) database.close()
+    if (!isDamaged) return this.#open({ wasClosed: true, headSeq })
+    putAside(this.#options, error.message)
+    const offset = runs.positionOf(headSeq) - headSeq
+    const { keys } = threads.opened
+    return this.#open({ wasClosed: true, continuation: { keys, headSeq, offset, lastMs, bytes } })
+  }
+
+  /** Of the reading thread; what it sees is committed. */
+  async query<T>(ask: (reader: WorkerPeer<SqliteReader>) => Promise<T>): Promise<T> {
+    await this.#reopening
+    await this.#checkpoint
+    try {
+      return await ask(this.#store.threads.reader)
+    } catch (error) {
+      if (this.#reopening === undefined) throw error
+      await this.#reopening
+      return ask(this.#store.threads.reader)
+    }
+  }
+
+  /** The reading thread does most of it; it reads nothing until the log has begun anew. */
+  async #runCheckpoint(walPages: number): Promise<void> {
+    const { writer, reader } = this.#store.threads
+    this.#checkpointAtPages = walPages + CHECKPOINT_PAGES
+    try {
+      for (let round = 0; round < CHECKPOINT_ROUNDS; round++)
+        if ((await reader.call('checkpoint', undefined)) <= PAGES_LEFT_TO_WRITER) break
+      await writer.call('finishCheckpoint', undefined)
+    } catch (error) {
+      this.#options.log(
+        'error',
+        `the write-ahead log cannot be cleared: ${(error as Error).message}`,
+      )
+    } finally {
+      this.#checkpoint = undefined
+    }
+  }
+
+  /** In quiet times, what no commit has deleted on its way. */
+  async #deleteSome(): Promise<void> {
+    const { threads } = this.#store
+    while (!this.#disposed && this.#failure === undefined && this.#inFlight === undefined) {
+      const keepFrom = Math.min(this.#oldest, this.#written.headSeq)
+      if (this.#store.sweptTo >= keepFrom) return
+      try {
+        const nowMs = this.#now()
+        this.#store.sweptTo = await threads.writer.call('deleteSome', { keepFrom, nowMs })
+      } catch (error) {
+        this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
+      }
+    }
+  }
+}
+
+interface OpenStore {
+  readonly threads: StoreThreads
+  /** For the oldest event, which must be known at once. */
+  readonly database: DatabaseSync
+  readonly runs: Runs
+  readonly codec: CursorCodec
+  readonly retention: Retention
+  /** The oldest row that is there. */
+  sweptTo: number
+}
+
+/** What is written together. Nothing of it counts until it is: a commit that fails uses up no place and no time. */
+class Commit {
+  readonly waiting: readonly Waiting[]
+  readonly events: readonly EventRecord[]
+  readonly end: End & { readonly lastMs: number }
+  readonly #store: OpenStore
+  #published: readonly (readonly PublishedEvent[])[] | undefined
+
+  constructor(
+    waiting: readonly Waiting[],
+    after: End & { readonly lastMs: number },
+    nowMs: number,
+    store: OpenStore,
+  ) {
+    this.waiting = waiting
+    this.#store = store
+    const events: EventRecord[] = []
+    let { headSeq, bytes, lastMs } = after
+    for (const { publications, timesMs } of waiting)
+      publications.forEach(({ topics, isPrivate, path, payload }, i) => {
+        // A clock that is set back must not break the look-up by time.
+        lastMs = Math.max(lastMs, Math.min(timesMs?.[i] ?? nowMs, nowMs))
+        const event: EventRecord = {
+          seq: ++headSeq,
+          publishedAtMs: lastMs,
+          isPrivate,
+          path,
+          topics: JSON.stringify(topics),
+          payload: payload.text,
+          bytesBefore: bytes,
+        }
+        bytes += sizeOf(event)
+        events.push(event)
+      })
+    this.events = events
+    this.end = { headSeq, bytes, lastMs }
+  }
+
+  get changes() {
+    return this.waiting.flatMap(({ changes }) => changes)
+  }
+
+  /** The events as everybody sees them, for each who waits; made while the thread writes. */
+  publish(): readonly (readonly PublishedEvent[])[] {
+    if (this.#published !== undefined) return this.#published
+    const { runs, codec } = this.#store
+    const positions = this.events.map(({ seq }) => runs.positionOf(seq))
+    const cursors = codec.ofEvents(positions)
+    let at = 0
+    this.#published = this.waiting.map(({ publications }) =>
+      publications.map(({ topics, isPrivate, path, payload }) => {
+        const { publishedAtMs } = this.events[at]!
+        const [position, cursor] = [positions[at]!, cursors[at]!]
+        at++
+        return { topics, isPrivate, path, payload, position, cursor, publishedAtMs }
+      }),
+    )
+    return this.#published
+  }
+}
+
+function eventsOf({ events, cursors }: PageRead, runs: Runs): PublishedEvent[] {
+  return events.map(({ seq, publishedAtMs, isPrivate, path, topics, payload }, i) => ({
+    topics: JSON.parse(topics),
+    isPrivate,
+    path,
+    payload: { type: 'json-object', text: payload },
+    position: runs.positionOf(seq),
+    cursor: cursors[i]!,
+    publishedAtMs,
+  }))
+}
+
+function closed(): LogUnavailableError {
+  return new LogUnavailableError('the event log is closed')
+}
+
+/** The reason is for the operator's log, not for peers. */
+function unavailable(cause: Error): LogUnavailableError {
+  return Object.assign(new LogUnavailableError('events cannot be stored now'), { cause })
+}
+
+/** Of 4 KiB each. */
+const CHECKPOINT_PAGES = 4_096
+/** What may be left for the writer, which commits nothing meanwhile: some ms. */
+const PAGES_LEFT_TO_WRITER = 256
+const CHECKPOINT_ROUNDS = 4
+const UPKEEP_MS = 1_000
+const RETRY_MS = 1_000
