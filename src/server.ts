@@ -12,6 +12,9 @@ import type { Settings } from './config/schema.ts'
 import { httpServers } from './http/app.ts'
 import { Traffic } from './http/door.ts'
 import { Hub } from './hub/hub.ts'
+import type { EventLog } from './hub/event-log.ts'
+import { importPypubsubBacklog } from './log/import-pypubsub.ts'
+import { openSqliteStore } from './log/sqlite-store.ts'
 import { MemoryEventLog } from './log/memory.ts'
 import { log } from './ops/logger.ts'
 
@@ -37,7 +40,7 @@ export async function startServer(
   users: readonly AclUser[],
 ): Promise<RunningServer> {
   const { server, clients, limits } = settings
-  const eventLog = new MemoryEventLog(server.backlog)
+  const eventLog = await openLog(server.backlog)
   const hub = new Hub(eventLog, {
     queueBytesMax: limits.queueBytesMax,
     stallTimeoutMs: limits.stallTimeoutMs,
@@ -90,6 +93,20 @@ export async function startServer(
   }
 }
 
+/** In memory, or on disk; then with what PyPubSub has left there. */
+async function openLog(backlog: Settings['server']['backlog']): Promise<EventLog> {
+  const { storage } = backlog
+  if (storage === null) return new MemoryEventLog(backlog)
+  const store = await openSqliteStore({ ...backlog, directory: `${storage}.pubsubd`, log })
+  try {
+    await importPypubsubBacklog(storage, store, log)
+    return store.eventLog
+  } catch (error) {
+    await store.eventLog[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
 const LOOPBACK = ['127.0.0.1', '::1']
 
 /** How long peers may take to read their last bytes at a stop, in ms: the process must be gone within 3 s. */
@@ -122,7 +139,7 @@ const LISTEN_BACKLOG = 4_096
 async function stop(
   servers: readonly Server[],
   hub: Hub,
-  eventLog: MemoryEventLog,
+  eventLog: EventLog,
   directory: LdapDirectory | null,
 ): Promise<void> {
   // First the ports, so that whoever comes back is refused rather than cut off again.

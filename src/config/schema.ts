@@ -29,12 +29,14 @@ const serverSection = sectionReader({
     eventsMax: setting('size', 0, integer(0, 100_000_000)),
     /** Older events are not replayed. 0: no limit, as PyPubSub. */
     maxAgeMs: setting('max_age', 0, duration(0, AGE_MS_MAX)),
-    /** Memory that kept events may take: a machine with 1 GiB can spare a quarter. */
+    /** What kept events may take, in memory or on disk: a machine with 1 GiB can spare a quarter. */
     bytesMax: setting('max_bytes', 256 * MIB, bytes(64 * KIB, 1024 * GIB)),
-    storage: unsupported(
-      'storage',
-      'remove it to keep the backlog in memory until the next restart',
-    ),
+    /** Where events are kept on disk, with `.pubsubd` behind it. None: in memory, until the process ends, as PyPubSub. */
+    storage: optional('storage', text),
+    /** What a 202 means: flushed to the disk, or handed to the operating system. Disk: a 202 is a promise. */
+    durability: setting('durability', 'disk', oneOf('disk', 'os')),
+    /** With less than this free on the disk nobody may publish: deleting old events needs room, too. */
+    reserveBytes: setting('reserve_bytes', 64 * MIB, bytes(0, 1024 * GIB)),
   }),
   /** File that holds the process id while the server runs. None: service managers know it already. */
   pidFile: optional('pid_file', text),

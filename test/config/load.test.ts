@@ -53,7 +53,14 @@ test('empty sections give every default', () => {
       port: 2069,
       payloadBytesMax: 102_400,
       tls: null,
-      backlog: { eventsMax: 0, maxAgeMs: 0, bytesMax: 268_435_456, storage: null },
+      backlog: {
+        eventsMax: 0,
+        maxAgeMs: 0,
+        bytesMax: 268_435_456,
+        storage: null,
+        durability: 'disk',
+        reserveBytes: 67_108_864,
+      },
       pidFile: null,
       hostnames: [],
       cors: { origins: [] },
@@ -97,8 +104,9 @@ test('the shipped file is read without a warning', () => {
   assert.deepEqual(warnings, [])
   assert.equal(settings.server.port, 2069)
   assert.equal(settings.server.bind, '0.0.0.0')
-  assert.equal(settings.server.backlog.eventsMax, 1_000)
-  assert.equal(settings.server.backlog.maxAgeMs, 48 * 3_600_000)
+  assert.equal(settings.server.backlog.eventsMax, 100_000)
+  assert.equal(settings.server.backlog.maxAgeMs, 7 * 86_400_000)
+  assert.equal(settings.server.backlog.storage, 'data/backlog')
   assert.equal(settings.clients.badCredentials, 'reject')
   assert.deepEqual(
     settings.clients.payloaders.map((each) => each.text),
@@ -124,7 +132,7 @@ test('the keys commented out in the shipped file are right, and show the default
       ...settings.server,
       tls: null,
       pidFile: null,
-      backlog: { ...settings.server.backlog, eventsMax: 0, maxAgeMs: 0 },
+      backlog: { ...settings.server.backlog, eventsMax: 0, maxAgeMs: 0, storage: null },
     },
     defaults.server,
   )
@@ -388,12 +396,19 @@ test('bad_credentials is anonymous or reject', () => {
   )
 })
 
-test('what is not served yet is refused, and nothing of it is told', () => {
-  assert.match(
-    refusedServer('backlog: {storage: /var/lib/x}'),
-    /line 1: server\.backlog\.storage is not supported yet/,
-  )
+test('a backlog is kept where storage says, in memory where it says nothing', () => {
+  const { storage, durability, reserveBytes } = loadServer(
+    'backlog: {storage: data/x, durability: os, reserve_bytes: 1MiB}',
+  ).backlog
+  assert.deepEqual([storage, durability, reserveBytes], ['data/x', 'os', 1_048_576])
   assert.equal(loadServer('backlog: {storage: ~}').backlog.storage, null)
+  assert.match(
+    refusedServer('backlog: {durability: fsync}'),
+    /server\.backlog\.durability must be disk or os/,
+  )
+})
+
+test('what is not served yet is refused, and nothing of it is told', () => {
   const message = refusal('server: {}\nclients: {}\nsqs: {queue: {secret: s3cret}}')
   assert.match(message, /line 3: sqs is not supported yet/)
   assert.doesNotMatch(message, /s3cret/)
