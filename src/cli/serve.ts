@@ -53,11 +53,16 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
   for (const warning of [...warnings, ...acl.warnings]) log('warn', warning)
   const server = await startServer(settings, acl.users)
   const { pidFile } = settings.server
-  if (pidFile !== null) writeFileSync(pidFile, `${process.pid}\n`)
+  try {
+    if (pidFile !== null) writeFileSync(pidFile, `${process.pid}\n`)
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
 
+  onSignals(server, aclFile, pidFile) // before anything says that there is somebody to signal
   log('info', `pubsubd ${VERSION}, pid ${process.pid}, ${fileDescriptors()}`)
   for (const url of server.urls) log('info', `listening on ${url}`)
-  onSignals(server, aclFile, pidFile)
 }
 
 function onSignals(server: RunningServer, aclFile: string, pidFile: string | null): void {

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
+
+const MAIN = join(PROJECT, 'src/cli/main.ts')
+
+/** Whatever is awaited of a command has to come within this time, in ms. */
+const DEADLINE_MS = 20_000
+
+/** The command in a directory of its own, with these files in it. Killed at the end, if it is still there. */
+export class Command implements AsyncDisposable {
+  readonly directory = mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
+  readonly child: ChildProcess
+  #stdout = ''
+  #stderr = ''
+  readonly #ended: Promise<unknown>
+
+  /** `words`: the arguments, or a whole command line where `{directory}` stands for the directory. */
+  constructor(
+    files: Readonly<Record<string, string>>,
+    words: readonly string[] | { readonly shell: string; readonly in?: string },
+  ) {
+    for (const [name, text] of Object.entries(files)) this.write(name, text)
+    const isShell = 'shell' in words
+    const program = isShell ? 'sh' : process.execPath
+    const args = isShell
+      ? ['-c', words.shell.replaceAll('{directory}', this.directory)]
+      : [MAIN, ...words]
+    this.child = spawn(program, args, {
+      cwd: (isShell ? words.in : undefined) ?? this.directory,
+      env: { ...process.env, NODE: process.execPath, MAIN },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text
+    })
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
+    })
+    this.#ended = once(this.child, 'close')
+  }
+
+  get stdout(): string {
+    return this.#stdout
+  }
+
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  get output(): string {
+    return this.#stdout + this.#stderr
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(join(this.directory, name), text)
+  }
+
+  /** Resolves with the match once something printed so far has one. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    const signal = AbortSignal.timeout(DEADLINE_MS)
+    for (;;) {
+      const match = pattern.exec(this.#stdout) ?? pattern.exec(this.#stderr)
+      if (match !== null) return match
+      assert.equal(this.child.exitCode, null, `ended before it printed ${pattern}: ${this.output}`)
+      await Promise.race([
+        once(this.child.stdout!, 'data', { signal }),
+        once(this.child.stderr!, 'data', { signal }),
+        this.#ended,
+      ])
+    }
+  }
+
+  /** The port it listens on. */
+  async port(): Promise<number> {
+    return Number((await this.printed(/listening on http:\/\/\S+:(\d+)\n/))[1])
+  }
+
+  async exit(): Promise<number | NodeJS.Signals | null> {
+    let timer
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`still running: ${this.output}`)), DEADLINE_MS)
+    })
+    await Promise.race([this.#ended, late])
+    clearTimeout(timer)
+    return this.child.exitCode ?? this.child.signalCode
+  }
+
+  /** Sends a signal, and resolves with what it prints about it. */
+  async reload(signal: NodeJS.Signals, pattern: RegExp): Promise<string> {
+    const lengths = [this.#stdout.length, this.#stderr.length] as const
+    this.child.kill(signal)
+    for (;;) {
+      const told = this.#stdout.slice(lengths[0]) + this.#stderr.slice(lengths[1])
+      if (pattern.test(told)) return told
+      assert.equal(this.child.exitCode ?? this.child.signalCode, null, this.output)
+      await Promise.race([
+        once(this.child.stdout!, 'data', { signal: AbortSignal.timeout(DEADLINE_MS) }),
+        once(this.child.stderr!, 'data', { signal: AbortSignal.timeout(DEADLINE_MS) }),
+        this.#ended,
+      ])
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.#ended
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,265 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { RawClient } from '../http/raw-client.ts'
+import { basic, get, put } from '../http/requests.ts'
+import { Command, PROJECT } from './command.ts'
+
+const CONFIG = `
+server: {bind: 127.0.0.1, port: 0}
+clients: {payloaders: [127.0.0.1], bad_credentials: reject}
+`
+const ACL = `
+alice: {password: wonderland, acl: {fruit: [fruits]}}
+`
+/** Each test is a process of its own that mostly starts and stops. */
+const AT_ONCE = { concurrency: 4 }
+
+const FILES = { 'pubsub.yaml': CONFIG, 'pubsub_acl.yaml': ACL }
+
+const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as {
+  version: string
+}
+
+async function statusOf(port: number, bytes: Uint8Array): Promise<number> {
+  await using client = await RawClient.open(port)
+  client.send(bytes)
+  return (await client.head()).status
+}
+
+describe('arguments', AT_ONCE, () => {
+  for (const flag of ['--help', '-h'])
+    test(`${flag} explains them`, async () => {
+      await using command = new Command({}, [flag])
+      assert.equal(await command.exit(), 0)
+      for (const word of ['--config FILE', '--acl FILE', '--help', '--version', 'SIGHUP'])
+        assert.ok(command.stdout.includes(word), word)
+      assert.equal(command.stderr, '')
+    })
+
+  test('--version tells the version', async () => {
+    await using command = new Command({}, ['--version'])
+    assert.equal(await command.exit(), 0)
+    assert.equal(command.stdout, `pubsubd ${version}\n`)
+  })
+
+  for (const words of [['--port', '80'], ['--config'], ['serve'], ['--help=yes'], ['-x']])
+    test(`"${words.join(' ')}" is refused with a hint, and nothing is started`, async () => {
+      await using command = new Command(FILES, words)
+      assert.equal(await command.exit(), 2)
+      assert.equal(command.stdout, '')
+      assert.match(command.stderr, /Try pubsubd --help\.\n$/)
+      assert.doesNotMatch(command.stderr, /^ +at /m)
+    })
+
+  test('without any the files of the usual names are read', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    assert.equal(await statusOf(port, put('/a', '{}')), 202)
+    assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
+  })
+
+  test('--config and --acl name other files', async () => {
+    const files = { 'a b.yaml': CONFIG, 'c.yaml': ACL, 'pubsub.yaml': '{', 'pubsub_acl.yaml': '{' }
+    await using command = new Command(files, ['--config', 'a b.yaml', '--acl=c.yaml'])
+    const port = await command.port()
+    assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
+  })
+})
+
+describe('a start that fails says why, without a stack, and exits with 1', AT_ONCE, () => {
+  const broken: Readonly<Record<string, readonly [Readonly<Record<string, string>>, RegExp]>> = {
+    'no settings': [{}, /error .*pubsub\.yaml.*\n/],
+    'settings that are no YAML': [
+      { 'pubsub.yaml': 'server:\n  port: 0\n bind: x\n' },
+      /error pubsub\.yaml, line 3/,
+    ],
+    'a setting of a wrong type': [
+      { 'pubsub.yaml': 'clients: {}\nserver:\n  port: many\n' },
+      /error pubsub\.yaml, line 3: server\.port/,
+    ],
+    'no clients section': [{ 'pubsub.yaml': 'server: {port: 0}\n' }, /error .*clients/],
+    'a queue, which comes later': [
+      { 'pubsub.yaml': 'clients: {}\nserver: {port: 0}\nsqs: {a: {}}\n' },
+      /error .*sqs is not supported yet/,
+    ],
+    'users that are no YAML': [
+      { 'pubsub.yaml': CONFIG, 'pubsub_acl.yaml': 'alice:\n  password: a\n b: c\n' },
+      /error pubsub_acl\.yaml, line 3/,
+    ],
+    'a certificate that is not there': [
+      {
+        'pubsub.yaml':
+          'clients: {}\nserver: {port: 0, tls: {port: 0, cert: none.pem, key: none.pem}}\n',
+      },
+      /error .*server\.tls\.cert.*none\.pem/,
+    ],
+    'a pid file that cannot be written': [
+      { 'pubsub.yaml': 'clients: {}\nserver: {port: 0, pid_file: none/pid}\n' },
+      /error .*none\/pid/,
+    ],
+  }
+  for (const [what, [files, message]] of Object.entries(broken))
+    test(what, async () => {
+      await using command = new Command(files, [])
+      assert.equal(await command.exit(), 1)
+      assert.match(command.stderr, message)
+      assert.doesNotMatch(command.output, /^ +at /m)
+      assert.doesNotMatch(command.stdout, /listening/)
+    })
+})
+
+describe('a start that only warns', AT_ONCE, () => {
+  test('an unknown key is told with the nearest right one', async () => {
+    const config = CONFIG.replace('payloaders', 'payloader')
+    await using command = new Command({ ...FILES, 'pubsub.yaml': config }, [])
+    const port = await command.port()
+    assert.match(
+      command.stderr,
+      /warn pubsub\.yaml: .*clients\.payloader .*did you mean clients\.payloaders/,
+    )
+    assert.equal(await statusOf(port, put('/a', '{}')), 403)
+  })
+
+  test('without a file of users nobody logs in', async () => {
+    await using command = new Command({ 'pubsub.yaml': CONFIG }, [])
+    const port = await command.port()
+    assert.match(command.stderr, /warn pubsub_acl\.yaml does not exist/)
+    assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 401)
+    assert.equal(await statusOf(port, get('/')), 200)
+  })
+
+  test('few open files are told', async () => {
+    await using command = new Command(FILES, { shell: 'ulimit -n 500; exec "$NODE" "$MAIN"' })
+    await command.port()
+    assert.match(command.stderr, /warn at most 500 open files/)
+  })
+})
+
+test('what is published or asked for cannot write lines of its own into the log', async () => {
+  await using command = new Command(FILES, [])
+  const port = await command.port()
+  assert.equal(await statusOf(port, put('/%0Aforged%1b[2J', '{"a": "\\n"}')), 202)
+  assert.equal(await statusOf(port, get('/%0Aforged', basic('a\nforged', 'b'))), 401)
+  await command.reload('SIGHUP', /again/)
+  assert.doesNotMatch(command.output, /forged/)
+})
+
+describe('server.pid_file', AT_ONCE, () => {
+  const config = CONFIG.replace('port: 0', 'port: 0, pid_file: pid')
+
+  test('it holds the process id while the server runs', async () => {
+    await using command = new Command({ ...FILES, 'pubsub.yaml': config }, [])
+    await command.port()
+    const file = join(command.directory, 'pid')
+    assert.equal(readFileSync(file, 'utf8'), `${command.child.pid}\n`)
+    assert.match(command.stdout, new RegExp(`pid ${command.child.pid},`))
+    command.child.kill('SIGTERM')
+    assert.equal(await command.exit(), 0)
+    assert.equal(existsSync(file), false)
+  })
+
+  test('a server that cannot start leaves that of the running one alone', async () => {
+    await using running = new Command({ ...FILES, 'pubsub.yaml': config }, [])
+    const port = await running.port()
+    running.write('same-port.yaml', config.replace('port: 0', `port: ${port}`))
+    await using second = new Command(
+      {},
+      {
+        shell: 'exec "$NODE" "$MAIN" --config same-port.yaml',
+        in: running.directory,
+      },
+    )
+    assert.equal(await second.exit(), 1)
+    assert.match(second.stderr, /error .*EADDRINUSE/)
+    assert.equal(readFileSync(join(running.directory, 'pid'), 'utf8'), `${running.child.pid}\n`)
+  })
+})
+
+describe('a reload', AT_ONCE, () => {
+  for (const signal of ['SIGUSR2', 'SIGHUP'] as const)
+    test(`${signal} reads the users again`, async () => {
+      await using command = new Command(FILES, [])
+      const port = await command.port()
+      command.write('pubsub_acl.yaml', 'bob: {password: builder}\n')
+      assert.match(
+        await command.reload(signal, /again/),
+        /info read pubsub_acl\.yaml again: 1 user/,
+      )
+      assert.equal(await statusOf(port, get('/', basic('bob', 'builder'))), 200)
+      assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 401)
+      command.write('pubsub_acl.yaml', '# nobody\n')
+      await command.reload(signal, /again: 0 users/)
+      assert.equal(await statusOf(port, get('/', basic('bob', 'builder'))), 401)
+    })
+
+  test('a broken file changes nothing, says which line is wrong, and can be mended', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    for (const [text, line] of [
+      ['bob:\n  password: b\n oops: x\n', 3],
+      ['bob: {password: [}\n', 1],
+      ['- bob\n', 1],
+    ] as const) {
+      command.write('pubsub_acl.yaml', text)
+      const told = await command.reload('SIGUSR2', /\n/)
+      assert.match(told, new RegExp(`error pubsub_acl\\.yaml, line ${line}\\b`))
+      assert.match(told, /The rights stay as they were\n/)
+      assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
+    }
+    command.write('pubsub_acl.yaml', 'bob: {password: builder}\n')
+    await command.reload('SIGUSR2', /again: 1 user/)
+    assert.equal(await statusOf(port, get('/', basic('bob', 'builder'))), 200)
+  })
+
+  test('a user with a broken entry has no rights, and the others are unaffected', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    command.write('pubsub_acl.yaml', `${ACL}bob: {password: b, acl: [fruits]}\n`)
+    const told = await command.reload('SIGUSR2', /again/)
+    assert.match(told, /warn pubsub_acl\.yaml, line 3: .*bob/)
+    assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
+  })
+})
+
+describe('signals', AT_ONCE, () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    test(`${signal} to npm start reaches the server`, async () => {
+      await using command = new Command(FILES, {
+        shell:
+          'exec npm start -- --config {directory}/pubsub.yaml --acl {directory}/pubsub_acl.yaml',
+        in: PROJECT,
+      })
+      const port = await command.port()
+      assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
+      await using stream = await RawClient.open(port)
+      stream.send(get('/'))
+      await stream.head()
+      await stream.line()
+      command.child.kill(signal)
+      assert.equal((await stream.line()).json.closing.reason, 'shutdown')
+      await command.exit()
+      await assert.rejects(RawClient.open(port), { code: 'ECONNREFUSED' })
+      assert.match(command.stdout, new RegExp(`${signal}: stopping`))
+    })
+
+  test('a second one while it stops changes nothing', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    await using _stream = await RawClient.open(port)
+    command.child.kill('SIGTERM')
+    await command.printed(/stopping/)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const)
+      command.child.kill(signal)
+    assert.equal(await command.exit(), 0)
+  })
+
+  test('SIGUSR1 does not open an inspector', async () => {
+    await using command = new Command(FILES, [])
+    await command.port()
+    command.child.kill('SIGUSR1')
+    await command.reload('SIGHUP', /again/) // so it has passed that
+    assert.doesNotMatch(command.output, /Debugger|inspector/i)
+  })
+})

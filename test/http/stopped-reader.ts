@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import type { RunningServer } from '../running-server.ts'
+import { RawClient } from './raw-client.ts'
+import { listen, put } from './requests.ts'
+
+/** More than the kernel takes for a peer that does not read, and the queue on top. */
+export const EVENTS = 150
+const FILLING = 'x'.repeat(90_000)
+
+/** Publishes so many numbered events of 90 KB. */
+export async function flood(server: RunningServer, from: number, to: number): Promise<void> {
+  await using publisher = await RawClient.open(server.port)
+  for (let n = from; n < to; n++) {
+    const { status } = await publisher.ask(put('/flood', `{"n": ${n}, "filling": "${FILLING}"}`))
+    assert.equal(status, 202)
+  }
+}
+
+/** A stream whose reader has stopped. */
+export async function stopReading(server: RunningServer): Promise<RawClient> {
+  const stream = await listen(server, '/flood')
+  stream.socket.pause()
+  return stream
+}
