@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 
-/** A client that takes longer than this to print the next line, or to end, has failed; in ms. */
+/** A client that takes longer than this to print the line that is due, or to end, has failed; in ms. */
 const DEADLINE_MS = 40_000
 
 /** What every client prints for each line of the stream: an event, or a control line. */
@@ -39,21 +39,13 @@ export class ClientProcess implements AsyncDisposable {
   }
 
   /** The next line, whatever it is. */
-  async line(): Promise<StreamLine> {
-    const { value } = await this.#beforeDeadline(this.#lines.next())
-    if (value === undefined) {
-      await this.#closed
-      assert.fail(`no further line from ${this.#command}\n${this.#errors}`)
-    }
-    return { text: value, json: JSON.parse(value.replaceAll('\0', '')) }
+  line(): Promise<StreamLine> {
+    return this.#next(() => true)
   }
 
   /** The next event, behind any control lines. */
-  async event(): Promise<StreamLine> {
-    for (;;) {
-      const line = await this.line()
-      if ('pubsub_topics' in line.json) return line
-    }
+  event(): Promise<StreamLine> {
+    return this.#next(({ json }) => 'pubsub_topics' in json)
   }
 
   /** What the next so many events have as their `n`. */
@@ -76,10 +68,8 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Resolves once the server has said why the stream ends, behind any events. */
   async closing(): Promise<unknown> {
-    for (;;) {
-      const { json } = await this.line()
-      if ('closing' in json) return (json['closing'] as { reason: unknown }).reason
-    }
+    const { json } = await this.#next((line) => 'closing' in line.json)
+    return (json['closing'] as { reason: unknown }).reason
   }
 
   /** Resolves once it has ended by itself, with the rest of what it printed. */
@@ -95,10 +85,26 @@ export class ClientProcess implements AsyncDisposable {
     await this.#closed
   }
 
+  async #next(isWanted: (line: StreamLine) => boolean): Promise<StreamLine> {
+    const search = async () => {
+      for (;;) {
+        const { value: text } = await this.#lines.next()
+        if (text === undefined) return null
+        const line = { text, json: JSON.parse(text.replaceAll('\0', '')) }
+        if (isWanted(line)) return line
+      }
+    }
+    const found = await this.#beforeDeadline(search())
+    if (found === null) await this.#closed
+    const command = this.#command
+    assert.ok(found, `${command} has ended without the line that is due\n${this.#errors}`)
+    return found
+  }
+
   /** The end of the process ends the waiting. */
   async #beforeDeadline<T>(result: Promise<T>): Promise<T> {
     const deadline = setTimeout(() => {
-      this.#errors += `\nended after ${DEADLINE_MS} ms without a line`
+      this.#errors += `\n(killed after ${DEADLINE_MS} ms)`
       this.#child.kill('SIGKILL')
     }, DEADLINE_MS)
     try {
