@@ -64,8 +64,14 @@ const stream = (
   from: StreamRecord['from'],
   numbers: readonly number[],
   isComplete = false,
-): StreamRecord => ({ from, lines: numbers.map((number) => shown(number)), isComplete })
+): StreamDraft => ({ from, lines: numbers.map((number) => shown(number)), isComplete })
 
+interface StreamDraft extends StreamRecord {
+  readonly lines: StreamLine[]
+}
+interface ReaderDraft extends ReaderRecord {
+  readonly streams: StreamDraft[]
+}
 type Draft = ReturnType<typeof cleanHistory>
 
 function rulesBrokenBy(change: (history: Draft) => void): Rule[] {
@@ -331,7 +337,7 @@ const FOREIGN = 1_000_001
 /** A history whose parts can be changed. */
 interface Plan extends History {
   readonly publishers: { name: string; publications: PublicationRecord[] }[]
-  readonly readers: (ReaderRecord & { streams: (StreamRecord & { lines: StreamLine[] })[] })[]
+  readonly readers: ReaderDraft[]
   readonly log: LoggedEvent[]
 }
 
