@@ -8,6 +8,7 @@ import { startServer, VERSION, type RunningServer } from '../server.ts'
 const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 
 Usage: pubsubd [--config FILE] [--acl FILE]
+       pubsubd log info|verify|export|import|backup   the stored events: pubsubd log --help
 
   --config FILE   settings (default: pubsub.yaml)
   --acl FILE      users and what they may see (default: pubsub_acl.yaml)

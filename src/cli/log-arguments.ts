@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { loadSettings } from '../config/load.ts'
+
+/** The words of a command make no sense: exit code 2. */
+export class UsageError extends Error {}
+
+/** How every command is told which store. */
+const STORE_OPTIONS = {
+  config: { type: 'string', default: 'pubsub.yaml' },
+  store: { type: 'string' },
+} as const
+
+/**
+ * Options and names of a command.
+ * @throws {UsageError}
+ */
+export function readArguments<T extends ParseArgsOptionsConfig>(
+  words: readonly string[],
+  options: T,
+  namesMax: number,
+) {
+  const { values, positionals } = parse(words, options)
+  if (positionals.length > namesMax)
+    throw new UsageError(`unexpected ${JSON.stringify(positionals[namesMax])}`)
+  return { values, names: positionals }
+}
+
+function parse<T extends ParseArgsOptionsConfig>(words: readonly string[], options: T) {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: { ...options, ...STORE_OPTIONS },
+      allowPositionals: true,
+    })
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error })
+  }
+}
+
+/**
+ * The directory of the store, which `--store` names, or else the settings.
+ * @throws {Error} there is none.
+ */
+export function storeDirectory({
+  config,
+  store,
+}: {
+  readonly config: string
+  readonly store?: string | undefined
+}): string {
+  if (store !== undefined) return store
+  const { storage } = loadSettings(config).settings.server.backlog
+  if (storage !== null) return `${storage}.pubsubd`
+  throw new Error(
+    `${config} has no server.backlog.storage, so its events are in memory only; name a store with --store DIR`,
+  )
+}
+
+/** @throws {Error} there is no store in that directory. */
+export function existingStore(options: Parameters<typeof storeDirectory>[0]): string {
+  const directory = storeDirectory(options)
+  if (existsSync(join(directory, 'events.db'))) return directory
+  throw new Error(
+    `${directory} holds no store (there is no events.db in it); the server makes one when it starts with ` +
+      'server.backlog.storage, or name another one with --store DIR',
+  )
+}

@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs'
+import { backupStore } from '../log/backup-store.ts'
+import { existingStore, readArguments, UsageError } from './log-arguments.ts'
+import { ProgressBar } from './progress-bar.ts'
+
+export async function logBackup(words: readonly string[]): Promise<number> {
+  const { values, names } = readArguments(words, {}, 1)
+  const [copy] = names
+  if (copy === undefined) throw new UsageError('name the directory that shall hold the copy')
+  const directory = existingStore(values)
+  if (existsSync(copy))
+    throw new Error(`${copy} exists already; a copy gets a new directory of its own`)
+  using bar = new ProgressBar('copying')
+  await backupStore(directory, copy, (pagesDone, pages) => bar.show(pagesDone, pages))
+  process.stdout.write(`copied ${directory} to ${copy}\n`)
+  return 0
+}

@@ -1,0 +1,68 @@
+import { printable } from '../ops/logger.ts'
+import { UsageError } from './log-arguments.ts'
+import { logBackup } from './log-backup.ts'
+import { logExport } from './log-export.ts'
+import { logImport } from './log-import.ts'
+import { logInfo } from './log-info.ts'
+import { logVerify } from './log-verify.ts'
+
+const HELP = `pubsubd log: look after the store of events.
+
+Usage: pubsubd log COMMAND [--config FILE | --store DIR] [options]
+
+  info               how many events, of which time, how large, and who has the store open
+  verify             reads every record and tells what is damaged
+  export             writes the events to standard output, one on each line, as on the stream
+    --private          private events too, marked so that import knows them
+    --since TIME       only events published at TIME or later
+    --until TIME       only events published before TIME
+  import [FILE]      appends exported events, from FILE or standard input, with their times;
+                     no server may have the store open
+    --pypubsub         FILE is the storage file of a PyPubSub
+  backup DIR         copies the store, which a server may have open, to the new directory DIR
+
+  --config FILE      settings that name the store (default: pubsub.yaml)
+  --store DIR        the store itself: server.backlog.storage and ".pubsubd"
+
+TIME is 2026-05-17, 2026-05-17T12:30:00Z (without the Z: local time), seconds since 1970, or how long ago: 45s, 30m,
+12h, 7d. All but import can be used while the server runs.
+
+Exit code: 0 done, 1 failed, damaged, or lines left out, 2 wrong usage.
+
+Examples:
+  pubsubd log info
+  pubsubd log export --since 1d --private > yesterday.ndjson
+  pubsubd log import --store /var/lib/pubsubd/new.pubsubd yesterday.ndjson
+  pubsubd log backup /backup/events-1 && pubsubd log verify --store /backup/events-1
+`
+
+/** Each resolves with the exit code. */
+const COMMANDS: ReadonlyMap<string, (words: readonly string[]) => Promise<number>> = new Map([
+  ['info', logInfo],
+  ['verify', logVerify],
+  ['export', logExport],
+  ['import', logImport],
+  ['backup', logBackup],
+])
+
+/** Runs `pubsubd log …`, given the words behind `log`. */
+export async function main([name, ...words]: readonly string[]): Promise<void> {
+  const asksForHelp = [name, ...words].some((word) => word === '--help' || word === '-h')
+  if (asksForHelp) return void process.stdout.write(HELP)
+  const command = COMMANDS.get(name ?? '')
+  try {
+    if (command === undefined)
+      throw new UsageError(
+        name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`,
+      )
+    process.exitCode = await command(words)
+  } catch (error) {
+    const { message } = error as Error
+    const isUsage = error instanceof UsageError
+    const advice = isUsage ? '\nTry pubsubd log --help.' : ''
+    process.stderr.write(
+      `pubsubd log${command === undefined ? '' : ` ${name}`}: ${printable(message)}${advice}\n`,
+    )
+    process.exitCode = isUsage ? 2 : 1
+  }
+}

@@ -1,0 +1,51 @@
+import { exportedLine } from '../log/exported-line.ts'
+import { StoreView } from '../log/store-view.ts'
+import { existingStore, readArguments } from './log-arguments.ts'
+import { ProgressBar } from './progress-bar.ts'
+import { parseTime } from './log-time.ts'
+
+export async function logExport(words: readonly string[]): Promise<number> {
+  const { values } = readArguments(words, OPTIONS, 0)
+  const nowMs = Date.now()
+  const sinceMs = values.since === undefined ? 0 : parseTime(values.since, nowMs)
+  const untilMs = values.until === undefined ? Infinity : parseTime(values.until, nowMs)
+  const takesPrivate = values.private === true
+  let damaged = 0
+  let withheld = 0
+  using view = new StoreView(existingStore(values), () => damaged++)
+  using bar = new ProgressBar('exporting')
+  process.stdout.on('error', () => {}) // `write` is told as well
+  for (const { events, done, total } of view.pages({ sinceMs })) {
+    const wanted = view.published(events).filter(({ publishedAtMs }) => publishedAtMs < untilMs)
+    const shown = wanted.filter(({ isPrivate }) => takesPrivate || !isPrivate)
+    withheld += wanted.length - shown.length
+    if (!(await write(shown.map(exportedLine).join('')))) break
+    if (!process.stdout.isTTY) bar.show(done, total)
+    if (wanted.length < events.length) break
+  }
+  bar[Symbol.dispose]()
+  if (withheld > 0) tell(`${withheld} private events are left out; --private takes them along`)
+  if (damaged > 0)
+    tell(`${damaged} times damaged records are left out; pubsubd log verify says where`)
+  return damaged === 0 ? 0 : 1
+}
+
+const OPTIONS = {
+  private: { type: 'boolean' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+} as const
+
+/** Resolves when it is taken; `false`: nobody wants more, as behind `| head`. */
+async function write(text: string): Promise<boolean> {
+  const error = await new Promise<Error | null | undefined>((resolve) => {
+    process.stdout.write(text, resolve)
+  })
+  if (error === null || error === undefined) return true
+  if ((error as NodeJS.ErrnoException).code === 'EPIPE') return false
+  throw error
+}
+
+function tell(sentence: string): void {
+  process.stderr.write(`${sentence}\n`)
+}

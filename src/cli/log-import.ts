@@ -1,0 +1,54 @@
+import { createReadStream, statSync } from 'node:fs'
+import { eventLines } from '../log/event-lines.ts'
+import { parseExportedLine } from '../log/exported-line.ts'
+import { describeReport, importEvents, newestMs } from '../log/import-events.ts'
+import { readPypubsubBacklog } from '../log/pypubsub-backlog.ts'
+import { openSqliteStore } from '../log/sqlite-store.ts'
+import { storeOwner } from '../log/store-owner.ts'
+import { log } from '../ops/logger.ts'
+import { readArguments, storeDirectory, UsageError } from './log-arguments.ts'
+import { ProgressBar } from './progress-bar.ts'
+
+export async function logImport(words: readonly string[]): Promise<number> {
+  const { values, names } = readArguments(words, { pypubsub: { type: 'boolean' } } as const, 1)
+  const [file = '-'] = names
+  if (file === '-' && process.stdin.isTTY) throw new UsageError('name a file, or pipe events in')
+  const bytes = file === '-' ? 0 : sizeOf(file)
+  const input = file === '-' ? process.stdin : createReadStream(file)
+  const lines = values.pypubsub ? readPypubsubBacklog(input) : eventLines(input, parseExportedLine)
+
+  const directory = storeDirectory(values)
+  const owner = storeOwner(directory)
+  if (owner !== null)
+    throw new Error(
+      `the store ${directory} is in use by process ${owner}; stop that first, or import into another store with --store DIR`,
+    )
+  const { eventLog } = await openSqliteStore({
+    directory,
+    durability: 'disk',
+    reserveBytes: RESERVE_BYTES,
+    // What is too old or too much goes when the server opens the store: it knows the settings.
+    eventsMax: Number.MAX_SAFE_INTEGER,
+    maxAgeMs: 0,
+    bytesMax: Number.MAX_SAFE_INTEGER,
+    log,
+  })
+  await using _closed = eventLog
+  using bar = new ProgressBar('importing')
+  const report = await importEvents(lines, eventLog, {
+    newerThanMs: await newestMs(eventLog),
+    onProgress: (bytesRead) => bar.show(bytesRead, bytes),
+  })
+  bar[Symbol.dispose]()
+  for (const sentence of describeReport(report)) process.stderr.write(`${sentence}\n`)
+  return report.skipped.size === 0 ? 0 : 1
+}
+
+/** Left free on the disk, as the server does by default, in bytes. */
+const RESERVE_BYTES = 64 * 2 ** 20
+
+function sizeOf(file: string): number {
+  const stats = statSync(file)
+  if (!stats.isFile()) throw new UsageError(`${file} is not a file`)
+  return stats.size
+}

@@ -1,0 +1,18 @@
+import { UsageError } from './log-arguments.ts'
+
+/**
+ * A point in time as an operator writes it, in ms since the Unix epoch: a date, seconds since 1970, or how long ago.
+ * @throws {UsageError}
+ */
+export function parseTime(text: string, nowMs: number): number {
+  const ago = /^(\d+)([smhd])$/.exec(text)
+  if (ago !== null) return nowMs - Number(ago[1]) * MS_PER_UNIT[ago[2] as 's' | 'm' | 'h' | 'd']
+  if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1_000
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(ms)) return ms
+  throw new UsageError(
+    `${JSON.stringify(text)} is no time; write 2026-05-17, 2026-05-17T12:30:00Z, seconds since 1970, or 45s, 30m, 12h, 7d for so long ago`,
+  )
+}
+
+const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
