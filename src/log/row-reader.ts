@@ -59,7 +59,8 @@ export class RowReader {
       else this.#scan(page, until)
       return page
     } finally {
-      this.#database.exec('COMMIT')
+      // After some errors SQLite has ended it by itself.
+      if (this.#database.isTransaction) this.#database.exec('COMMIT')
     }
   }
 

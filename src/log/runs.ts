@@ -1,10 +1,19 @@
 import { randomInt } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
 import type { Position } from '../hub/event.ts'
 
 /** What one start of the server wrote: its events have the positions `seq + offset`. */
 export interface Run {
   readonly firstSeq: number
   readonly offset: number
+}
+
+export function readRuns(database: DatabaseSync): Run[] {
+  const rows = database.prepare('SELECT * FROM runs ORDER BY first_seq, position_offset').all()
+  return rows.map((row) => ({
+    firstSeq: row['first_seq'] as number,
+    offset: row['position_offset'] as number,
+  }))
 }
 
 /** Where the positions of a run that follows `last` begin: far enough away to show what was lost between the two. */

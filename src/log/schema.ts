@@ -37,5 +37,12 @@ export function isDamage(error: unknown): boolean {
   return errcode !== undefined && DAMAGE_CODES.includes(errcode & 0xff)
 }
 
-/** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html); the low byte of an extended code is its primary one. */
-const DAMAGE_CODES = [11, 26]
+/** Marks an error that says of a store what SQLite says of a file. */
+export function damaged(message: string): Error {
+  return Object.assign(new Error(message), { errcode: SQLITE_CORRUPT })
+}
+
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+/** The low byte of an extended code is its primary one (sqlite.org/rescode.html). */
+const DAMAGE_CODES = [SQLITE_CORRUPT, SQLITE_NOTADB]

@@ -32,7 +32,7 @@ export class SqliteEventLog implements EventLog {
   readonly #damage: DamageReport
   readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
   readonly #queue = new CommitQueue()
-  readonly #upkeep: NodeJS.Timeout
+  #upkeep: NodeJS.Timeout | undefined
   #store!: OpenStore
   /** As far as everybody was told. */
   #end!: End
@@ -58,10 +58,10 @@ export class SqliteEventLog implements EventLog {
     try {
       await log.#open({ wasClosed: lock.wasClosed })
     } catch (error) {
-      clearInterval(log.#upkeep)
       lock.release({ isClosed: lock.wasClosed })
       throw error
     }
+    log.#upkeep = setInterval(() => void log.#deleteSome(), UPKEEP_MS).unref()
     return log
   }
 
@@ -70,7 +70,6 @@ export class SqliteEventLog implements EventLog {
     this.#lock = lock
     this.#now = options.now ?? Date.now
     this.#damage = new DamageReport((message) => options.log('error', message))
-    this.#upkeep = setInterval(() => void this.#deleteSome(), UPKEEP_MS).unref()
   }
 
   get head(): Position {
@@ -225,7 +224,7 @@ export class SqliteEventLog implements EventLog {
       this.#options.log(
         'error',
         `the store is damaged among its old events or in its topic index (${upkeepFailure}): ` +
-          'until the next start no old events are deleted',
+          'the next start takes over what is whole, until then no old events are deleted',
       )
     if (walPages >= this.#checkpointAtPages) this.#checkpoint ??= this.#runCheckpoint(walPages)
     else if (walPages < CHECKPOINT_PAGES) this.#checkpointAtPages = CHECKPOINT_PAGES
@@ -268,17 +267,17 @@ export class SqliteEventLog implements EventLog {
 
   /** With new threads; on damage in a new store, which goes on where the old one ended. */
   async #reopen(error: Error, isDamaged: boolean): Promise<void> {
-    const { threads, database, runs } = this.#store
+    const { threads, database } = this.#store
     const { headSeq, bytes, lastMs } = this.#written
     await this.#idle
     await this.#checkpoint
     await threads.close()
     if (database.isOpen) database.close()
     if (!isDamaged) return this.#open({ wasClosed: true, headSeq })
-    putAside(this.#options, error.message)
-    const offset = runs.positionOf(headSeq) - headSeq
-    const { keys } = threads.opened
-    return this.#open({ wasClosed: true, continuation: { keys, headSeq, offset, lastMs, bytes } })
+    const salvageFrom = putAside(this.#options, error.message)
+    const { keys, runs } = threads.opened
+    const continuation = { keys, runs, headSeq, lastMs, bytes }
+    return this.#open({ wasClosed: true, continuation, salvageFrom })
   }
 
   /** Of the reading thread; what it sees is committed. */
@@ -314,16 +313,16 @@ export class SqliteEventLog implements EventLog {
 
   /** In quiet times, what no commit has deleted on its way. */
   async #deleteSome(): Promise<void> {
-    const { threads } = this.#store
-    while (!this.#disposed && this.#failure === undefined && this.#inFlight === undefined) {
-      const keepFrom = Math.min(this.#oldest, this.#written.headSeq)
-      if (this.#store.sweptTo >= keepFrom) return
-      try {
-        const nowMs = this.#now()
-        this.#store.sweptTo = await threads.writer.call('deleteSome', { keepFrom, nowMs })
-      } catch (error) {
-        this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
+    const { writer } = this.#store.threads
+    try {
+      if (this.#failure === undefined) await writer.call('deleteExpired', this.#now())
+      while (!this.#disposed && this.#failure === undefined && this.#inFlight === undefined) {
+        const keepFrom = Math.min(this.#oldest, this.#written.headSeq)
+        if (this.#store.sweptTo >= keepFrom) return
+        this.#store.sweptTo = await writer.call('deleteSome', keepFrom)
       }
+    } catch (error) {
+      this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
     }
   }
 }

@@ -5,9 +5,11 @@ import type { StateChange } from '../hub/state-store.ts'
 import { newCursorKeys, type CursorKeys } from './cursor.ts'
 import { INDEXED_TO, IndexWriter } from './index-writer.ts'
 import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record.ts'
-import { nextOffset, type Run } from './runs.ts'
-import { databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import { nextOffset, readRuns, type Run } from './runs.ts'
+import { Salvage } from './salvage.ts'
+import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
 import { Sweeper } from './sweeper.ts'
+import { keysOfEvent } from './topic-keys.ts'
 import { serve } from './worker-peer.ts'
 
 export interface WriterOptions {
@@ -16,21 +18,23 @@ export interface WriterOptions {
   readonly reserveBytes: number
 }
 
-/** What a store has to go on with when it replaces one that this process had open. */
-export interface Continuation {
-  readonly keys: CursorKeys
-  readonly headSeq: number
-  readonly offset: number
-  readonly lastMs: number
-  readonly bytes: number
-}
-
 export interface OpenOptions {
   /** `false`: whoever had it last did not end in order. */
   readonly wasClosed: boolean
+  /** Where this process had come to with a store whose place this one takes. */
   readonly continuation?: Continuation
-  /** What a writer of this process may have stored after this row was not acknowledged, and goes. */
+  /** A damaged store, put aside: what is whole in it is taken over. */
+  readonly salvageFrom?: string
+  /** What a writer of this process has stored behind this row was not acknowledged, and goes. */
   readonly headSeq?: number
+}
+
+export interface Continuation {
+  readonly keys: CursorKeys
+  readonly runs: readonly Run[]
+  readonly headSeq: number
+  readonly lastMs: number
+  readonly bytes: number
 }
 
 /** What the writer found in the store. */
@@ -57,7 +61,7 @@ export interface Committed {
   readonly walPages: number
   /** The oldest row that is still there. */
   readonly firstSeq: number
-  /** Why old events are not deleted and new ones not indexed, when that has just begun. */
+  /** Why from now on old events are not deleted and new ones not indexed. */
   readonly upkeepFailure: string | undefined
 }
 
@@ -70,6 +74,7 @@ export class SqliteWriter {
   #sweeper!: Sweeper
   #upkeepFailed = false
   #headSeq = 0
+  #warnings: string[] = []
   #freeCheckedAtMs = -Infinity
   #isFull = false
 
@@ -77,16 +82,15 @@ export class SqliteWriter {
     this.#options = options
   }
 
-  /** @throws with SQLite's code when the file is damaged. */
+  /** @throws what `isDamage` tells apart: the store must be put aside. */
   open(options: OpenOptions): Opened {
+    this.#warnings = []
     const { directory, durability } = this.#options
     const path = databaseIn(directory)
-    const isNew = !existsSync(path) || statSync(path).size === 0
-    const warnings: string[] = []
-    const walMissing = !existsSync(`${path}-wal`) || statSync(`${path}-wal`).size === 0
-    const database = new DatabaseSync(path, { timeout: 5_000 })
-    this.#database = database
-    database.exec(`
+    const isNew = isEmpty(path)
+    const isLogLost = !options.wasClosed && !isNew && isEmpty(`${path}-wal`)
+    this.#database = new DatabaseSync(path, { timeout: 5_000 })
+    this.#database.exec(`
       PRAGMA page_size = ${PAGE_BYTES};
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'};
@@ -94,27 +98,31 @@ export class SqliteWriter {
       PRAGMA journal_size_limit = ${WAL_KEPT_BYTES};
       PRAGMA cache_size = -${WRITER_CACHE_KIB};
     `)
-    if (isNew && !options.wasClosed)
-      warnings.push(`the store ${directory} was in use and is empty now: a new one begins`)
-    if (isNew) this.#create(options.continuation)
-    const version = database.prepare('PRAGMA user_version').get()?.['user_version'] as number
+    const mode = this.#pragma('journal_mode')
+    if (mode !== 'wal')
+      throw new Error(
+        `the store ${directory} is on a file system that cannot share memory: ${String(mode)}`,
+      )
+    if (isNew) this.#create(options)
+    const version = Number(this.#pragma('user_version'))
     if (version > SCHEMA_VERSION)
       throw new Error(
-        `the store ${directory} has version ${version}, this server knows ${SCHEMA_VERSION}: it needs a newer server`,
+        `the store ${directory} has version ${version} and this server knows ${SCHEMA_VERSION}: it needs a newer server`,
       )
-    if (!options.wasClosed && !isNew && walMissing) {
-      warnings.push(
-        `the store ${directory} was in use when the server ended, and its write-ahead log is gone: ` +
-          'the newest events are lost',
-      )
-      // Half a checkpoint without its log may have left pages that do not fit together.
-      const check = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']
-      if (check !== 'ok') throw Object.assign(new Error(String(check)), { errcode: 11 })
+    if (isNew && !options.wasClosed)
+      this.#warn(`the store ${directory} was in use and is empty now: a new one begins`)
+    if (isLogLost) this.#checkAfterLoss()
+    try {
+      this.#statements = prepare(this.#database)
+      if (options.headSeq !== undefined)
+        this.#database.prepare('DELETE FROM events WHERE seq > ?').run(options.headSeq)
+      return this.#find(options.continuation)
+    } catch (error) {
+      // A table that is not there, or one without what must be in it.
+      if ((error as { errcode?: number }).errcode === SQLITE_ERROR)
+        throw damaged((error as Error).message)
+      throw error
     }
-    this.#statements = prepare(database)
-    if (options.headSeq !== undefined)
-      database.prepare('DELETE FROM events WHERE seq > ?').run(options.headSeq)
-    return { ...this.#find(options.continuation), warnings }
   }
 
   commit({ events, changes, keepFrom }: Commit): Committed {
@@ -123,8 +131,8 @@ export class SqliteWriter {
     let upkeepFailure: string | undefined
     if (this.#upkeepFailed) this.#transaction(insert)
     else {
-      const sweep = () =>
-        this.#sweeper.step(this.#deletable(keepFrom), 2 * events.length + DELETED_PER_COMMIT)
+      const rows = 2 * events.length + DELETED_PER_COMMIT
+      const sweep = () => this.#sweeper.step(this.#deletable(keepFrom), rows)
       const index = () => this.#index.step(events.length, this.#sweeper.firstSeq)
       try {
         this.#transaction(sweep, index, insert)
@@ -132,35 +140,40 @@ export class SqliteWriter {
         if (!isDamage(error)) throw error
         // The damage may lie among what is old or in the index, and new events need not suffer from that.
         this.#transaction(insert)
-        this.#upkeepFailed = true
         upkeepFailure = (error as Error).message
       }
     }
-    for (const event of events) this.#index.add(event, JSON.parse(event.topics))
+    if (upkeepFailure !== undefined) this.#giveUpkeepUp()
+    if (!this.#upkeepFailed)
+      for (const event of events) this.#index.add(event, JSON.parse(event.topics))
     this.#headSeq = events.at(-1)?.seq ?? this.#headSeq
     return { walPages: this.#walPages(), firstSeq: this.#sweeper.firstSeq, upkeepFailure }
   }
 
-  /** For quiet times: deletes some of what is no longer wanted. Returns the oldest row that is still there. */
-  deleteSome({ keepFrom, nowMs }: { keepFrom: number; nowMs: number }): number {
+  /** For quiet times: deletes some of what is not wanted any more. Returns the oldest row that is still there. */
+  deleteSome(keepFrom: number): number {
     if (this.#upkeepFailed) return keepFrom
-    const end = this.#deletable(keepFrom)
-    this.#transaction(
-      () => this.#sweeper.step(end, DELETED_PER_STEP, 1),
-      () => {
-        this.#statements.deleteExpired.run(nowMs)
-      },
-    )
+    try {
+      this.#transaction(() => this.#sweeper.step(this.#deletable(keepFrom), DELETED_PER_STEP, 1))
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#giveUpkeepUp()
+    }
     return this.#sweeper.firstSeq
+  }
+
+  /** Deletes some of the state that may be forgotten. */
+  deleteExpired(nowMs: number): void {
+    this.#transaction(() => void this.#statements.deleteExpired.run(nowMs))
   }
 
   /** @throws while nothing can be written. */
   probe(): void {
     this.#checkFree()
-    this.#transaction(() => this.#statements.setMeta.run('probe', Date.now()))
+    this.#transaction(() => void this.#statements.setMeta.run('probe', Date.now()))
   }
 
-  /** Takes the rest of the write-ahead log to the database: if nobody reads it meanwhile, the next commit begins it anew. */
+  /** Takes the rest of the write-ahead log to the database: if nobody reads it, the next commit begins it anew. */
   finishCheckpoint(): void {
     this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
   }
@@ -173,41 +186,81 @@ export class SqliteWriter {
     }
   }
 
-  #create(continuation: Continuation | undefined): void {
-    const keys = continuation?.keys ?? newCursorKeys()
-    this.#transaction(() => {
-      this.#database.exec(SCHEMA)
-      const setMeta = this.#database.prepare(SET_META)
-      setMeta.run('tag_key', keys.tag)
-      setMeta.run('body_key', keys.body)
-      if (continuation !== undefined)
-        this.#database.prepare(INSERT_RUN).run(continuation.headSeq + 1, continuation.offset)
-    })
+  #create({ continuation, salvageFrom }: OpenOptions): void {
+    const old = salvageFrom === undefined ? undefined : openSalvage(salvageFrom)
+    try {
+      const keys = continuation?.keys ?? old?.keys() ?? newCursorKeys()
+      this.#transaction(() => {
+        this.#database.exec(SCHEMA)
+        const setMeta = this.#database.prepare(SET_META)
+        setMeta.run('tag_key', keys.tag)
+        setMeta.run('body_key', keys.body)
+        const runs = continuation?.runs ?? old?.runs() ?? []
+        const insert = this.#database.prepare(INSERT_RUN)
+        for (const run of runs) insert.run(run.firstSeq, run.offset)
+      })
+      if (old !== undefined) this.#takeOver(old, continuation?.headSeq ?? Infinity)
+    } finally {
+      old?.[Symbol.dispose]()
+    }
+  }
+
+  #takeOver(old: Salvage, headSeq: number): void {
+    const { insertEvent, setMeta } = prepare(this.#database)
+    const insertPosting = this.#database.prepare('INSERT OR IGNORE INTO postings VALUES (?, ?)')
+    const insertState = this.#database.prepare(
+      'INSERT OR IGNORE INTO state (space, key, value, expires_at_ms) VALUES (?, ?, ?, ?)',
+    )
+    let taken = 0
+    try {
+      for (const batch of batches(old.events(headSeq), SALVAGED_PER_COMMIT)) {
+        this.#transaction(() => {
+          for (const event of batch) {
+            insertEvent.run(...columnsOf(event))
+            for (const key of keysOfEvent(JSON.parse(event.topics), event.isPrivate))
+              insertPosting.run(key, event.seq)
+          }
+          setMeta.run(INDEXED_TO, batch.at(-1)!.seq)
+        })
+        this.finishCheckpoint()
+        taken += batch.length
+      }
+      this.#transaction(() => {
+        for (const { space, key, value, expires_at_ms } of old.state())
+          insertState.run(space!, key!, value!, expires_at_ms!)
+      })
+    } catch (error) {
+      this.#warn(`the rest of the damaged store was not taken over: ${(error as Error).message}`)
+    }
+    this.#warn(`${taken} events that were whole in the damaged store were taken over`)
+  }
+
+  /** A checkpoint that was under way when its log was lost may have left pages that do not fit together. */
+  #checkAfterLoss(): void {
+    this.#warn(
+      `the store ${this.#options.directory} was in use when its server ended, and its write-ahead log is gone: ` +
+        'its newest events are lost',
+    )
+    const check = this.#pragma('quick_check(1)')
+    if (check !== 'ok') throw damaged(String(check))
   }
 
   /** Where the store ends; a new run begins there. */
-  #find(continuation: Continuation | undefined): Omit<Opened, 'warnings'> {
+  #find(continuation: Continuation | undefined): Opened {
     const database = this.#database
-    const key = (name: string) =>
-      Buffer.from(
-        database.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.[
-          'value'
-        ] as Uint8Array,
-      )
-    const keys = { tag: key('tag_key'), body: key('body_key') }
-    const runs = (
-      database.prepare('SELECT * FROM runs ORDER BY first_seq, position_offset').all() as {
-        first_seq: number
-        position_offset: number
-      }[]
-    ).map((row) => ({ firstSeq: row.first_seq, offset: row.position_offset }))
+    if (this.#meta('damaged') !== undefined) throw damaged('found by the last server')
+    const [tag, body] = [this.#meta('tag_key'), this.#meta('body_key')]
+    if (!(tag instanceof Uint8Array && body instanceof Uint8Array))
+      throw damaged('it has lost the keys of its cursors')
 
-    const { first, head } = database
-      .prepare(
-        'SELECT (SELECT min(seq) FROM events) AS first, (SELECT max(seq) FROM events) AS head',
-      )
-      .get() as { first: number | null; head: number | null }
-    this.#headSeq = head ?? (runs.at(-1)?.firstSeq ?? 1) - 1
+    const runs = readRuns(database)
+    const head = this.#number('SELECT max(seq) FROM events')
+    this.#headSeq = Math.max(
+      head ?? 0,
+      continuation?.headSeq ?? 0,
+      (runs.at(-1)?.firstSeq ?? 1) - 1,
+    )
+    const first = head === null ? null : this.#number('SELECT min(seq) FROM events')
     const firstSeq = first ?? this.#headSeq + 1
     const last = this.#lastRecord(firstSeq)
     this.#sweeper = new Sweeper(database, firstSeq)
@@ -226,40 +279,50 @@ export class SqliteWriter {
       })
     }
     return {
-      keys,
+      keys: { tag, body },
       runs,
       firstSeq,
       headSeq: this.#headSeq,
-      lastMs: last?.publishedAtMs ?? continuation?.lastMs ?? 0,
-      bytes: last === undefined ? (continuation?.bytes ?? 0) : last.bytesBefore + sizeOf(last),
+      lastMs: Math.max(last?.publishedAtMs ?? 0, continuation?.lastMs ?? 0),
+      bytes: Math.max(
+        last === null ? 0 : last.bytesBefore + sizeOf(last),
+        continuation?.bytes ?? 0,
+      ),
+      warnings: this.#warnings,
     }
   }
 
   /** The newest row that is as it was written. */
-  #lastRecord(firstSeq: number): EventRecord | undefined {
-    const statement = this.#database.prepare(
-      `SELECT ${COLUMNS} FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1`,
-    )
+  #lastRecord(firstSeq: number): EventRecord | null {
+    const statement = this.#database.prepare(`SELECT ${COLUMNS} FROM events WHERE seq = ?`)
     statement.setReturnArrays(true)
     for (let seq = this.#headSeq; seq >= firstSeq; seq--) {
       const row = statement.get(seq)
       const record = row === undefined ? null : recordOf(row)
       if (record !== null) return record
     }
-    return undefined
+    return null
   }
 
   /** What was not indexed when the server ended is, as it was then, in memory only. */
   #resumeIndex(firstSeq: number): void {
-    const database = this.#database
-    const stored = database.prepare('SELECT value FROM meta WHERE name = ?').get(INDEXED_TO)
-    const indexedTo = Math.max((stored?.['value'] as number | undefined) ?? 0, firstSeq - 1)
-    this.#index = new IndexWriter(database, indexedTo)
-    const rows = database.prepare(`SELECT ${COLUMNS} FROM events WHERE seq > ?`)
+    const indexedTo = Math.max(Number(this.#meta(INDEXED_TO) ?? 0), firstSeq - 1)
+    this.#index = new IndexWriter(this.#database, indexedTo)
+    const rows = this.#database.prepare(`SELECT ${COLUMNS} FROM events WHERE seq > ?`)
     rows.setReturnArrays(true)
     for (const row of rows.iterate(indexedTo)) {
       const record = recordOf(row)
       if (record !== null) this.#index.add(record, JSON.parse(record.topics))
+    }
+  }
+
+  /** The next start salvages what there is. */
+  #giveUpkeepUp(): void {
+    this.#upkeepFailed = true
+    try {
+      this.#transaction(() => void this.#statements.setMeta.run('damaged', 1))
+    } catch {
+      // Then the next start finds it by itself, or this one does again.
     }
   }
 
@@ -277,33 +340,53 @@ export class SqliteWriter {
     return Math.min(keepFrom, this.#headSeq)
   }
 
-  #transaction(...work: (() => unknown)[]): void {
+  /** All or none; what the parts return is done once it is committed. */
+  #transaction(...parts: (() => (() => void) | void)[]): void {
     this.#database.exec('BEGIN IMMEDIATE')
-    let settle: unknown[]
+    let settle: ((() => void) | void)[]
     try {
-      settle = work.map((each) => each())
+      settle = parts.map((part) => part())
       this.#database.exec('COMMIT')
     } catch (error) {
       // After some errors SQLite has rolled back by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
       throw error
     }
-    for (const each of settle) if (typeof each === 'function') each()
+    for (const each of settle) each?.()
   }
 
   #checkFree(): void {
     const nowMs = performance.now()
+    const { directory, reserveBytes } = this.#options
     if (nowMs - this.#freeCheckedAtMs > FREE_CHECK_MS) {
-      const { bavail, bsize } = statfsSync(this.#options.directory)
-      this.#isFull = bavail * bsize < this.#options.reserveBytes
+      const { bavail, bsize } = statfsSync(directory)
+      this.#isFull = bavail * bsize < reserveBytes
       this.#freeCheckedAtMs = nowMs
     }
     if (this.#isFull)
-      throw new Error(`less than ${this.#options.reserveBytes} bytes are free on the disk`)
+      throw new Error(`the disk of ${directory} has less than ${reserveBytes} bytes left`)
   }
 
   #walPages(): number {
     return (this.#statements.walPages.get() as unknown as [number, number, number])[1]
+  }
+
+  #warn(message: string): void {
+    this.#warnings.push(message)
+  }
+
+  #pragma(name: string): unknown {
+    const [value] = Object.values(this.#database.prepare(`PRAGMA ${name}`).get()!)
+    return value
+  }
+
+  #meta(name: string): unknown {
+    return this.#database.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.['value']
+  }
+
+  #number(sql: string): number | null {
+    const [value] = Object.values(this.#database.prepare(sql).get()!)
+    return value as number | null
   }
 }
 
@@ -329,13 +412,38 @@ function prepare(database: DatabaseSync) {
   }
 }
 
+function* batches<T>(all: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = []
+  for (const each of all) {
+    batch.push(each)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}
+
+function isEmpty(path: string): boolean {
+  return !existsSync(path) || statSync(path).size === 0
+}
+
+function openSalvage(directory: string): Salvage | undefined {
+  try {
+    return new Salvage(directory)
+  } catch {
+    return undefined
+  }
+}
+
+const SQLITE_ERROR = 1
 const PAGE_BYTES = 4_096
 const WRITER_CACHE_KIB = 32_768
-/** The file is cut down to this when it begins anew. */
+/** The write-ahead log is cut down to this when it begins anew. */
 const WAL_KEPT_BYTES = 67_108_864
 const FREE_CHECK_MS = 1_000
 /** Beside two for each new one, so that deleting catches up with what has been left. */
 const DELETED_PER_COMMIT = 32
 const DELETED_PER_STEP = 256
+const SALVAGED_PER_COMMIT = 1_000
 
 serve(new SqliteWriter(workerData))

@@ -24,21 +24,25 @@ export class StoreLock {
 
   /** @throws {Error} another process has it, or the directory cannot be written. */
   constructor(directory: string) {
-    const isNew = mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined
-    if (isNew) syncDirectory(dirname(directory))
     this.#pidFile = join(directory, 'owner.pid')
-    this.#database = new DatabaseSync(join(directory, 'owner.lock'), { timeout: 0 })
+    try {
+      const created = mkdirSync(directory, { recursive: true, mode: 0o700 })
+      if (created !== undefined) syncDirectory(dirname(directory))
+      this.#database = new DatabaseSync(join(directory, 'owner.lock'), { timeout: 0 })
+    } catch (error) {
+      throw unusable(directory, error)
+    }
     try {
       this.#database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE')
+      this.wasClosed = !existsSync(this.#pidFile)
+      writeFileSync(this.#pidFile, `${process.pid}\n`, { flush: true })
     } catch (error) {
       this.#database.close()
-      if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error
+      if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw unusable(directory, error)
       throw new Error(`the store ${directory} is in use by process ${this.#owner()}`, {
         cause: error,
       })
     }
-    this.wasClosed = !existsSync(this.#pidFile)
-    writeFileSync(this.#pidFile, `${process.pid}\n`, { flush: true })
   }
 
   /** `isClosed`: everything of the store is in its database, nothing is left to recover. */
@@ -54,6 +58,12 @@ export class StoreLock {
       return '(unknown)'
     }
   }
+}
+
+function unusable(directory: string, cause: unknown): Error {
+  return new Error(`the store ${directory} cannot be written: ${(cause as Error).message}`, {
+    cause,
+  })
 }
 
 const SQLITE_BUSY = 5

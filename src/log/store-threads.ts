@@ -20,7 +20,7 @@ export interface StoreThreads {
 }
 
 /**
- * A store that cannot be opened is put aside, and a new one begins: better than a server that does not start.
+ * A damaged store is put aside, and a new one begins with what is whole in it: better than a server that does not start.
  * @throws {Error} the directory cannot be used, or the store is of a newer version.
  */
 export async function startThreads(
@@ -32,13 +32,13 @@ export async function startThreads(
     return await start(options, how, onCrash)
   } catch (error) {
     if (!isDamage(error)) throw error
-    putAside(options, (error as Error).message)
-    return start(options, { ...how, wasClosed: true }, onCrash)
+    const salvageFrom = putAside(options, (error as Error).message)
+    return start(options, { ...how, wasClosed: true, salvageFrom }, onCrash)
   }
 }
 
-/** Moves a damaged store out of the way, for somebody to look at. */
-export function putAside({ directory, log }: ThreadOptions, reason: string): void {
+/** Moves a damaged store out of the way, for somebody to look at. Returns where it is now. */
+export function putAside({ directory, log }: ThreadOptions, reason: string): string {
   const stamp = new Date().toISOString().replaceAll(':', '-')
   const aside = join(directory, `damaged-${stamp}`)
   mkdirSync(aside, { mode: 0o700 })
@@ -50,6 +50,7 @@ export function putAside({ directory, log }: ThreadOptions, reason: string): voi
     'error',
     `the store ${directory} is damaged (${reason}): its files are now in ${aside}, and a new store begins`,
   )
+  return aside
 }
 
 async function start(

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Settle } from './index-writer.ts'
+import { INDEXED_FROM, type Settle } from './index-writer.ts'
 import { keysOfEvent } from './topic-keys.ts'
 
 /**
@@ -10,6 +10,7 @@ export class Sweeper {
   readonly #topics: StatementSync
   readonly #deletePostings: StatementSync
   readonly #deleteEvents: StatementSync
+  readonly #setMeta: StatementSync
   #firstSeq: number
   /** The lot ends before this row. */
   #end: number
@@ -23,6 +24,7 @@ export class Sweeper {
     this.#topics.setReturnArrays(true)
     this.#deletePostings = database.prepare('DELETE FROM postings WHERE topic_key = ? AND seq < ?')
     this.#deleteEvents = database.prepare('DELETE FROM events WHERE seq < ?')
+    this.#setMeta = database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)')
     this.#firstSeq = firstSeq
     this.#end = firstSeq
   }
@@ -39,6 +41,7 @@ export class Sweeper {
       this.#begin(Math.min(keepFrom, this.#firstSeq + LOT_ROWS))
     }
     if (this.#keys.length > 0) {
+      this.#setMeta.run(INDEXED_FROM, this.#end)
       for (const key of this.#keys.slice(0, rows)) this.#deletePostings.run(key, this.#end)
       return () => {
         this.#keys = this.#keys.slice(rows)
@@ -70,4 +73,4 @@ function keysOfRow(topics: string, isPrivate: number): Iterable<number> {
   }
 }
 
-const LOT_ROWS = 2_048
+const LOT_ROWS = 4_096
