@@ -69,7 +69,9 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
 function onSignals(server: RunningServer, aclFile: string, pidFile: string | null): void {
   const reload = () => {
     try {
-      const { users, warnings } = loadAclFile(aclFile)
+      const { users, warnings, missing } = loadAclFile(aclFile)
+      // As PyPubSub; a file that is being replaced is not there for a moment, and its users must not pay for it.
+      if (missing) throw new Error(`${aclFile} does not exist`)
       server.replaceUsers(users)
       for (const warning of warnings) log('warn', warning)
       log('info', `read ${aclFile} again: ${users.length} users`)

@@ -14,7 +14,7 @@ export async function readBody(
   bytesMax: number,
   onAccepted: () => void,
 ): Promise<Buffer | null> {
-  const encoding = request.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
+  const encoding = request.headers['content-encoding']?.trim().toLowerCase() || 'identity'
   const decode = decoders.get(encoding)
   if (decode === undefined)
     throw new BadRequestError(`unknown Content-Encoding, use ${[...decoders.keys()].join(', ')}`)

@@ -35,6 +35,8 @@ export async function identify(
 
 /** `null`: the header is malformed, or of another scheme. */
 function login(request: FastifyRequest, reply: FastifyReply): Promise<LoginResult | null> {
+  // @fastify/basic-auth would take a tab for the space behind the scheme, PyPubSub does not.
+  if (request.headers.authorization?.includes('\t')) return Promise.resolve(null)
   return new Promise((resolve) => {
     const decided = () => resolve(request.loginResult)
     request.server.basicAuth(request, reply, decided)

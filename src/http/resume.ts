@@ -26,10 +26,10 @@ export async function startOf(
   hub: Hub,
 ): Promise<Start> {
   const onGap = onGapOf(target)
-  const cursor = headers['x-fetch-since-cursor']
-  const since = headers['x-fetch-since']
+  const cursor = firstOf(headers['x-fetch-since-cursor'])
+  const since = firstOf(headers['x-fetch-since'])
   let gap: Gap | null = null
-  if (typeof cursor === 'string' && cursor !== '') {
+  if (cursor !== '') {
     const resolution = hub.resolve(cursor as Cursor)
     // PyPubSub replays nothing after an event that is itself no longer kept, though all that came after it may be.
     const isFound =
@@ -42,7 +42,7 @@ export async function startOf(
       return startAt(onGap === 'oldest' ? hub.beforeOldest : hub.head, reason, hub)
     if (reason === 'expired') ({ gap } = startAt(hub.head, reason, hub))
   }
-  if (typeof since !== 'string' || since === '') return { from: 'head', gap }
+  if (since === '') return { from: 'head', gap }
   return { from: await hub.positionAt(millisecondsOf(since)), gap }
 }
 
@@ -61,6 +61,11 @@ export class GoneError extends PubSubError {
 /** The query of a request is not what it may be. */
 export class BadQueryError extends PubSubError {
   readonly code = 'BAD_QUERY'
+}
+
+/** Of a header that was sent twice the first counts, as in PyPubSub; Node joins them by commas. `''`: absent. */
+function firstOf(header: string | string[] | undefined): string {
+  return String(header ?? '').split(',', 1)[0]!
 }
 
 function startAt(from: Position, reason: Gap['reason'], hub: Hub): Start {

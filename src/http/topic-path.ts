@@ -25,7 +25,6 @@ export function decodePath(target: string): string {
   const path = target.startsWith('/') ? target : target.replace(SCHEME_AND_AUTHORITY, '')
   const end = path.search(/[?#]/)
   const written = end === -1 ? path : path.slice(0, end)
-  if (written === '') return '/' // `http://host` asks for `/` (RFC 9112 §3.2.1)
   return written.includes('%') ? written.replace(ESCAPED_UTF8, decodeURIComponent) : written
 }
 

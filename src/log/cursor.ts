@@ -85,7 +85,7 @@ const BODY_BYTES = 8
 const SALT_END = 2 ** 16
 /** Where the body's bytes stand in the UUID: bytes 6 and 8 hold the version and variant, the rest is the tag. */
 const BODY_AT = [0, 1, 2, 3, 4, 5, 7, 9]
-const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i
+const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 /** Puts 58 bits of `tags` into a UUID, with the version and variant digits beside them. */
 function putTag(uuid: Buffer, tags: Buffer, at: number): void {

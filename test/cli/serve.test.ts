@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { RawClient } from '../http/raw-client.ts'
@@ -211,6 +211,15 @@ describe('a reload', AT_ONCE, () => {
     command.write('pubsub_acl.yaml', 'bob: {password: builder}\n')
     await command.reload('SIGUSR2', /again: 1 user/)
     assert.equal(await statusOf(port, get('/', basic('bob', 'builder'))), 200)
+  })
+
+  test('a file that is not there changes nothing', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    rmSync(join(command.directory, 'pubsub_acl.yaml'))
+    const told = await command.reload('SIGUSR2', /\n/)
+    assert.match(told, /error pubsub_acl\.yaml does not exist\. The rights stay as they were\n/)
+    assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
   })
 
   test('a user with a broken entry has no rights, and the others are unaffected', async () => {

@@ -8,13 +8,12 @@ const codec = new CursorCodec(newCursorKeys())
 const positions = fc.maxSafeNat().map((n) => (n % 2 ** 48) as Position)
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
-test('every cursor is a version 4 UUID and leads back to its position, in capitals too', () => {
+test('every cursor is a version 4 UUID and leads back to its position', () => {
   fc.assert(
     fc.property(positions, (position) => {
       for (const cursor of [codec.ofEvents([position])[0]!, codec.ofPlace(position)]) {
         assert.match(cursor, UUID_V4)
         assert.equal(codec.positionOf(cursor), position)
-        assert.equal(codec.positionOf(cursor.toUpperCase() as Cursor), position)
       }
     }),
   )
