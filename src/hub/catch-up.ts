@@ -1,6 +1,6 @@
 import type { Audience } from './audience.ts'
 import type { Position } from './event.ts'
-import type { EventLog } from './event-log.ts'
+import type { EventLog, Page } from './event-log.ts'
 import type { Subscription } from './subscription.ts'
 
 /** A page of the log as the members of one audience are due it. */
@@ -19,9 +19,15 @@ export const PAGE_BYTES = 65_536
  */
 export class CatchUp {
   readonly #log: EventLog
-  #queue: Subscription[] = []
-  readonly #pages = new Map<string, Promise<EncodedPage> | StoredPage>()
+  readonly #queue: Subscription[] = []
+  /** By audience and place, until the page is encoded. */
+  readonly #readings = new Map<string, Reading>()
+  readonly #arrived: Reading[] = []
+  /** Who waited for the page that was encoded last: they go first, since others will push it out. */
+  #waiters: Subscription[] = []
+  readonly #pages = new Map<string, StoredPage>()
   #pageBytes = 0
+  #isScheduled = false
 
   constructor(log: EventLog) {
     this.#log = log
@@ -29,69 +35,117 @@ export class CatchUp {
 
   /** The subscription will be asked to advance, soon. */
   enqueue(subscription: Subscription): void {
-    if (this.#queue.length === 0) setImmediate(() => this.#run())
     this.#queue.push(subscription)
+    this.#schedule()
   }
 
-  /** A promise while the page is being read. */
-  page(audience: Audience, after: Position): Promise<EncodedPage> | EncodedPage {
+  /** What comes after a position. `null`: it is being read, and the subscription will be asked to advance again. */
+  page(subscription: Subscription, after: Position): EncodedPage | null {
+    const { audience } = subscription
     const key = `${audience.id} ${after}`
     const found = this.#pages.get(key)
-    if (found instanceof Promise) return found
     if (found !== undefined && found.staleAtMs > performance.now()) return found
-    const reading = this.#read(audience, after).then(
-      (page) => this.#store(key, page),
-      (error: unknown) => {
-        this.#pages.delete(key)
-        throw error
-      },
-    )
-    this.#forget(key)
-    this.#pages.set(key, reading)
-    return reading
+    let reading = this.#readings.get(key)
+    if (reading === undefined) {
+      reading = { key, audience, waiters: [], page: null }
+      this.#readings.set(key, reading)
+      void this.#read(reading, after)
+    }
+    reading.waiters.push(subscription)
+    return null
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#run()
+    })
   }
 
   #run(): void {
     const untilMs = performance.now() + SLICE_MS
-    let taken = 0
-    while (taken < this.#queue.length) {
-      this.#queue[taken++]!.advance()
-      if (performance.now() > untilMs) break
-    }
-    this.#queue = this.#queue.slice(taken)
-    if (this.#queue.length > 0) setImmediate(() => this.#run())
+    while (this.#step()) if (performance.now() > untilMs) return this.#schedule()
   }
 
-  async #read(audience: Audience, after: Position): Promise<EncodedPage> {
-    for await (const page of this.#log.read(after, {
-      filters: audience.filters,
-      pageBytes: PAGE_BYTES,
-    })) {
-      const frames: Uint8Array[] = []
-      // Not the audience's own encoder: it remembers an event of the round, which this would push out.
-      for (const event of page.events)
-        if (audience.maySee(event)) frames.push(audience.encoder.encoding.event(event))
-      return { bytes: Buffer.concat(frames), reached: page.reached, hasGap: page.hasGap }
+  /** `false`: nothing can be done now. */
+  #step(): boolean {
+    const waiter = this.#waiters.pop()
+    if (waiter !== undefined) {
+      waiter.advance()
+      return true
     }
-    return { bytes: Buffer.alloc(0), reached: this.#log.head, hasGap: false }
+    const arrived = this.#arrived.shift()
+    if (arrived !== undefined) {
+      this.#finish(arrived)
+      return true
+    }
+    const next = this.#readings.size < READINGS_MAX ? this.#queue.shift() : undefined
+    next?.advance()
+    return next !== undefined
   }
 
-  #store(key: string, page: EncodedPage): EncodedPage {
+  /** Only reads: encoding takes longer, and has its turn in a slice. */
+  async #read(reading: Reading, after: Position): Promise<void> {
+    try {
+      reading.page = await this.#firstPage(reading.audience, after)
+    } catch {
+      // It stays without a page.
+    }
+    this.#arrived.push(reading)
+    this.#schedule()
+  }
+
+  async #firstPage({ filters }: Audience, after: Position): Promise<Page> {
+    for await (const page of this.#log.read(after, { filters, pageBytes: PAGE_BYTES })) return page
+    return { events: [], reached: this.#log.head, hasGap: false }
+  }
+
+  #finish({ key, audience, waiters, page }: Reading): void {
+    this.#readings.delete(key)
+    if (page === null) {
+      for (const waiter of waiters) waiter.end('slow')
+      return
+    }
+    this.#store(key, encoded(audience, page))
+    this.#waiters = waiters
+  }
+
+  #store(key: string, page: EncodedPage): void {
+    this.#forget(key)
     this.#pages.set(key, { ...page, staleAtMs: performance.now() + PAGE_FRESH_MS })
     this.#pageBytes += page.bytes.length + PAGE_OVERHEAD_BYTES
+    // The newest stays, however great: somebody waits for it.
     for (const oldest of this.#pages.keys()) {
-      if (this.#pageBytes <= PAGES_BYTES_MAX) break
+      if (this.#pageBytes <= PAGES_BYTES_MAX || oldest === key) break
       this.#forget(oldest)
     }
-    return page
   }
 
   #forget(key: string): void {
     const page = this.#pages.get(key)
-    if (page === undefined || page instanceof Promise) return
+    if (page === undefined) return
     this.#pages.delete(key)
     this.#pageBytes -= page.bytes.length + PAGE_OVERHEAD_BYTES
   }
+}
+
+function encoded(audience: Audience, { events, reached, hasGap }: Page): EncodedPage {
+  const frames: Uint8Array[] = []
+  // Not the audience's own encoder: it remembers an event of the round, which this would push out.
+  for (const event of events)
+    if (audience.maySee(event)) frames.push(audience.encoder.encoding.event(event))
+  return { bytes: Buffer.concat(frames), reached, hasGap }
+}
+
+/** A page that somebody waits for. */
+interface Reading {
+  readonly key: string
+  readonly audience: Audience
+  readonly waiters: Subscription[]
+  /** `null` until it is there, and if it cannot be read. */
+  page: Page | null
 }
 
 interface StoredPage extends EncodedPage {
@@ -101,6 +155,9 @@ interface StoredPage extends EncodedPage {
 
 /** How long the main thread may be busy with catching up in one turn of the event loop. */
 const SLICE_MS = 2
+
+/** Pages being read or waiting to be encoded. Whoever needs another one stays in the queue. */
+const READINGS_MAX = 8
 
 /** Encoded pages kept for others at the same place, in bytes. */
 const PAGES_BYTES_MAX = 8_388_608

@@ -44,6 +44,7 @@ export class Hub implements Disposable {
   readonly #ring: Ring
   readonly #commits: Disposable
   #nextAudienceId = 0
+  #isDisposed = false
 
   constructor(log: EventLog, options: HubOptions) {
     this.#log = log
@@ -96,6 +97,7 @@ export class Hub implements Disposable {
     const subscription = new Subscription(this.#surroundings, audience, request.sink)
     this.#subscriptions.add(subscription)
     subscription.open(request.opening, from)
+    if (this.#isDisposed) subscription.end('shutdown')
     return subscription
   }
 
@@ -134,6 +136,7 @@ export class Hub implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true
     this.#commits[Symbol.dispose]()
     this.endAll('shutdown')
   }

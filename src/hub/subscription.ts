@@ -40,6 +40,8 @@ export class Subscription {
   #position: Position
   /** The sink has said so, and will say when it has drained. */
   #full = false
+  /** It will be asked to advance. */
+  #isWaiting = false
   #hasBeenLive = false
   #takenBytes = 0
   #stalledTurns = 0
@@ -57,14 +59,14 @@ export class Subscription {
     this.#hub.wheel.add(this)
     this.#write(opening)
     if (from === this.#hub.head) this.advance()
-    else if (!this.#full) this.#hub.catchUp.enqueue(this)
+    else this.#waitForTurn()
   }
 
   /** The sink has given everything to the peer. */
   drained(): void {
     if (!this.#full) return
     this.#full = false
-    if (this.#state === 'behind') this.#hub.catchUp.enqueue(this)
+    if (this.#state === 'behind') this.#waitForTurn()
   }
 
   /** The peer has gone. */
@@ -107,6 +109,7 @@ export class Subscription {
 
   /** By the scheduler: one step towards the head. */
   advance(): void {
+    this.#isWaiting = false
     if (this.#state !== 'behind' || this.#full) return
     const rest = this.#hub.ring.after(this.#position, PAGE_BYTES)
     if (rest !== null) {
@@ -126,13 +129,9 @@ export class Subscription {
       this.#position = (this.#hub.log.status.oldest - 1) as Position
       this.#tellGap('expired')
     }
-    const page = this.#hub.catchUp.page(this.audience, this.#position)
-    if (!(page instanceof Promise)) this.#take(page)
-    else
-      page.then(
-        () => this.#hub.catchUp.enqueue(this),
-        () => this.end('slow'),
-      )
+    const page = this.#hub.catchUp.page(this, this.#position)
+    if (page === null) this.#isWaiting = true
+    else this.#take(page)
   }
 
   /** By the wheel: a sign of life, unless bytes are under way anyway; then a look whether they move. */
@@ -151,10 +150,17 @@ export class Subscription {
   }
 
   #take(page: EncodedPage): void {
-    this.#position = page.reached
+    // With the place before the page: who resumes there gets all of it that is whole.
     if (page.hasGap) this.#tellGap('damaged')
+    this.#position = page.reached
     if (page.bytes.length > 0) this.#write(page.bytes)
-    if (!this.#full) this.#hub.catchUp.enqueue(this)
+    this.#waitForTurn()
+  }
+
+  #waitForTurn(): void {
+    if (this.#full || this.#isWaiting) return
+    this.#isWaiting = true
+    this.#hub.catchUp.enqueue(this)
   }
 
   /** The step from the log to the live ones: synchronous, so no commit comes between the rest and the seat. */
@@ -175,7 +181,7 @@ export class Subscription {
     this.#state = 'behind'
     this.#position = before
     if (!this.#logServesRest()) this.end('slow')
-    else if (!this.#full) this.#hub.catchUp.enqueue(this)
+    else this.#waitForTurn()
   }
 
   #tellGap(reason: Gap['reason']): void {

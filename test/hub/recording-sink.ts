@@ -19,6 +19,7 @@ export class RecordingSink implements Sink {
   #text = ''
   readonly #isReading: boolean
   readonly #highWaterBytes: number
+  #needsDrain = false
   #wake: () => void = () => {}
 
   constructor({ isReading = true, highWaterBytes = 1_000 } = {}) {
@@ -32,7 +33,9 @@ export class RecordingSink implements Sink {
     if (this.#isReading) this.takenBytes += batch.length
     else this.queuedBytes += batch.length
     this.#wake()
-    return this.queuedBytes < this.#highWaterBytes
+    const isFull = this.queuedBytes >= this.#highWaterBytes
+    this.#needsDrain ||= isFull
+    return !isFull
   }
 
   end(reason: CloseReason, farewell: Uint8Array): void {
@@ -41,10 +44,14 @@ export class RecordingSink implements Sink {
     this.#wake()
   }
 
-  /** The peer takes everything that is queued. */
-  drain(): void {
-    this.takenBytes += this.queuedBytes
-    this.queuedBytes = 0
+  /** The peer takes what is queued. `true`: nothing is left, and something was refused: a socket would say `drain`. */
+  drain(bytesMax = Infinity): boolean {
+    const bytes = Math.min(this.queuedBytes, bytesMax)
+    this.takenBytes += bytes
+    this.queuedBytes -= bytes
+    if (this.queuedBytes > 0 || !this.#needsDrain) return false
+    this.#needsDrain = false
+    return true
   }
 
   /** Everything written so far, keep-alives left out. */
