@@ -47,7 +47,7 @@ export async function startOf(
 }
 
 /** `on_gap=fail`, and there is one. */
-export class GoneError extends PubSubError {
+class GoneError extends PubSubError {
   readonly code = 'GONE'
   constructor(reason: Gap['reason']) {
     super(
@@ -59,7 +59,7 @@ export class GoneError extends PubSubError {
 }
 
 /** The query of a request is not what it may be. */
-export class BadQueryError extends PubSubError {
+class BadQueryError extends PubSubError {
   readonly code = 'BAD_QUERY'
 }
 
