@@ -1,30 +1,36 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { openSqliteStore } from '../../src/log/sqlite-store.ts'
 import { eventLogContract } from '../contracts/event-log.ts'
+import { stateStoreContract } from '../contracts/state-store.ts'
+import { StoreFolder } from './store-folder.ts'
 
-for (const durability of ['disk', 'os'] as const)
+for (const durability of ['disk', 'os'] as const) {
   eventLogContract(`sqlite, ${durability}`, async (options) => {
-    let nowMs = 1_700_000_000_000
-    const directory = mkdtempSync(join(tmpdir(), 'pubsubd-log-'))
-    const { eventLog } = await openSqliteStore({
-      ...options,
-      directory,
-      durability,
-      bytesMax: 1e9,
-      reserveBytes: 0,
-      now: () => nowMs,
-      log: console.log,
-    })
+    const folder = new StoreFolder()
+    const { log } = await folder.open({ ...options, durability })
     return {
-      log: eventLog,
+      log,
       passTime(ms) {
-        nowMs += ms
+        folder.nowMs += ms
       },
       async [Symbol.asyncDispose]() {
-        await eventLog[Symbol.asyncDispose]()
-        rmSync(directory, { recursive: true, force: true })
+        await log[Symbol.asyncDispose]()
+        folder[Symbol.dispose]()
       },
     }
   })
+
+  stateStoreContract(`sqlite, ${durability}`, async () => {
+    const folder = new StoreFolder()
+    const { log, stateStore } = await folder.open({ durability })
+    return {
+      store: stateStore,
+      nowMs: () => folder.nowMs,
+      passTime(ms) {
+        folder.nowMs += ms
+      },
+      async [Symbol.asyncDispose]() {
+        await log[Symbol.asyncDispose]()
+        folder[Symbol.dispose]()
+      },
+    }
+  })
+}
