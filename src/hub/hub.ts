@@ -195,5 +195,5 @@ export class Hub implements Disposable {
   }
 }
 
-/** Payload bytes of the newest events kept for joining. */
+/** The newest events kept for joining, in bytes of payloads and paths. */
 const RING_BYTES_MAX = 4_194_304

@@ -6,12 +6,12 @@ import type { Position, PublishedEvent } from './event.ts'
  */
 export class Ring {
   readonly #bytesMax: number
-  #entries: Entry[] = []
-  /** Entries before this index are gone; the array is cut now and then. */
+  #entries: (Entry | null)[] = []
+  /** Entries before this index are gone (`null`); the array is cut now and then. */
   #start = 0
   /** Every event after this position is here. */
   #floor: Position
-  /** Payload bytes of everything that ever passed, and of what has left: the difference is what is here. */
+  /** Bytes of everything that ever passed, and of what has left: the difference is what is here. */
   #bytesIn = 0
   #bytesOut = 0
 
@@ -22,7 +22,7 @@ export class Ring {
 
   push(events: readonly PublishedEvent[]): void {
     for (const event of events) {
-      this.#bytesIn += event.payload.text.length
+      this.#bytesIn += event.payload.text.length + event.path.length
       this.#entries.push({ event, bytesIn: this.#bytesIn })
     }
     while (
@@ -32,7 +32,7 @@ export class Ring {
       this.#dropOldest()
   }
 
-  /** The events after a position; `null` when some of them are no longer here, or their payloads exceed `bytesMax`. */
+  /** The events after a position; `null` when some of them are no longer here, or they exceed `bytesMax`. */
   after(position: Position, bytesMax: number): readonly PublishedEvent[] | null {
     if (position < this.#floor) return null
     let low = this.#start
@@ -44,14 +44,14 @@ export class Ring {
     }
     const bytesBefore = low === this.#start ? this.#bytesOut : this.#entries[low - 1]!.bytesIn
     if (this.#bytesIn - bytesBefore > bytesMax) return null
-    return this.#entries.slice(low).map((entry) => entry.event)
+    return this.#entries.slice(low).map((entry) => entry!.event)
   }
 
   #dropOldest(): void {
     const { event, bytesIn } = this.#entries[this.#start]!
     this.#floor = event.position
     this.#bytesOut = bytesIn
-    this.#start++
+    this.#entries[this.#start++] = null
     if (this.#start > 1024 && this.#start * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#start)
       this.#start = 0
@@ -61,7 +61,7 @@ export class Ring {
 
 interface Entry {
   readonly event: PublishedEvent
-  /** Payload bytes of this event and all that ever came before it. */
+  /** Bytes of payloads and paths up to this event, since the beginning. */
   readonly bytesIn: number
 }
 
