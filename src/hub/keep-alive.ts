@@ -24,7 +24,7 @@ export class KeepAliveWheel {
   add(subscription: Subscription): void {
     if (this.#timer === null) {
       this.#nextTurnMs = performance.now() + SLOT_MS
-      this.#timer = setInterval(() => this.#turn(), SLOT_MS).unref()
+      this.#wait()
     }
     // The slot just passed: its turn comes again after nearly a whole interval, or a little more, never less than 4.75 s.
     subscription.slot = this.#current
@@ -36,8 +36,14 @@ export class KeepAliveWheel {
     if (!this.#slots[subscription.slot]?.delete(subscription)) return
     subscription.slot = -1
     if (--this.#size > 0 || this.#timer === null) return
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     this.#timer = null
+  }
+
+  /** Each turn at its own time: an interval drifts against the clock, and a whole slot would be skipped now and then. */
+  #wait(): void {
+    const ms = Math.ceil(this.#nextTurnMs - performance.now())
+    this.#timer = setTimeout(() => this.#turn(), ms).unref()
   }
 
   /** Goes by the clock, not by the count of timer calls, which fall behind under load. */
@@ -49,6 +55,7 @@ export class KeepAliveWheel {
       this.#visit(this.#slots[this.#current]!)
     }
     if (this.#nextTurnMs <= nowMs) this.#nextTurnMs = nowMs + SLOT_MS
+    if (this.#size > 0) this.#wait()
   }
 
   #visit(subscriptions: ReadonlySet<Subscription>): void {

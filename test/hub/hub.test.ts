@@ -298,7 +298,7 @@ test('rights withdrawn during a replay hold for the rest of it', async () => {
 })
 
 test('keep-alives come every five seconds to idle streams, and a peer that takes nothing is closed as stalled', () => {
-  mock.timers.enable({ apis: ['setInterval', 'Date'], now: 1_000 })
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000 })
   let nowMs = 0
   const clock = mock.method(performance, 'now', () => nowMs)
   try {
