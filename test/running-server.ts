@@ -37,7 +37,8 @@ export async function startServer(options: {
   if (options.acl !== undefined) writeFileSync(join(directory, 'pubsub_acl.yaml'), options.acl)
   const server = spawnServer(directory, options.environment)
   const [, port] = await server.printed(/listening on http:\/\/\S+:(\d+)/)
-  const tlsPort = /listening on https:\/\/\S+:(\d+)/.exec(server.output())?.[1]
+  const hasTls = /^ *tls:/m.test(options.config)
+  const tlsPort = hasTls ? (await server.printed(/listening on https:\/\/\S+:(\d+)/))[1] : undefined
   return {
     ...server,
     port: Number(port),
@@ -52,11 +53,15 @@ export async function startServer(options: {
 }
 
 function spawnServer(directory: string, environment: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'], {
-    cwd: directory,
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'],
+    {
+      cwd: directory,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let text = ''
   const exited = once(child, 'exit')
   for (const stream of [child.stdout, child.stderr])
@@ -72,7 +77,11 @@ function spawnServer(directory: string, environment: Readonly<Record<string, str
       for (;;) {
         const match = pattern.exec(text)
         if (match) return match
-        assert.equal(child.exitCode, null, `the server ended before it printed ${pattern}:\n${text}`)
+        assert.equal(
+          child.exitCode,
+          null,
+          `the server ended before it printed ${pattern}:\n${text}`,
+        )
         await Promise.race([
           once(child.stdout, 'data', { signal: deadline }),
           once(child.stderr, 'data', { signal: deadline }),
