@@ -78,7 +78,7 @@ function spawnServer(directory: string, environment: Readonly<Record<string, str
         const match = pattern.exec(text)
         if (match) return match
         assert.equal(
-          child.exitCode,
+          child.exitCode ?? child.signalCode,
           null,
           `the server ended before it printed ${pattern}:\n${text}`,
         )
