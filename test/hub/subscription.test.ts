@@ -219,7 +219,11 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       type: fc.constant('subscribe' as const),
-      wants: fc.array(topicFilter, { minLength: 1, maxLength: 2 }),
+      // Mostly the same ones, so that audiences have several members.
+      wants: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(wantsA) },
+        fc.array(topicFilter, { minLength: 1, maxLength: 2 }),
+      ),
       rights,
       back: fc.oneof(fc.constant(0), fc.nat(40)),
       takes: fc.constantFrom(0, 0, Infinity),
