@@ -237,7 +237,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       bytes: fc.constantFrom(5, 50, Infinity),
     }),
   },
-  fc.record({ type: fc.constant('setRights' as const), which, rights }),
+  {
+    weight: 4,
+    arbitrary: fc.record({ type: fc.constant('setRights' as const), which, rights }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('close', 'end'), which }) },
   fc.record({ type: fc.constant('keepAlive' as const), which }),
   fc.record({ type: fc.constant('passTime' as const), ms: fc.constantFrom(4, 11) }),
