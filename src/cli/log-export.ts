@@ -24,9 +24,8 @@ export async function logExport(words: readonly string[]): Promise<number> {
     if (wanted.length < events.length) break
   }
   bar[Symbol.dispose]()
-  if (withheld > 0) tell(`${withheld} private events are left out; --private takes them along`)
-  if (damaged > 0)
-    tell(`${damaged} times damaged records are left out; pubsubd log verify says where`)
+  if (withheld > 0) tell(`private events left out: ${withheld} (--private takes them along)`)
+  if (damaged > 0) tell(`damaged places left out: ${damaged} (pubsubd log verify says where)`)
   return damaged === 0 ? 0 : 1
 }
 

@@ -15,12 +15,12 @@ export async function logVerify(words: readonly string[]): Promise<number> {
   {
     using bar = new ProgressBar('verifying')
     whole = verifyStore(directory, onDamage, (done, total) =>
-      bar.show(done, total, count === 0 ? '' : `${count} times damaged`),
+      bar.show(done, total, count === 0 ? '' : `damaged places: ${count}`),
     )
   }
   for (const message of found) process.stdout.write(`${message}\n`)
   if (count > found.length) process.stdout.write(`and ${count - found.length} more\n`)
-  const verdict = count === 0 ? 'no damage found' : `${count} times damaged`
+  const verdict = count === 0 ? 'no damage found' : `damaged places: ${count}`
   process.stdout.write(`${whole} events as they were written, ${verdict}\n`)
   return count === 0 ? 0 : 1
 }

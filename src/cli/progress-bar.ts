@@ -2,18 +2,25 @@
 export class ProgressBar implements Disposable {
   readonly #label: string
   readonly #terminal: Terminal
-  #shownAtMs = performance.now() // nothing is shown of what is over at once
+  readonly #now: () => number
+  #shownAtMs: number
   #isShown = false
 
-  constructor(label: string, terminal: Terminal = process.stderr) {
+  constructor(
+    label: string,
+    terminal: Terminal = process.stderr,
+    now: () => number = () => performance.now(),
+  ) {
     this.#label = label
     this.#terminal = terminal
+    this.#now = now
+    this.#shownAtMs = now() // nothing is shown of what is over at once
   }
 
   /** `total` 0: unknown. */
   show(done: number, total: number, note = ''): void {
     if (!this.#terminal.isTTY) return
-    const nowMs = performance.now()
+    const nowMs = this.#now()
     if (nowMs - this.#shownAtMs < REDRAW_MS) return
     this.#shownAtMs = nowMs
     this.#isShown = true

@@ -1,10 +1,10 @@
-import type { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import type { PublishedEvent } from '../hub/event.ts'
 import { CursorCodec } from './cursor.ts'
 import type { EventRecord } from './record.ts'
 import { RowReader } from './row-reader.ts'
 import { Runs } from './runs.ts'
-import { isDamage, openReader, SCHEMA_VERSION } from './schema.ts'
+import { databaseIn, isDamage, SCHEMA_VERSION } from './schema.ts'
 
 /** Some events of a store, and how far that is. */
 export interface ViewedPage {
@@ -22,12 +22,14 @@ export class StoreView implements Disposable {
   readonly newest: number
   readonly starts: number
   readonly #rows: RowReader
+  /** Does not tell of damage that is met on the way to something else. */
+  readonly #probe: RowReader
   readonly #runs: Runs
   readonly #codec: CursorCodec
 
   /** @throws {Error} it cannot be read, or is of a newer version. */
   constructor(directory: string, onDamage: (message: string) => void) {
-    this.database = openReader(directory)
+    this.database = openTolerantly(directory)
     const version = this.#number('PRAGMA user_version')
     if (version > SCHEMA_VERSION)
       throw new Error(
@@ -44,6 +46,7 @@ export class StoreView implements Disposable {
     this.#runs = new Runs(runs)
     this.#codec = new CursorCodec({ tag: this.#key('tag_key'), body: this.#key('body_key') })
     this.#rows = new RowReader(this.database, onDamage)
+    this.#probe = new RowReader(this.database, () => {})
   }
 
   /** How many events are there, and how many are not between the oldest and the newest of them. */
@@ -56,13 +59,13 @@ export class StoreView implements Disposable {
 
   /** The first event that can be read. */
   first(): EventRecord | undefined {
-    return this.#rows.firstFrom(this.oldest, this.newest)
+    return this.#probe.firstFrom(this.oldest, this.newest)
   }
 
   /** The newest event that can be read, among the last few. */
   last(): EventRecord | undefined {
     for (let seq = this.newest; seq >= this.oldest && seq > this.newest - LAST_TRIED; seq--) {
-      const event = this.#rows.firstFrom(seq, seq)
+      const event = this.#probe.firstFrom(seq, seq)
       if (event !== undefined) return event
     }
     return undefined
@@ -104,14 +107,13 @@ export class StoreView implements Disposable {
     let high = this.newest + 1
     while (low < high) {
       const middle = (low + high) >>> 1
-      const event = this.#rows.firstFrom(middle, this.newest)
+      const event = this.#probe.firstFrom(middle, this.newest)
       if (event === undefined || event.publishedAtMs >= timeMs) high = middle
       else low = event.seq + 1
     }
     return low - 1
   }
 
-  /** Where an end of the table cannot be read, the topic index may tell how far it goes; the rest can be read perhaps. */
   #end(which: 'min' | 'max', onDamage: (message: string) => void): number {
     const none = which === 'min' ? 1 : 0
     try {
@@ -119,8 +121,34 @@ export class StoreView implements Disposable {
     } catch (error) {
       if (!isDamage(error)) throw error
       onDamage(`the ${which === 'min' ? 'oldest' : 'newest'} events cannot be read`)
-      return this.#number(`SELECT ifnull(${which}(seq), ${none}) FROM postings`)
     }
+    // The topic index may tell how far the table goes.
+    try {
+      return this.#number(`SELECT ifnull(${which}(seq), ${none}) FROM postings`)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      return which === 'min' ? 1 : this.#lastReadable()
+    }
+  }
+
+  /** Where only the first pages are left. */
+  #lastReadable(): number {
+    const row = this.database.prepare('SELECT seq FROM events WHERE seq = ?')
+    const isReadable = (seq: number): boolean => {
+      try {
+        return row.get(seq) !== undefined
+      } catch {
+        return false
+      }
+    }
+    let last = this.oldest
+    let step = 1
+    while (isReadable(last + step)) {
+      last += step
+      step *= 2
+    }
+    for (; step >= 1; step /= 2) if (isReadable(last + step)) last += step
+    return last
   }
 
   #number(sql: string): number {
@@ -136,5 +164,14 @@ export class StoreView implements Disposable {
   }
 }
 
+/** For reading only. SQLite would read nothing at all of a file that was cut off (btree.c, lockBtree) but for the pragma. */
+function openTolerantly(directory: string): DatabaseSync {
+  const options = { readOnly: true, defensive: false, timeout: BUSY_MS }
+  const database = new DatabaseSync(databaseIn(directory), options)
+  database.exec('PRAGMA writable_schema = 1; PRAGMA query_only = 1')
+  return database
+}
+
+const BUSY_MS = 5_000
 const PAGE_BYTES = 2 ** 18
 const LAST_TRIED = 1_000
