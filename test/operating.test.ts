@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { loadSettings } from '../src/config/load.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
+const PAGE = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8')
+
+/** A command that is slower than this has failed, in ms. */
+const DEADLINE_MS = 60_000
+
+test(
+  'every command of docs/operating.md does what it shows, on a machine made after it',
+  { timeout: 5 * DEADLINE_MS },
+  async () => {
+    await using machine = new Machine()
+    const commands = consoleCommands(PAGE)
+    assert.ok(commands.length >= 15)
+    for (const { command, lines } of commands) {
+      const printed = await machine.run(command)
+      assert.match(printed, asPattern(lines), command)
+    }
+  },
+)
+
+test('the settings of docs/operating.md are accepted without a warning', () => {
+  using directory = new Directory()
+  const file = join(directory.path, 'pubsub.yaml')
+  writeFileSync(file, example('yaml', '/etc/pubsubd/pubsub.yaml'))
+  assert.deepEqual(loadSettings(file).warnings, [])
+})
+
+test(
+  'systemd accepts the unit',
+  { skip: !hasSystemdAnalyze() && 'systemd-analyze is not here' },
+  () => {
+    using directory = new Directory()
+    const unit = example('ini', '/etc/systemd/system/pubsubd.service')
+    const file = join(directory.path, 'pubsubd.service')
+    // It also looks whether the program and the user are there.
+    writeFileSync(
+      file,
+      unit.replace('/usr/local/bin/pubsubd', '/bin/true').replace('User=pubsubd', 'User=root'),
+    )
+    const told = execFileSync('systemd-analyze', ['verify', file], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
+    assert.equal(told, '')
+  },
+)
+
+test('every file that docs/operating.md links to is there', () => {
+  const links = [...PAGE.matchAll(/\]\(([^)#:]+)\)/g)].map(([, target]) => target!)
+  assert.ok(links.length >= 2)
+  for (const link of links) assert.ok(existsSync(join(ROOT, 'docs', link)), link)
+})
+
+function hasSystemdAnalyze(): boolean {
+  return ['/usr/bin/systemd-analyze', '/bin/systemd-analyze'].some((file) => existsSync(file))
+}
+
+/** The text of a file that the page shows, without the line that names it. */
+function example(language: string, file: string): string {
+  const block = new RegExp(`\`\`\`${language}\n# ${RegExp.escape(file)}\n(.*?)\`\`\``, 's').exec(
+    PAGE,
+  )
+  assert.ok(block !== null, file)
+  return block[1]!
+}
+
+interface Example {
+  readonly command: string
+  /** What it prints. */
+  readonly lines: readonly string[]
+}
+
+function consoleCommands(page: string): Example[] {
+  return [...page.matchAll(/```console\n(.*?)```/gs)].flatMap(([, block]) =>
+    block!
+      .split(/^\$ /m)
+      .slice(1)
+      .map((part) => {
+        const [command, ...lines] = part.trimEnd().split('\n')
+        return { command: command!, lines }
+      }),
+  )
+}
+
+/** Whatever is different each time: times, cursors, process ids, sizes. */
+const VARYING =
+  /\d{4}-\d\d-\d\dT[\d:.]+Z|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b\d{10}\.\d+\b|(?<=process )\d+|\d+(?= bytes)/
+
+/** Exactly those lines, whatever varies. */
+function asPattern(lines: readonly string[]): RegExp {
+  const patterns = lines.map((line) =>
+    line
+      .split(VARYING)
+      .map((part) => RegExp.escape(part))
+      .join('[0-9a-fTZ:.-]+'),
+  )
+  return new RegExp(`^${patterns.join('\n')}\n?$`)
+}
+
+class Directory implements Disposable {
+  readonly path: string
+
+  constructor() {
+    this.path = mkdtempSync(join(tmpdir(), 'pubsubd-operating-'))
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true })
+  }
+}
+
+/**
+ * A machine as the page describes it, in a directory: its paths are below that, the checkout is this one, and here is what
+ * stands in for systemd and for other users.
+ */
+class Machine implements AsyncDisposable {
+  readonly #directory = new Directory()
+  #service: ChildProcess | undefined
+  #port = ''
+
+  constructor() {
+    for (const path of ['/etc/pubsubd', '/var/lib/pubsubd', '/backup', '/programs'])
+      mkdirSync(join(this.#directory.path, path), { recursive: true })
+    const settings = example('yaml', '/etc/pubsubd/pubsub.yaml')
+    this.#write('/etc/pubsubd/pubsub.yaml', settings.replace('server:', 'server:\n  port: 0'))
+    this.#write('/programs/pubsubd', example('sh', '/usr/local/bin/pubsubd'))
+    this.#write('/programs/chown', '#!/bin/sh\n')
+    const backlog = [1, 2, 3].map(
+      (n) => `{"timestamp": ${n}.5, "topics": ["a"], "json": {"n": ${n}}, "private": false}\n`,
+    )
+    this.#write('/backup/pypubsub-backlog.json', backlog.join(''))
+  }
+
+  /** What it prints on both streams, with the paths of the page. */
+  async run(command: string): Promise<string> {
+    const [, verb] = /^systemctl (\w+) pubsubd$/.exec(command) ?? []
+    if (verb !== undefined) return this.#systemctl(verb)
+    const shell = this.#shell(command)
+    const [out, err] = await Promise.all([
+      text(shell.stdout),
+      text(shell.stderr),
+      once(shell, 'close'),
+    ])
+    assert.equal(shell.exitCode, 0, `${command}: ${err}`)
+    return (out + err).replaceAll(this.#directory.path, '')
+  }
+
+  /** As the unit says. */
+  async #systemctl(verb: string): Promise<string> {
+    const unit = example('ini', '/etc/systemd/system/pubsubd.service')
+    const line = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)![1]!
+    if (verb === 'start') {
+      const service = this.#shell(`exec ${line('ExecStart').replace('/usr/local/bin/', '')}`)
+      this.#service = service
+      let journal = ''
+      for await (const piece of service.stdout
+        .setEncoding('utf8')
+        .iterator({ destroyOnReturn: false })) {
+        journal += piece
+        this.#port = /listening on \S+:(\d+)\n/.exec(journal)?.[1] ?? ''
+        if (this.#port !== '') break
+      }
+      assert.notEqual(this.#port, '', journal)
+      service.stdout.resume()
+    } else if (verb === 'reload') {
+      await this.run(line('ExecReload').replace('$MAINPID', String(this.#service!.pid)))
+    } else {
+      assert.equal(verb, 'stop')
+      this.#service!.kill('SIGTERM')
+      const [code] = await once(this.#service!, 'exit')
+      assert.equal(code, 0)
+      this.#service = undefined
+    }
+    return ''
+  }
+
+  #shell(command: string) {
+    const path = `${join(this.#directory.path, 'programs')}:${process.env['PATH']}`
+    return spawn('bash', ['-c', this.#localized(command)], {
+      env: { ...process.env, PATH: path },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: DEADLINE_MS,
+    })
+  }
+
+  #localized(written: string): string {
+    return written
+      .replaceAll('/opt/pubsubd', ROOT)
+      .replaceAll(/\/(?:etc\/pubsubd|var\/lib\/pubsubd|backup)\b/g, `${this.#directory.path}$&`)
+      .replaceAll('localhost:2069', `127.0.0.1:${this.#port}`)
+  }
+
+  #write(path: string, content: string): void {
+    writeFileSync(join(this.#directory.path, path), this.#localized(content), { mode: 0o755 })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#service !== undefined) {
+      this.#service.kill('SIGKILL')
+      await once(this.#service, 'exit')
+    }
+    this.#directory[Symbol.dispose]()
+  }
+}
