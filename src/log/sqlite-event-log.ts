@@ -116,6 +116,7 @@ export class SqliteEventLog implements EventLog {
           pageBytes,
         }),
       )
+      for (const found of page.damage) this.#damage.add(found)
       reached = page.reached >= lastSeq ? last : runs.positionOf(page.reached)
       yield { events: eventsOf(page, runs), reached, hasGap: page.hasGap }
     }
