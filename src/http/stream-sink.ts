@@ -17,7 +17,14 @@ export class StreamSink implements Sink {
     return this.#socket.writableLength
   }
 
+  /**
+   * Node's own counts stand still while one write of many bytes is under way, so a slow but steady reader would look
+   * stalled. How much of it the kernel has taken only the handle knows, as Node's own time-outs ask it.
+   */
   get takenBytes(): number {
+    const { _bytesDispatched: dispatched, _handle: handle } = this.#socket as SocketInsides
+    if (typeof dispatched === 'number' && typeof handle?.writeQueueSize === 'number')
+      return dispatched - handle.writeQueueSize
     return this.#socket.bytesWritten - this.#socket.writableLength
   }
 
@@ -31,6 +38,11 @@ export class StreamSink implements Sink {
     if (reason === 'stalled') socket.destroy()
     else setTimeout(() => socket.destroy(), LINGER_MS).unref()
   }
+}
+
+type SocketInsides = Socket & {
+  readonly _bytesDispatched?: unknown
+  readonly _handle?: { readonly writeQueueSize?: unknown } | null
 }
 
 /** How long a closed stream may take to read its last bytes, in ms. PyPubSub's readers are gone after 9 s at the latest. */

@@ -155,6 +155,7 @@ export class MemoryEventLog implements EventLog {
 
   #dropOldest(): void {
     this.#bytes -= sizeOf(this.#events[this.#start]!)
+    this.#events[this.#start] = DROPPED // frees its payload now, not when the array is cut
     this.#start++
     if (this.#start > 1024 && this.#start * 2 > this.#events.length) {
       this.#events = this.#events.slice(this.#start)
@@ -180,6 +181,8 @@ export class MemoryEventLog implements EventLog {
     return { events, reached: reached as Position, hasGap: false }
   }
 }
+
+const DROPPED = {} as PublishedEvent
 
 interface PendingBatch {
   readonly batch: readonly Publication[]

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
+import { StreamSink } from '../../src/http/stream-sink.ts'
 import type { RunningServer } from '../running-server.ts'
 import { RawClient } from './raw-client.ts'
 import { get, listen, request, sharedPubsub, streamsLeft } from './requests.ts'
@@ -82,4 +85,30 @@ describe('a subscriber that stopped reading', () => {
     await back.head()
     assert.equal((await back.line()).json.gap.reason, 'expired')
   })
+})
+
+test('a peer that takes a part of one great write has made progress', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  try {
+    const sink = new StreamSink(socket)
+    sink.write(Buffer.alloc(32 * 1_024 * 1_024))
+    const before = sink.takenBytes
+    assert.ok(before < 32 * 1_024 * 1_024)
+    let taken = 0
+    peer.on('data', (bytes: Buffer) => {
+      taken += bytes.length
+      if (taken > 8 * 1_024 * 1_024) peer.pause()
+    })
+    peer.resume()
+    await once(peer, 'pause')
+    assert.ok(sink.queuedBytes > 0)
+    assert.ok(sink.takenBytes > before, `${sink.takenBytes} bytes are taken as ${before} were`)
+  } finally {
+    peer.destroy()
+    socket.destroy()
+    server.close()
+  }
 })
