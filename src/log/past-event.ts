@@ -51,11 +51,11 @@ export function readTime(json: string): number {
   const seconds: unknown = JSON.parse(json)
   if (typeof seconds !== 'number' || !(seconds > 0 && seconds < SECONDS_MAX))
     throw new BrokenLineError('its timestamp is not a time')
-  const microseconds = Math.round(seconds * 1e6) // exact, where seconds * 1e3 has a fraction too many
-  return Math.ceil(microseconds / 1e3)
+  const ms = Math.round(seconds * 1e3) // `Math.ceil` of a product that is a little too high would be one too many
+  return ms / 1e3 >= seconds ? ms : ms + 1
 }
 
-/** The year 2255: the last time that has all its microseconds in a number. */
+/** The year 2255: whatever is later was given in another unit. */
 const SECONDS_MAX = 9e9
 
 /** Whether a path makes an event published there private. */
