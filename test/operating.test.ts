@@ -12,6 +12,8 @@ import { loadSettings } from '../src/config/load.ts'
 const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const PAGE = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8')
 
+const SYSTEMD_ANALYZE = '/usr/bin/systemd-analyze'
+
 /** A command that is slower than this has failed, in ms. */
 const DEADLINE_MS = 60_000
 
@@ -38,7 +40,7 @@ test('the settings of docs/operating.md are accepted without a warning', () => {
 
 test(
   'systemd accepts the unit',
-  { skip: !hasSystemdAnalyze() && 'systemd-analyze is not here' },
+  { skip: !existsSync(SYSTEMD_ANALYZE) && 'systemd-analyze is not here' },
   () => {
     using directory = new Directory()
     const unit = example('ini', '/etc/systemd/system/pubsubd.service')
@@ -48,7 +50,7 @@ test(
       file,
       unit.replace('/usr/local/bin/pubsubd', '/bin/true').replace('User=pubsubd', 'User=root'),
     )
-    const told = execFileSync('systemd-analyze', ['verify', file], {
+    const told = execFileSync(SYSTEMD_ANALYZE, ['verify', file], {
       encoding: 'utf8',
       stdio: 'pipe',
     })
@@ -61,10 +63,6 @@ test('every file that docs/operating.md links to is there', () => {
   assert.ok(links.length >= 2)
   for (const link of links) assert.ok(existsSync(join(ROOT, 'docs', link)), link)
 })
-
-function hasSystemdAnalyze(): boolean {
-  return ['/usr/bin/systemd-analyze', '/bin/systemd-analyze'].some((file) => existsSync(file))
-}
 
 /** The text of a file that the page shows, without the line that names it. */
 function example(language: string, file: string): string {
