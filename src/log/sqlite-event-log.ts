@@ -59,9 +59,12 @@ export class SqliteEventLog implements EventLog {
       await log.#open({ wasClosed: lock.wasClosed })
     } catch (error) {
       lock.release({ isClosed: lock.wasClosed })
-      throw error
+      const { message } = error as Error
+      throw new Error(`the store ${options.directory} cannot be opened: ${message}`, {
+        cause: error,
+      })
     }
-    log.#upkeep = setInterval(() => void log.#deleteSome(), UPKEEP_MS).unref()
+    log.#upkeep = setInterval(() => void log.#tidy(), UPKEEP_MS).unref()
     return log
   }
 
@@ -250,8 +253,12 @@ export class SqliteEventLog implements EventLog {
     let next = remedy
     while (!this.#disposed) {
       try {
-        if (next === 'probe') await this.#store.threads.writer.call('probe', undefined)
-        else {
+        if (next === 'probe') {
+          // What this frees stays with the database, which counts it as free.
+          await (this.#checkpoint ??= this.#runCheckpoint(0))
+          await this.#deleteOld()
+          await this.#store.threads.writer.call('probe', undefined)
+        } else {
           this.#reopening = this.#reopen(error, next === 'replace')
           await this.#reopening
           this.#reopening = undefined
@@ -313,17 +320,22 @@ export class SqliteEventLog implements EventLog {
   }
 
   /** In quiet times, what no commit has deleted on its way. */
-  async #deleteSome(): Promise<void> {
-    const { writer } = this.#store.threads
+  async #tidy(): Promise<void> {
+    if (this.#failure !== undefined) return
     try {
-      if (this.#failure === undefined) await writer.call('deleteExpired', this.#now())
-      while (!this.#disposed && this.#failure === undefined && this.#inFlight === undefined) {
-        const keepFrom = Math.min(this.#oldest, this.#written.headSeq)
-        if (this.#store.sweptTo >= keepFrom) return
-        this.#store.sweptTo = await writer.call('deleteSome', keepFrom)
-      }
+      await this.#store.threads.writer.call('deleteExpired', this.#now())
+      await this.#deleteOld()
     } catch (error) {
       this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
+    }
+  }
+
+  async #deleteOld(): Promise<void> {
+    const store = this.#store
+    while (!this.#disposed && this.#inFlight === undefined) {
+      const keepFrom = Math.min(this.#oldest, this.#written.headSeq)
+      if (store.sweptTo >= keepFrom) return
+      store.sweptTo = await store.threads.writer.call('deleteSome', keepFrom)
     }
   }
 }

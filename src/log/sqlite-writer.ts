@@ -75,8 +75,6 @@ export class SqliteWriter {
   #upkeepFailed = false
   #headSeq = 0
   #warnings: string[] = []
-  #freeCheckedAtMs = -Infinity
-  #isFull = false
 
   constructor(options: WriterOptions) {
     this.#options = options
@@ -101,13 +99,13 @@ export class SqliteWriter {
     const mode = this.#pragma('journal_mode')
     if (mode !== 'wal')
       throw new Error(
-        `the store ${directory} is on a file system that cannot share memory: ${String(mode)}`,
+        `it is on a file system where processes cannot share memory (journal mode ${String(mode)})`,
       )
     if (isNew) this.#create(options)
     const version = Number(this.#pragma('user_version'))
     if (version > SCHEMA_VERSION)
       throw new Error(
-        `the store ${directory} has version ${version} and this server knows ${SCHEMA_VERSION}: it needs a newer server`,
+        `it has version ${version} and this server knows ${SCHEMA_VERSION}: it needs a newer server`,
       )
     if (isNew && !options.wasClosed)
       this.#warn(`the store ${directory} was in use and is empty now: a new one begins`)
@@ -356,14 +354,12 @@ export class SqliteWriter {
   }
 
   #checkFree(): void {
-    const nowMs = performance.now()
     const { directory, reserveBytes } = this.#options
-    if (nowMs - this.#freeCheckedAtMs > FREE_CHECK_MS) {
-      const { bavail, bsize } = statfsSync(directory)
-      this.#isFull = bavail * bsize < reserveBytes
-      this.#freeCheckedAtMs = nowMs
-    }
-    if (this.#isFull)
+    const { bavail, bsize } = statfsSync(directory)
+    if (bavail * bsize >= reserveBytes) return
+    // The file does not get smaller when events are deleted: the space is in it.
+    const freeBytes = bavail * bsize + Number(this.#pragma('freelist_count')) * PAGE_BYTES
+    if (freeBytes < reserveBytes)
       throw new Error(`the disk of ${directory} has less than ${reserveBytes} bytes left`)
   }
 
@@ -440,7 +436,6 @@ const PAGE_BYTES = 4_096
 const WRITER_CACHE_KIB = 32_768
 /** The write-ahead log is cut down to this when it begins anew. */
 const WAL_KEPT_BYTES = 67_108_864
-const FREE_CHECK_MS = 1_000
 /** Beside two for each new one, so that deleting catches up with what has been left. */
 const DELETED_PER_COMMIT = 32
 const DELETED_PER_STEP = 256
