@@ -2,9 +2,8 @@ import { crc32 } from 'node:zlib'
 import type { Random } from './random.ts'
 
 /** The body of a publication: its number, and a filling by which every changed byte is noticed. */
-export function bodyOf(number: number, random: Random): string {
-  const isGreat = random.chance(0.01) // spans many pages of a store
-  const fill = randomText(random, random.between(10, isGreat ? 60_000 : 400))
+export function bodyOf(number: number, random: Random, fillLength = someLength(random)): string {
+  const fill = randomText(random, fillLength)
   return JSON.stringify({ n: number, sum: crc32(fill), fill })
 }
 
@@ -41,6 +40,11 @@ export function readLine(text: string): Line {
   if ('closing' in line)
     return { type: 'closing', ...(line['closing'] as { reason: string; cursor: string }) }
   return { type: 'keep-alive' }
+}
+
+/** Mostly that of a commit notice; sometimes an event spans many pages of a store. */
+function someLength(random: Random): number {
+  return random.between(10, random.chance(0.01) ? 60_000 : 400)
 }
 
 function randomText(random: Random, length: number): string {
