@@ -276,10 +276,11 @@ export class SqliteEventLog implements EventLog {
   /** With new threads; on damage in a new store, which goes on where the old one ended. */
   async #reopen(error: Error, isDamaged: boolean): Promise<void> {
     const { threads, database } = this.#store
-    const { headSeq, bytes, lastMs } = this.#written
+    // A commit may still come through, and then it counts.
     await this.#idle
     await this.#checkpoint
     await threads.close()
+    const { headSeq, bytes, lastMs } = this.#written
     if (database.isOpen) database.close()
     if (!isDamaged) return this.#open({ wasClosed: true, headSeq })
     const salvageFrom = putAside(this.#options, error.message)
