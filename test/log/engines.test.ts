@@ -13,8 +13,18 @@ const EVENTS_MAX = 20_000
 const MAX_AGE_MS = 10_000
 
 /** Some of them on every event, some on every tenth, thousandth or on none. */
-const TOPICS = ['all', 'half', 'tenth', 'thousandth', 'once', 'never', 'é', 'a\0b', '"', 'all']
-const SHARES = [1, 2, 10, 1_000, EVENTS - 500, Infinity, 100, 300, 30, 3]
+const TOPICS: readonly (readonly [topic: string, share: number])[] = [
+  ['all', 1],
+  ['half', 2],
+  ['tenth', 10],
+  ['thousandth', 1_000],
+  ['once', EVENTS - 500],
+  ['never', Infinity],
+  ['é', 100],
+  ['a\0b', 300],
+  ['"', 30],
+  ['all', 3], // a topic may be on an event twice
+]
 
 test(
   'memory and sqlite answer every filter alike, from every place',
@@ -36,7 +46,7 @@ test(
     }
 
     const filter: fc.Arbitrary<TopicFilter> = fc.record({
-      topics: fc.uniqueArray(fc.constantFrom(...TOPICS), { maxLength: 3 }),
+      topics: fc.uniqueArray(fc.constantFrom(...TOPICS.map(([topic]) => topic)), { maxLength: 3 }),
       privateOnly: fc.boolean(),
     })
     const wish = fc.record({
@@ -103,7 +113,7 @@ interface Wanted {
 
 function publicationOf(n: number): Publication {
   return {
-    topics: TOPICS.filter((_, i) => (SHARES[i] ?? 1) && n % SHARES[i]! === 0),
+    topics: TOPICS.flatMap(([topic, share]) => (n % share === 0 ? [topic] : [])),
     isPrivate: n % 70 === 0,
     path: `/${n}`,
     payload: { type: 'json-object', text: `{"n":${n},"text":"${'é'.repeat(n % 40)}"}` },
