@@ -33,6 +33,8 @@ export interface CrashRunResult {
 /** What is done to the server, and how often in relation to the others. */
 const WEIGHTS = {
   'kill -9': 12,
+  'kill -9 upon a 202': 4,
+  'kill -9 upon an event shown': 4,
   'kill -9 during a replay': 3,
   'kill -9 during the start': 3,
   'kill -9 while frozen': 1,
@@ -140,6 +142,17 @@ class CrashRun {
     switch (breakage) {
       case 'kill -9':
         return this.#killAndStart()
+      // An answer or an event that comes too soon is found out by a kill that leaves the store no time to follow.
+      case 'kill -9 upon a 202': {
+        const publisher = this.#publishers[0]!
+        await new Promise<void>((resolve) => (publisher.onAccepted = resolve))
+        return this.#killAndStart()
+      }
+      case 'kill -9 upon an event shown': {
+        const reader = this.#readers[0]!
+        await new Promise<void>((resolve) => (reader.onShown = resolve))
+        return this.#killAndStart()
+      }
       case 'kill -9 during a replay':
         await this.#untilMidReplay()
         return this.#killAndStart()

@@ -13,6 +13,8 @@ const DEADLINE_MS = 60_000
 export class Publisher implements PublisherRecord {
   readonly name: string
   readonly publications: PublicationRecord[] = []
+  /** Called at once when a 202 has come. */
+  onAccepted: () => void = () => {}
   readonly #server: BreakableServer
   readonly #random: Random
   readonly #nextNumber: () => number
@@ -74,6 +76,7 @@ export class Publisher implements PublisherRecord {
     try {
       sending.end(body)
       const [answer] = (await once(sending, 'response')) as [IncomingMessage]
+      if (answer.statusCode === 202) this.onAccepted()
       // The head has all that is promised; the connection may break behind it.
       answer.on('error', () => {}).resume()
       if (!answer.closed) await new Promise((resolve) => answer.once('close', resolve))

@@ -20,6 +20,8 @@ export class Reader implements ReaderRecord {
   readonly name: string
   readonly wants: readonly (readonly string[])[]
   readonly streams: (StreamRecord & { lines: StreamLine[]; isComplete: boolean })[] = []
+  /** Called at once when an event was shown. */
+  onShown: () => void = () => {}
   gapsTold = 0
   /** Streams that the server ended for another reason than that it stopped. */
   cutOffs = 0
@@ -73,6 +75,7 @@ export class Reader implements ReaderRecord {
       if (line.type === 'event') {
         lines.push({ type: 'event', number: line.number, cursor: line.cursor })
         this.#last = line
+        this.onShown()
         if (line.number === this.#lastNumber) {
           stream.isComplete = true
           this.#isDone = true
