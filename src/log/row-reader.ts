@@ -59,8 +59,8 @@ export class RowReader {
       else this.#scan(page, until)
       return page
     } finally {
-      // After some errors SQLite has ended it by itself.
-      if (this.#database.isTransaction) this.#database.exec('COMMIT')
+      // It has only read, and after a damaged page even a COMMIT fails. After some errors SQLite has ended it by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
     }
   }
 
