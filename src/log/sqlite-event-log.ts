@@ -49,6 +49,8 @@ export class SqliteEventLog implements EventLog {
   #failure: Error | undefined
   /** While the threads are replaced. */
   #reopening: Promise<void> | undefined
+  /** Where the damaged store is whose place a new one shall take. */
+  #aside: string | undefined
   #disposed = false
 
   /** @throws {Error} another process has the store, its directory cannot be written, or it is of a newer version. */
@@ -168,7 +170,7 @@ export class SqliteEventLog implements EventLog {
     await this.#reopening?.catch(() => {})
     await this.#idle
     await this.#checkpoint
-    this.#store.database.close()
+    if (this.#store.database.isOpen) this.#store.database.close()
     const isClosed = await this.#store.threads.close()
     this.#lock.release({ isClosed })
   }
@@ -241,7 +243,7 @@ export class SqliteEventLog implements EventLog {
   }
 
   /** Nothing can be stored for now; tries until it can. */
-  #fail(error: Error, remedy: 'probe' | 'reopen' | 'replace'): void {
+  #fail(error: Error, remedy: Remedy): void {
     if (this.#disposed || this.#failure !== undefined) return
     this.#failure = error
     this.#queue.rejectAll(unavailable(error))
@@ -249,19 +251,14 @@ export class SqliteEventLog implements EventLog {
     void this.#heal(error, remedy)
   }
 
-  async #heal(error: Error, remedy: 'probe' | 'reopen' | 'replace'): Promise<void> {
+  async #heal(error: Error, remedy: Remedy): Promise<void> {
     let next = remedy
     while (!this.#disposed) {
       try {
-        if (next === 'probe') {
-          // What this frees stays with the database, which counts it as free.
-          await (this.#checkpoint ??= this.#runCheckpoint(0))
-          await this.#deleteOld()
-          await this.#store.threads.writer.call('probe', undefined)
-        } else {
-          this.#reopening = this.#reopen(error, next === 'replace')
+        if (next === 'probe') await this.#makeRoom()
+        else {
+          this.#reopening = this.#reopen(next === 'replace' ? error : undefined)
           await this.#reopening
-          this.#reopening = undefined
         }
         this.#failure = undefined
         this.#options.log('info', 'events can be stored again')
@@ -269,36 +266,51 @@ export class SqliteEventLog implements EventLog {
       } catch (reason) {
         if (isDamage(reason)) next = 'replace'
         await wait(RETRY_MS, undefined, { ref: false })
+      } finally {
+        this.#reopening = undefined
       }
     }
   }
 
-  /** With new threads; on damage in a new store, which goes on where the old one ended. */
-  async #reopen(error: Error, isDamaged: boolean): Promise<void> {
+  /** With new threads; after damage in a new store, which goes on where the old one ended. */
+  async #reopen(damage: Error | undefined): Promise<void> {
     const { threads, database } = this.#store
     // A commit may still come through, and then it counts.
     await this.#idle
     await this.#checkpoint
     await threads.close()
-    const { headSeq, bytes, lastMs } = this.#written
     if (database.isOpen) database.close()
-    if (!isDamaged) return this.#open({ wasClosed: true, headSeq })
-    const salvageFrom = putAside(this.#options, error.message)
+    const { headSeq, bytes, lastMs } = this.#written
+    if (damage !== undefined) this.#aside ??= putAside(this.#options, damage.message)
+    if (this.#aside === undefined) return this.#open({ wasClosed: true, headSeq })
     const { keys, runs } = threads.opened
     const continuation = { keys, runs, headSeq, lastMs, bytes }
-    return this.#open({ wasClosed: true, continuation, salvageFrom })
+    await this.#open({ wasClosed: true, continuation, salvageFrom: this.#aside })
+    this.#aside = undefined
+    return undefined
   }
 
-  /** Of the reading thread; what it sees is committed. */
+  /** @throws there is none. */
+  async #makeRoom(): Promise<void> {
+    // What this frees stays with the database, which counts it as free.
+    await (this.#checkpoint ??= this.#runCheckpoint(0))
+    await this.#deleteOld()
+    await this.#store.threads.writer.call('probe', undefined)
+  }
+
+  /**
+   * Asks the reading thread, which sees what is committed.
+   * @throws {LogUnavailableError}
+   */
   async query<T>(ask: (reader: WorkerPeer<SqliteReader>) => Promise<T>): Promise<T> {
-    await this.#reopening
-    await this.#checkpoint
-    try {
-      return await ask(this.#store.threads.reader)
-    } catch (error) {
-      if (this.#reopening === undefined) throw error
-      await this.#reopening
-      return ask(this.#store.threads.reader)
+    for (;;) {
+      await this.#reopening?.catch(() => {})
+      await this.#checkpoint
+      try {
+        return await ask(this.#store.threads.reader)
+      } catch (error) {
+        if (this.#reopening === undefined) throw unavailable(error as Error)
+      }
     }
   }
 
@@ -340,6 +352,9 @@ export class SqliteEventLog implements EventLog {
     }
   }
 }
+
+/** Trying until it works, new threads, or a new store. */
+type Remedy = 'probe' | 'reopen' | 'replace'
 
 interface OpenStore {
   readonly threads: StoreThreads

@@ -1,4 +1,4 @@
-import { existsSync, statfsSync, statSync } from 'node:fs'
+import { statfsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import type { StateChange } from '../hub/state-store.ts'
@@ -73,6 +73,8 @@ export class SqliteWriter {
   #index!: IndexWriter
   #sweeper!: Sweeper
   #upkeepFailed = false
+  /** A commit that failed may have got through to the disk after all. */
+  #mayHaveLeftovers = false
   #headSeq = 0
   #warnings: string[] = []
 
@@ -85,8 +87,8 @@ export class SqliteWriter {
     this.#warnings = []
     const { directory, durability } = this.#options
     const path = databaseIn(directory)
-    const isNew = isEmpty(path)
-    const isLogLost = !options.wasClosed && !isNew && isEmpty(`${path}-wal`)
+    const size = sizeOfFile(path)
+    const isLogLost = !options.wasClosed && size > 0 && sizeOfFile(`${path}-wal`) === 0
     this.#database = new DatabaseSync(path, { timeout: 5_000 })
     this.#database.exec(`
       PRAGMA page_size = ${PAGE_BYTES};
@@ -101,6 +103,8 @@ export class SqliteWriter {
       throw new Error(
         `it is on a file system where processes cannot share memory (journal mode ${String(mode)})`,
       )
+    // One page without tables is what is left of a start that was interrupted.
+    const isNew = size === 0 || (size === PAGE_BYTES && this.#pragma('page_count') === 1)
     if (isNew) this.#create(options)
     const version = Number(this.#pragma('user_version'))
     if (version > SCHEMA_VERSION)
@@ -112,8 +116,7 @@ export class SqliteWriter {
     if (isLogLost) this.#checkAfterLoss()
     try {
       this.#statements = prepare(this.#database)
-      if (options.headSeq !== undefined)
-        this.#database.prepare('DELETE FROM events WHERE seq > ?').run(options.headSeq)
+      if (options.headSeq !== undefined) this.#deleteBehind(options.headSeq)
       return this.#find(options.continuation)
     } catch (error) {
       // A table that is not there, or one without what must be in it.
@@ -126,6 +129,8 @@ export class SqliteWriter {
   commit({ events, changes, keepFrom }: Commit): Committed {
     this.#checkFree()
     const insert = () => this.#insert(events, changes)
+    if (this.#mayHaveLeftovers) this.#deleteBehind(this.#headSeq)
+    this.#mayHaveLeftovers = true
     let upkeepFailure: string | undefined
     if (this.#upkeepFailed) this.#transaction(insert)
     else {
@@ -145,6 +150,7 @@ export class SqliteWriter {
     if (!this.#upkeepFailed)
       for (const event of events) this.#index.add(event, JSON.parse(event.topics))
     this.#headSeq = events.at(-1)?.seq ?? this.#headSeq
+    this.#mayHaveLeftovers = false
     return { walPages: this.#walPages(), firstSeq: this.#sweeper.firstSeq, upkeepFailure }
   }
 
@@ -333,6 +339,11 @@ export class SqliteWriter {
     }
   }
 
+  /** Nobody was told of them. */
+  #deleteBehind(seq: number): void {
+    this.#database.prepare('DELETE FROM events WHERE seq > ?').run(seq)
+  }
+
   /** The newest row always stays: it is how a start knows where to go on. */
   #deletable(keepFrom: number): number {
     return Math.min(keepFrom, this.#headSeq)
@@ -419,8 +430,8 @@ function* batches<T>(all: Iterable<T>, size: number): Generator<T[]> {
   if (batch.length > 0) yield batch
 }
 
-function isEmpty(path: string): boolean {
-  return !existsSync(path) || statSync(path).size === 0
+function sizeOfFile(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 function openSalvage(directory: string): Salvage | undefined {

@@ -32,7 +32,8 @@ export async function startThreads(
     return await start(options, how, onCrash)
   } catch (error) {
     if (!isDamage(error)) throw error
-    const salvageFrom = putAside(options, (error as Error).message)
+    const aside = putAside(options, (error as Error).message)
+    const salvageFrom = how.salvageFrom ?? aside
     return start(options, { ...how, wasClosed: true, salvageFrom }, onCrash)
   }
 }
