@@ -43,7 +43,7 @@ export function sizeOf({ path, topics, payload }: EventRecord): number {
 
 const ROW_BYTES = 40
 
-/** CRC-32, because Node has it natively: a CRC-32C in JavaScript takes several times as long (docs/decisions/0010). */
+/** CRC-32, because Node has it natively: a CRC-32C in JavaScript takes twice as long (docs/decisions/0010). */
 function checksum(
   seq: number,
   publishedAtMs: number,
