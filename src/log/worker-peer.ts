@@ -24,7 +24,7 @@ type Reply =
   | { readonly id: number; readonly failure: Failure }
 
 /** What a method in the worker threw. */
-export class WorkerError extends Error {
+class WorkerError extends Error {
   readonly errcode: number | undefined
   constructor({ message, errcode, stack }: Failure) {
     super(message)
