@@ -18,7 +18,9 @@ export function detach(request: IncomingMessage, response: ServerResponse): bool
     if (socket.parser !== parser) return // closed meanwhile: Node has freed the parser
     response.detachSocket(socket)
     for (const [event, listener] of listeners) socket.removeListener(event, listener)
-    for (const name of OVERRIDDEN) Reflect.deleteProperty(socket, name)
+    // Set, not deleted: V8 keeps an object that has lost a property in a slow form.
+    for (const name of OVERRIDDEN)
+      Reflect.set(socket, name, Reflect.get(Object.getPrototypeOf(socket), name))
     if (parser._consumed) parser.unconsume()
     parser.remove()
     for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
