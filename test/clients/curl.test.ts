@@ -47,9 +47,10 @@ describe('curl, further', { skip: CURL_MISSING, concurrency: 4 }, () => {
 
   test('a refused publication leaves the connection for the next one', async () => {
     const { url } = server()
-    const upload = ['-T', '-', '-H', 'Expect:', `${url}/commit/a`]
+    // Not `-T -`: when the answer comes before the end of an upload, curl itself closes the connection.
+    const upload = ['-X', 'PUT', '-d', '{"n": 1}', `${url}/commit/a`]
     const post = ['--next', '-sSw', FORMAT, '-v', '-d', 'no JSON', `${url}/a`, `${url}/-/a`]
-    const { answers, errors } = await curl([...upload, ...post], '{"n": 1}')
+    const { answers, errors } = await curl([...upload, ...post])
     assert.deepEqual(
       answers.map(({ status }) => status),
       [403, 400, 400],
