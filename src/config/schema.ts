@@ -43,7 +43,7 @@ const serverSection = sectionReader({
   /** Names by which browsers reach us, in lower case. None: our own pages work by address and as localhost. */
   hostnames: setting('hostnames', [], list(hostname)),
   cors: section('cors', {
-    /** Web pages that may read and publish. None: only pages of our own. */
+    /** Web pages that may publish. None: only pages of our own. */
     origins: setting('origins', [], list(origin)),
   }),
 })
