@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadSettings } from '../src/config/load.ts'
+import { consoleCommands } from './console-commands.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const PAGE = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8')
@@ -71,24 +72,6 @@ function example(language: string, file: string): string {
   )
   assert.ok(block !== null, file)
   return block[1]!
-}
-
-interface Example {
-  readonly command: string
-  /** What it prints. */
-  readonly lines: readonly string[]
-}
-
-function consoleCommands(page: string): Example[] {
-  return [...page.matchAll(/```console\n(.*?)```/gs)].flatMap(([, block]) =>
-    block!
-      .split(/^\$ /m)
-      .slice(1)
-      .map((part) => {
-        const [command, ...lines] = part.trimEnd().split('\n')
-        return { command: command!, lines }
-      }),
-  )
 }
 
 /** Whatever is different each time: times, cursors, process ids, sizes. */

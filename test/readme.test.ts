@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { loadAclFile } from '../src/config/acl-file.ts'
 import { loadSettings } from '../src/config/load.ts'
 import { FIRST } from './config/certificates.ts'
+import { consoleCommands } from './console-commands.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -64,29 +65,11 @@ test('every file that the documentation links to is there', () => {
   for (const link of links) assert.ok(existsSync(join(ROOT, link)), link)
 })
 
-/** The README's first command; installing is left out unless we are where that is cheap to lose. */
+/** The README's first command, without the installing that has brought this test here. */
 function startCommand(): string {
   const [, command] = /^(npm ci && npm start)\b/m.exec(README) ?? []
   assert.ok(command !== undefined)
   return command.replace('npm ci && ', '')
-}
-
-interface Example {
-  readonly command: string
-  /** What it prints. */
-  readonly lines: readonly string[]
-}
-
-function consoleCommands(text: string): Example[] {
-  return [...text.matchAll(/```console\n(.*?)```/gs)].flatMap(([, block]) =>
-    block!
-      .split(/^\$ /m)
-      .slice(1)
-      .map((part) => {
-        const [command, ...lines] = part.trimEnd().split('\n')
-        return { command: command!, lines }
-      }),
-  )
 }
 
 const TIME = /\b\d{10}\.\d{3}\b/
