@@ -33,21 +33,19 @@ export function compiled(name: string): string {
   return program
 }
 
-export async function startPubsubd(settings: { backlog?: number } = {}): Promise<Peer> {
+/** `storage`: where the backlog is kept on disk; none: in memory. */
+export async function startPubsubd(
+  settings: { backlog?: number; storage?: string; name?: string } = {},
+): Promise<Peer> {
   const port = await freePort()
   const config = join(directory, `pubsub-${port}.yaml`)
-  const { backlog = 0 } = settings
+  const { backlog: size = 0, storage = null, name = 'pubsubd' } = settings
+  const backlog = JSON.stringify({ size, max_bytes: '16GiB', ...(storage && { storage }) })
   writeFileSync(
     config,
-    `server: {bind: 127.0.0.1, port: ${port}, backlog: {size: ${backlog}}}\nclients: {payloaders: [127.0.0.1]}\n`,
+    `server: {bind: 127.0.0.1, port: ${port}, backlog: ${backlog}}\nclients: {payloaders: [127.0.0.1]}\n`,
   )
-  return startPeer('pubsubd', port, process.execPath, [
-    MAIN,
-    '--config',
-    config,
-    '--acl',
-    '/dev/null',
-  ])
+  return startPeer(name, port, process.execPath, [MAIN, '--config', config, '--acl', '/dev/null'])
 }
 
 /** The least work a server can do: one write per subscriber and round, no parsing, matching or history. */
@@ -108,6 +106,34 @@ export async function startLoad(name: string, words: readonly string[]): Promise
   return { [Symbol.asyncDispose]: () => ended(child) }
 }
 
+/** One run of replaying readers against a peer; they leave the other load its share of the core. */
+export async function replay(
+  peer: Peer,
+  options: Readonly<Record<string, string | number>>,
+): Promise<Figures> {
+  replayProgram ??= compiled('replay')
+  const words = wordsOf({ port: peer.port, ...options })
+  const command = ['-c', LOAD_CORE, 'nice', '-n', '19', replayProgram, ...words]
+  const figures = await figuresOf(
+    spawn('taskset', command, { stdio: ['ignore', 'pipe', 'inherit'] }),
+  )
+  if (figures['disordered'] !== 0 || figures['closed'] !== 0)
+    console.warn(`${peer.name}: missed or closed something: ${JSON.stringify(figures)}`)
+  return figures
+}
+
+let replayProgram: string | undefined
+
+function wordsOf(options: Readonly<Record<string, string | number>>): string[] {
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+}
+
+async function figuresOf(child: ChildProcess): Promise<Figures> {
+  let text = ''
+  for await (const chunk of child.stdout!) text += String(chunk)
+  return JSON.parse(text) as Figures
+}
+
 /** One run of the load generator against a peer. */
 export async function fanload(
   peer: Peer,
@@ -123,16 +149,14 @@ export async function fanload(
         }
       : {}
   const all = { port: peer.port, pid: peer.pid, ...forNchan, ...options }
-  const words = Object.entries(all).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const words = wordsOf(all)
   program ??= compiled('fanload')
   const child = spawn('taskset', ['-c', LOAD_CORE, program, ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let text = ''
-  for await (const chunk of child.stdout) text += String(chunk)
-  const figures: Figures = JSON.parse(text)
+  const figures = await figuresOf(child)
   if (figures['lost'] !== 0 || figures['closed'] !== 0)
-    console.warn(`${peer.name}: lost or closed something: ${text}`)
+    console.warn(`${peer.name}: lost or closed something: ${JSON.stringify(figures)}`)
   return figures
 }
 

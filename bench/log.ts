@@ -1,16 +1,9 @@
-import {
-  closeSync,
-  fdatasyncSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Position, Publication } from '../src/hub/event.ts'
+import { bareAppends } from './bare-appends.ts'
 import { openSqliteStore, type SqliteStore } from '../src/log/sqlite-store.ts'
 
 /**
@@ -34,7 +27,7 @@ const COMMON_TOPICS = 20
 const OTHER_TOPICS = 1_000
 const RARE_EVENTS = 1_000
 
-figure('append + fdatasync alone, p50', milliseconds(bareAppends(), 0.5))
+figure('append + fdatasync alone, p50', milliseconds(bareAppends(directory), 0.5))
 
 {
   const store = await open()
@@ -121,20 +114,6 @@ async function oneByOne({ eventLog }: SqliteStore, events: number): Promise<numb
     const { ms } = await timed(() => eventLog.append([publication(n)]))
     all.push(ms)
   }
-  return all
-}
-
-/** The yardstick: what any durable log pays at least. */
-function bareAppends(): number[] {
-  const file = openSync(join(directory, 'bare'), 'w')
-  const line = Buffer.alloc(350, 'x')
-  const all = Array.from({ length: 3_000 }, () => {
-    const startMs = performance.now()
-    writeSync(file, line)
-    fdatasyncSync(file)
-    return performance.now() - startMs
-  })
-  closeSync(file)
   return all
 }
 
