@@ -1,7 +1,15 @@
 import type { Cursor, PublishedEvent } from './event.ts'
 
 /** Why a stream ended. None of these is an error. */
-export type CloseReason = 'unsubscribed' | 'finished' | 'slow' | 'stalled' | 'revoked' | 'shutdown'
+export type CloseReason =
+  | 'unsubscribed'
+  | 'finished'
+  | 'slow'
+  | 'stalled'
+  | 'revoked'
+  /** The log cannot be read now; it says itself why. */
+  | 'unavailable'
+  | 'shutdown'
 
 /** Told in-band where continuity broke: events that were due are not coming. */
 export interface Gap {

@@ -5,12 +5,12 @@ import type { Cursor, Position, Publication, PublishedEvent } from '../hub/event
 import type { EventLog, Page, ReadOptions, Resolution } from '../hub/event-log.ts'
 import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
 import { CursorCodec } from './cursor.ts'
-import { DamageReport } from './damage-report.ts'
 import { sizeOf, type EventRecord } from './record.ts'
 import { Retention, type End, type RetentionLimits } from './retention.ts'
 import { RowReader } from './row-reader.ts'
 import { Runs } from './runs.ts'
 import { isDamage, openReader } from './schema.ts'
+import { SeldomReport } from './seldom-report.ts'
 import type { PageRead, SqliteReader } from './sqlite-reader.ts'
 import type { Committed, OpenOptions } from './sqlite-writer.ts'
 import { StoreLock } from './store-lock.ts'
@@ -29,7 +29,8 @@ export class SqliteEventLog implements EventLog {
   readonly #options: SqliteEventLogOptions
   readonly #lock: StoreLock
   readonly #now: () => number
-  readonly #damage: DamageReport
+  readonly #damage: SeldomReport
+  readonly #failedReads: SeldomReport
   readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
   readonly #queue = new CommitQueue()
   #upkeep: NodeJS.Timeout | undefined
@@ -74,7 +75,12 @@ export class SqliteEventLog implements EventLog {
     this.#options = options
     this.#lock = lock
     this.#now = options.now ?? Date.now
-    this.#damage = new DamageReport((message) => options.log('error', message))
+    this.#damage = new SeldomReport((found) =>
+      options.log('error', `damage in the store: ${found}`),
+    )
+    this.#failedReads = new SeldomReport((reason) =>
+      options.log('error', `the store cannot be read: ${reason}`),
+    )
   }
 
   get head(): Position {
@@ -121,7 +127,7 @@ export class SqliteEventLog implements EventLog {
           pageBytes,
         }),
       )
-      for (const found of page.damage) this.#damage.add(found)
+      for (const found of page.damage) this.#addDamage(found)
       reached = page.reached >= lastSeq ? last : runs.positionOf(page.reached)
       yield { events: eventsOf(page, runs), reached, hasGap: page.hasGap }
     }
@@ -183,7 +189,7 @@ export class SqliteEventLog implements EventLog {
     const threads = await startThreads(this.#options, how, (error) => this.#fail(error, 'reopen'))
     const { keys, runs, firstSeq, headSeq, lastMs, bytes } = threads.opened
     const database = openReader(this.#options.directory)
-    const rows = new RowReader(database, (message) => this.#damage.add(message))
+    const rows = new RowReader(database, (found) => this.#addDamage(found))
     this.#store = {
       threads,
       database,
@@ -309,9 +315,15 @@ export class SqliteEventLog implements EventLog {
       try {
         return await ask(this.#store.threads.reader)
       } catch (error) {
-        if (this.#reopening === undefined) throw unavailable(error as Error)
+        if (this.#reopening !== undefined) continue
+        if (!this.#disposed) this.#failedReads.add((error as Error).message)
+        throw unavailable(error as Error)
       }
     }
+  }
+
+  #addDamage(found: string): void {
+    this.#damage.add(`${found}; it is not delivered`)
   }
 
   /** The reading thread does most of it; it reads nothing until the log has begun anew. */

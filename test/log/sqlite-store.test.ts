@@ -111,6 +111,17 @@ test('events of the past keep their times, as far as times do not decrease', asy
   )
 })
 
+test('when the store cannot be read, the operator is told why, once', async () => {
+  using folder = new StoreFolder()
+  await using store = await folder.open()
+  const other = new DatabaseSync(folder.file('events.db'))
+  other.exec('DROP TABLE state')
+  other.close()
+  for (let n = 0; n < 3; n++)
+    await assert.rejects(store.stateStore.get('space', 'key'), { code: 'LOG_UNAVAILABLE' })
+  assert.deepEqual(folder.told, ['error the store cannot be read: no such table: state'])
+})
+
 test('what waits beyond the limit is refused, and what is larger than a commit goes alone', async () => {
   using folder = new StoreFolder()
   await using store = await folder.open({ durability: 'os' })

@@ -1,5 +1,5 @@
-/** Tells of damage, a line a minute at most: a reader that comes again and again must not fill the log. */
-export class DamageReport {
+/** Tells of trouble, a line a minute at most: a reader that comes again and again must not fill the log. */
+export class SeldomReport {
   readonly #tell: (message: string) => void
   #untold = 0
   #quietUntilMs = -Infinity
@@ -8,14 +8,14 @@ export class DamageReport {
     this.#tell = tell
   }
 
-  add(found: string): void {
+  add(message: string): void {
     const nowMs = performance.now()
     if (nowMs < this.#quietUntilMs) {
       this.#untold++
       return
     }
     const others = this.#untold === 0 ? '' : ` (and ${this.#untold} more like this)`
-    this.#tell(`damage in the store: ${found}; it is not delivered${others}`)
+    this.#tell(`${message}${others}`)
     this.#untold = 0
     this.#quietUntilMs = nowMs + QUIET_MS
   }
