@@ -24,9 +24,12 @@ export interface ReadOptions {
   readonly filters?: readonly TopicFilter[]
   /** The last position of interest; absent: the head at the time each page is read. */
   readonly until?: Position
-  /** A page ends with the event that reaches this many bytes of payload text. */
+  /** A page ends with the event that reaches this many bytes of payload text, path and `EVENT_OVERHEAD_BYTES`, or before. */
   readonly pageBytes: number
 }
+
+/** What an event costs beside its text, to encode and to keep: small events weigh more than that. */
+export const EVENT_OVERHEAD_BYTES = 256
 
 /** The hub's port to storage: an append-only sequence of events. Engines share `test/contracts/event-log.ts`. */
 export interface EventLog extends AsyncDisposable {

@@ -86,6 +86,7 @@ export class Hub implements Disposable {
   async publish(
     publications: readonly Publication[],
   ): Promise<{ readonly events: readonly PublishedEvent[] }> {
+    using _priority = this.#surroundings.catchUp.yieldToPublication()
     return { events: await this.#log.append(publications) }
   }
 
@@ -195,5 +196,5 @@ export class Hub implements Disposable {
   }
 }
 
-/** The newest events kept for joining, in bytes of payloads and paths. */
+/** The newest events kept for joining, in bytes of payloads, paths and `EVENT_OVERHEAD_BYTES`. */
 const RING_BYTES_MAX = 4_194_304

@@ -1,4 +1,5 @@
 import type { Position, PublishedEvent } from './event.ts'
+import { EVENT_OVERHEAD_BYTES } from './event-log.ts'
 
 /**
  * The newest events, so that a subscriber which has nearly caught up can be given the rest in one synchronous step and
@@ -22,14 +23,10 @@ export class Ring {
 
   push(events: readonly PublishedEvent[]): void {
     for (const event of events) {
-      this.#bytesIn += event.payload.text.length + event.path.length
+      this.#bytesIn += event.payload.text.length + event.path.length + EVENT_OVERHEAD_BYTES
       this.#entries.push({ event, bytesIn: this.#bytesIn })
     }
-    while (
-      this.#bytesIn - this.#bytesOut > this.#bytesMax ||
-      this.#entries.length - this.#start > EVENTS_MAX
-    )
-      this.#dropOldest()
+    while (this.#bytesIn - this.#bytesOut > this.#bytesMax) this.#dropOldest()
   }
 
   /** The events after a position; `null` when some of them are no longer here, or they exceed `bytesMax`. */
@@ -61,9 +58,6 @@ export class Ring {
 
 interface Entry {
   readonly event: PublishedEvent
-  /** Bytes of payloads and paths up to this event, since the beginning. */
+  /** What all events up to this one count for, since the beginning. */
   readonly bytesIn: number
 }
-
-/** Small events weigh more than their text; this bounds the objects, to about 4 MB of them. */
-const EVENTS_MAX = 16_384

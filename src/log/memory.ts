@@ -2,6 +2,7 @@ import { LogUnavailableError } from '../hub/errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from '../hub/event.ts'
 import type { EventLog, Page, ReadOptions, Resolution } from '../hub/event-log.ts'
 import { filterMatches } from '../hub/topics.ts'
+import { PageFill } from './page-fill.ts'
 import { CursorCodec, newCursorKeys } from './cursor.ts'
 
 export interface MemoryEventLogOptions {
@@ -171,11 +172,12 @@ export class MemoryEventLog implements EventLog {
     const end = this.#events.length - (this.#head - last)
     const scanEnd = Math.min(end, index + SCANNED_PER_PAGE)
     const events: PublishedEvent[] = []
-    for (let bytes = 0; index < scanEnd && bytes < pageBytes; index++) {
+    const fill = new PageFill(Math.max(after, oldest - 1), pageBytes)
+    for (; index < scanEnd && !fill.isFull; index++) {
       const event = this.#events[index]!
       if (filters !== undefined && !filters.some((filter) => filterMatches(filter, event))) continue
       events.push(event)
-      bytes += event.payload.text.length
+      fill.add(event.position, event.payload.text, event.path)
     }
     const reached = index >= end ? last : oldest + index - this.#start - 1
     return { events, reached: reached as Position, hasGap: false }

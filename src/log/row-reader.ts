@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { filterMatches, type TopicFilter } from '../hub/topics.ts'
 import { INDEXED_TO } from './index-writer.ts'
+import { PageFill } from './page-fill.ts'
 import { COLUMNS, recordOf, type EventRecord } from './record.ts'
 import { keysOfEvent, keysOfFilter } from './topic-keys.ts'
 
@@ -11,7 +12,7 @@ export interface RowsWanted {
   /** The oldest row that is kept; older ones may still be there. */
   readonly oldest: number
   readonly filters: readonly TopicFilter[] | undefined
-  /** The page ends with the event that reaches this many bytes of payload text. */
+  /** As in `ReadOptions`. */
   readonly pageBytes: number
 }
 
@@ -201,7 +202,7 @@ class PageOfRows implements RowsFound {
   readonly until: number
   readonly #filters: readonly TopicFilter[] | undefined
   readonly #bytesMax: number
-  #bytes = 0
+  #fill: PageFill
   events: EventRecord[] = []
   reached: number
   hasGap = false
@@ -216,15 +217,16 @@ class PageOfRows implements RowsFound {
     this.until = until
     this.#filters = filters
     this.#bytesMax = bytesMax
+    this.#fill = new PageFill(after, bytesMax)
   }
 
   get isFull(): boolean {
-    return this.reached >= this.until || (this.events.length > 0 && this.#bytes >= this.#bytesMax)
+    return this.reached >= this.until || this.#fill.isFull
   }
 
   restart(after: number): void {
     this.events = []
-    this.#bytes = 0
+    this.#fill = new PageFill(after, this.#bytesMax)
     this.reached = after
   }
 
@@ -236,7 +238,7 @@ class PageOfRows implements RowsFound {
       if (!this.#filters.some((filter) => filterMatches(filter, publication))) return
     }
     this.events.push(event)
-    this.#bytes += event.payload.length
+    this.#fill.add(event.seq, event.payload, event.path)
   }
 
   miss(seq: number): void {

@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import type { Cursor } from '../hub/event.ts'
+import { goToBackground } from './background.ts'
 import { CursorCodec } from './cursor.ts'
 import { RowReader, type RowsFound, type RowsWanted } from './row-reader.ts'
 import { Runs } from './runs.ts'
@@ -98,4 +99,6 @@ export class SqliteReader {
 
 const ENTRIES_PER_PAGE = 256
 
+// Replay must not delay those who are live: they wait for the thread that writes.
+goToBackground()
 serve(new SqliteReader(workerData))

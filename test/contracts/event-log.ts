@@ -112,6 +112,31 @@ export function eventLogContract(
     assert.equal(pages.at(-1)?.reached, events[1]!.position)
   })
 
+  test(`${name}: tiny events fill a page, too`, async () => {
+    await using opened = await open(plenty)
+    await opened.log.append(Array.from({ length: 1_000 }, () => publication('/a')))
+    for await (const { events } of opened.log.read(0 as Position, { pageBytes: 50_000 }))
+      assert.ok(events.length < 200, `${events.length} events in a page`)
+  })
+
+  for (const [wish, filters] of [
+    ['everything', undefined],
+    ['a topic', [{ topics: ['a'], privateOnly: false }]],
+  ] as const)
+    test(`${name}: readers of ${wish} who come from different places soon have the same pages`, async () => {
+      await using opened = await open({ eventsMax: 10_000, maxAgeMs: 0 })
+      const paths = ['/a', '/b', '/c'].map((path) => publication(path))
+      const events = await opened.log.append(Array.from({ length: 9_000 }, (_, n) => paths[n % 3]!))
+      const ends = async (start: number) => {
+        const options = { pageBytes: 20_000, ...(filters && { filters }) }
+        const pages = await Array.fromAsync(opened.log.read(events[start]!.position, options))
+        return pages.map(({ reached }) => reached)
+      }
+      const ofOne = new Set(await ends(0))
+      for (const start of [1, 10, 57, 100, 333, 1_000])
+        assert.ok((await ends(start)).slice(8).every((end) => ofOne.has(end)))
+    })
+
   test(`${name}: a page ends with the event that reaches its size, and the next goes on behind it`, async () => {
     await using opened = await open(plenty)
     const events = await opened.log.append(

@@ -121,6 +121,58 @@ test('catching up takes the main thread for slices only, however many pages have
   }
 })
 
+test('while a publication is on its way to the log and back, readers of the past wait, but not for long', async () => {
+  const log = new SlowLog({ eventsMax: 10 })
+  using hub = openHub(log)
+  const text = 'x'.repeat(5_000_000) // too much for the ring
+  await hub.publish([publication('/a', { text })])
+  let mayStore = Promise.withResolvers<void>()
+  log.append = async (batch) => {
+    await mayStore.promise
+    return MemoryEventLog.prototype.append.call(log, batch)
+  }
+  const timers = mock.timers
+  timers.enable({ apis: ['setTimeout'] })
+  try {
+    // Each slice of work has to wait.
+    const passTime = async () => {
+      for (let i = 0; i < 5; i++) {
+        timers.tick(10)
+        await fiftyTurns()
+      }
+    }
+    const store = async () => mayStore.resolve()
+    for (const goOn of [passTime, store]) {
+      mayStore = Promise.withResolvers<void>()
+      const published = hub.publish([publication('/b')])
+      const sink = new RecordingSink()
+      hub.subscribe({ ...REQUEST, from: START, sink })
+      await fiftyTurns()
+      assert.deepEqual(sink.lines, [])
+      await goOn()
+      await fiftyTurns()
+      assert.equal(sink.lines.length, 1)
+      mayStore.resolve()
+      await published
+    }
+  } finally {
+    timers.reset()
+  }
+})
+
+test('when the log cannot be read, those who are behind are told so', async () => {
+  const log = new SlowLog({ eventsMax: 10 })
+  using hub = openHub(log)
+  await hub.publish([publication('/a', { text: 'x'.repeat(5_000_000) })]) // too much for the ring
+  log.read = () => {
+    throw new Error('it is broken')
+  }
+  const sink = new RecordingSink()
+  hub.subscribe({ ...REQUEST, from: START, sink })
+  await sink.until((lines) => lines.includes('closing unavailable'))
+  assert.equal(sink.ended, 'unavailable')
+})
+
 test('a subscription to a hub that is closed is ended at once', () => {
   const hub = openHub(new SlowLog({ eventsMax: 10 }))
   hub[Symbol.dispose]()
@@ -143,6 +195,10 @@ function openHub(log: EventLog): Hub {
     stallTimeoutMs: 300_000,
     topicFiltersMax: 10_000,
   })
+}
+
+async function fiftyTurns(): Promise<void> {
+  for (let i = 0; i < 50; i++) await turn()
 }
 
 /** With so many events that the first ones are only in the log. */
