@@ -10,6 +10,7 @@ import { PublishPolicy } from './auth/publish-policy.ts'
 import { WebPages } from './auth/web-pages.ts'
 import type { Settings } from './config/schema.ts'
 import { httpServers } from './http/app.ts'
+import { Cors } from './http/cors.ts'
 import { Traffic } from './http/door.ts'
 import { Hub } from './hub/hub.ts'
 import type { EventLog } from './hub/event-log.ts'
@@ -50,12 +51,17 @@ export async function startServer(
   const trustedProxies = addressList(clients.trustProxy)
   const directory = clients.ldap === null ? null : new LdapDirectory(clients.ldap, log)
   const logins = new Logins(new AclUsers(users), directory)
+  const webPages = new WebPages({
+    hostnames: server.hostnames,
+    corsOrigins: server.cors.origins,
+  })
   const { plain, secure } = await httpServers(
     {
       hub,
       authenticator: logins,
       policy: new PublishPolicy({ publishers, secureTopics: clients.secureTopics }),
-      webPages: new WebPages({ hostnames: server.hostnames, corsOrigins: server.cors.origins }),
+      webPages,
+      cors: new Cors(webPages),
       traffic: new Traffic(hub, VERSION),
       options: {
         limits: { ...limits, payloadBytesMax: server.payloadBytesMax },

@@ -4,9 +4,12 @@ import { OptionError } from './option-error.ts'
 export interface WebPagesOptions {
   /** Names under which browsers reach this server (`server.hostnames`). */
   readonly hostnames: readonly string[]
-  /** Origins whose pages may publish (`server.cors.origins`). `*` stands for reading only and lets no page publish. */
+  /** Origins whose pages may do what their visitors may (`server.cors.origins`). `*`: all others may read what is public. */
   readonly corsOrigins: readonly string[]
 }
+
+/** What pages of another origin may do. */
+export type PageAccess = 'everything' | 'public-streams' | 'nothing'
 
 /** What a browser says about the page that sends a request. `undefined`: no such header. */
 export interface PageHeaders {
@@ -24,12 +27,24 @@ export interface PageHeaders {
 export class WebPages {
   readonly #hostnames: ReadonlySet<string>
   readonly #origins: ReadonlySet<string>
+  readonly #isAnyReader: boolean
 
   /** @throws {OptionError} a hostname or an origin is none. */
   constructor({ hostnames, corsOrigins }: WebPagesOptions) {
     this.#hostnames = new Set(['localhost', ...hostnames.map(canonicalHostname)])
     const origins = corsOrigins.filter((origin) => origin !== '*')
     this.#origins = new Set(origins.map(canonicalListed))
+    this.#isAnyReader = corsOrigins.includes('*')
+  }
+
+  /** Whether pages of any other origin may do anything. */
+  get knowsOthers(): boolean {
+    return this.#isAnyReader || this.#origins.size > 0
+  }
+
+  accessOf(origin: string): PageAccess {
+    if (this.#origins.has(canonicalOrigin(origin) ?? '')) return 'everything'
+    return this.#isAnyReader ? 'public-streams' : 'nothing'
   }
 
   mayPublish({ origin, secFetchSite, host, isTls }: PageHeaders): boolean {

@@ -43,8 +43,8 @@ const serverSection = sectionReader({
   /** Names by which browsers reach us, in lower case. None: our own pages work by address and as localhost. */
   hostnames: setting('hostnames', [], list(hostname)),
   cors: section('cors', {
-    /** Web pages that may publish. None: only pages of our own. */
-    origins: setting('origins', [], list(origin)),
+    /** Pages of other origins that may use this server; `*`: all may read what is public. None: only the operator knows which. */
+    origins: setting('origins', [], origins),
   }),
 })
 
@@ -116,11 +116,23 @@ function unsupported(key: string, advice: string): Setting<null> {
   return optional(key, (_node, place) => refuse(place, `is not supported yet; ${advice}`))
 }
 
+/** `off`, `any`, or a list. */
+function origins(node: YamlNode, place: Place): readonly string[] {
+  if (node.type === 'list') return list(origin)(node, place)
+  const value = text(node, place)
+  if (value === 'off') return []
+  return value === 'any' ? ['*'] : refuse(place, `must be off, any, or a list, not ${shown(value)}`)
+}
+
 /** As browsers send it: they compare text, so another spelling of the same origin would never match. */
 function origin(node: YamlNode, place: Place): string {
   const value = text(node, place)
+  if (value === 'any' || value === '*') return '*'
   if (/^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value) return value
-  return refuse(place, `must list exact origins such as "https://a.example", not ${shown(value)}`)
+  return refuse(
+    place,
+    `must list exact origins such as "https://a.example", or any, not ${shown(value)}`,
+  )
 }
 
 function hostname(node: YamlNode, place: Place): string {

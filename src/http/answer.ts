@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { PubSubError } from '../hub/errors.ts'
 import type { Traffic } from './door.ts'
@@ -6,16 +6,17 @@ import { refusalOf } from './errors.ts'
 
 const TEXT = 'text/plain; charset=utf-8'
 
-/** A short answer. `headers`: names and values in turn. */
+/** A short answer. `headers`: names and values in turn, beside what is set on the response already. */
 export function answer(
   response: ServerResponse,
   traffic: Traffic,
   status: number,
   text: string,
   headers: readonly string[] = [],
+  contentType = TEXT,
 ): void {
   const length = String(Buffer.byteLength(text))
-  const own = ['Content-Type', TEXT, 'Content-Length', length, ...traffic.headers()]
+  const own = ['Content-Type', contentType, 'Content-Length', length, ...traffic.headers()]
   response.writeHead(status, [...own, ...headers])
   response.end(text)
 }
@@ -37,10 +38,10 @@ export function refuse(
   error: PubSubError,
   { mustClose, restBytesMax }: { readonly mustClose: boolean; readonly restBytesMax: number },
 ): void {
-  const { status, headers, text } = refusalOf(error)
+  const { status, headers, contentType, text } = refusalOf(error, response.req.headers.accept)
   const pairs = Object.entries(headers).flat()
   if (mustClose) pairs.push('Connection', 'close')
-  answer(response, traffic, status, text, pairs)
+  answer(response, traffic, status, text, pairs, contentType)
   if (!response.req.complete && !mustClose) discardBody(response, restBytesMax)
 }
 
@@ -60,17 +61,22 @@ function discardBody(response: ServerResponse, bytesMax: number): void {
   request.on('error', () => {})
 }
 
-/** The same on a socket whose request never became one (or of which Node keeps no response), closing it. */
+/**
+ * The same on a socket whose request never became one (or of which Node keeps no response), closing it. `accept` and
+ * `headers` are what is known of the request, and what every answer to it carries.
+ */
 export function refuseSocket(
   socket: Socket,
   traffic: Traffic,
-  status: number,
-  reason: string,
-  text: string,
+  error: PubSubError,
+  accept: string | undefined,
+  headers: readonly string[] = [],
 ): void {
-  const own = traffic.headers()
-  const lines = [`HTTP/1.1 ${status} ${reason}`, `Content-Type: ${TEXT}`]
-  for (let i = 0; i < own.length; i += 2) lines.push(`${own[i]}: ${own[i + 1]}`)
+  const refusal = refusalOf(error, accept)
+  const { status, contentType, text } = refusal
+  const pairs = [...traffic.headers(), ...headers, ...Object.entries(refusal.headers).flat()]
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, `Content-Type: ${contentType}`]
+  for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`)
   lines.push(`Content-Length: ${Buffer.byteLength(text)}`, 'Connection: close', '', text)
   socket.end(lines.join('\r\n'))
   // What it still sends is read away for a moment: closing on unread bytes would reset, and the answer be lost.

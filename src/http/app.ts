@@ -12,10 +12,18 @@ import type { Socket } from 'node:net'
 import { PubSubError } from '../hub/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
 import type { HttpDoor, HttpLimits } from './door.ts'
-import { BadRequestError, InternalError, NOT_UNDERSTOOD } from './errors.ts'
+import {
+  BadRequestError,
+  HeadTooLargeError,
+  InternalError,
+  MethodNotAllowedError,
+  RequestTimeoutError,
+} from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
 import { publish } from './publish.ts'
+import { preflight } from './preflight.ts'
 import { stream } from './stream.ts'
+import { decodePath, isReserved } from './topic-path.ts'
 
 export interface TlsFiles {
   readonly cert: string
@@ -86,9 +94,9 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
     server.emit('request', request, response),
   )
-  server.on('connect', (_request: IncomingMessage, socket: Socket) => {
+  server.on('connect', (request: IncomingMessage, socket: Socket) => {
     traffic.requests++
-    refuseSocket(socket, traffic, 400, 'Bad Request', NOT_UNDERSTOOD)
+    refuseSocket(socket, traffic, new BadRequestError('this is no proxy'), request.headers.accept)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // A stream may stand on this socket: what comes behind its request is nobody's business.
@@ -106,8 +114,9 @@ function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Sock
   if (!isBody) door.traffic.requests++
   const refuseIt = () => {
     if (!socket.writable) return
-    const { status, reason, text } = refusalOfHead(error, door.options.limits)
-    refuseSocket(socket, door.traffic, status, reason, text)
+    const known = isBody ? last.req.headers : {}
+    const shared = isBody ? door.cors.headersFor(known.origin) : []
+    refuseSocket(socket, door.traffic, refusalOfBroken(error, door), known.accept, shared)
   }
   if (isBody && last.headersSent) {
     // The request was refused already, and its body was only being read away.
@@ -118,20 +127,11 @@ function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Sock
   else last.once('finish', refuseIt)
 }
 
-function refusalOfHead(error: NodeJS.ErrnoException, limits: HttpLimits) {
+function refusalOfBroken(error: NodeJS.ErrnoException, { options }: HttpDoor): PubSubError {
   if (error.code === 'HPE_HEADER_OVERFLOW')
-    return {
-      status: 431,
-      reason: 'Request Header Fields Too Large',
-      text: `the request line and headers exceed the limit of ${limits.headBytesMax} bytes (limits.head_bytes)\n`,
-    }
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    return {
-      status: 408,
-      reason: 'Request Timeout',
-      text: 'the request took too long to arrive (limits.head_timeout, limits.request_timeout)\n',
-    }
-  return { status: 400, reason: 'Bad Request', text: NOT_UNDERSTOOD }
+    return new HeadTooLargeError(options.limits.headBytesMax)
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new RequestTimeoutError()
+  return new BadRequestError('this is no request of HTTP/1.1 or 1.0')
 }
 
 /**
@@ -154,6 +154,8 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
   }
   door.traffic.requests++
   lastResponses.set(socket, response)
+  const shared = door.cors.headersFor(incoming.headers.origin)
+  for (let i = 0; i < shared.length; i += 2) response.setHeader(shared[i]!, shared[i + 1]!)
   try {
     await route(door, request, reply)
   } catch (error) {
@@ -186,9 +188,17 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
       return stream(door, request, reply)
     case 'HEAD':
       return head(reply.raw, door.traffic)
+    case 'OPTIONS':
+      if (preflight(door, request.raw, reply.raw)) return
+      throw notForThisMethod(request)
     default:
-      throw new BadRequestError('only GET, HEAD, PUT and POST mean something here')
+      throw notForThisMethod(request)
   }
+}
+
+function notForThisMethod(request: FastifyRequest): PubSubError {
+  if (isReserved(decodePath(request.originalUrl))) return new MethodNotAllowedError()
+  return new BadRequestError('only GET, HEAD, PUT and POST mean something here')
 }
 
 function stackOf(error: unknown): string {

@@ -3,6 +3,7 @@ import type { Authenticator } from '../auth/identity.ts'
 import type { PublishPolicy } from '../auth/publish-policy.ts'
 import type { WebPages } from '../auth/web-pages.ts'
 import type { Hub } from '../hub/hub.ts'
+import type { Cors } from './cors.ts'
 
 export interface HttpLimits {
   readonly payloadBytesMax: number
@@ -40,6 +41,7 @@ export interface HttpDoor {
   readonly authenticator: Authenticator
   readonly policy: PublishPolicy
   readonly webPages: WebPages
+  readonly cors: Cors
   readonly options: HttpOptions
   readonly traffic: Traffic
 }

@@ -1,15 +1,22 @@
+import { STATUS_CODES } from 'node:http'
 import { PubSubError, type ErrorCode } from '../hub/errors.ts'
 
 /** PyPubSub's answers, to the letter: clients and monitors compare them (pypubsub.py, the constants at its top). */
 export const RECEIVED = 'Payload received, thank you very much!\n'
-export const NOT_UNDERSTOOD =
+const NOT_UNDERSTOOD =
   'I could not understand your request, sorry! Please see https://pubsub.apache.org/api.html for usage documentation.\n'
 const NOT_ALLOWED = 'You are not authorized to deliver payloads!\n'
 const NOT_AN_OBJECT = 'Bad payload type. Payloads must be JSON dictionary objects, {..}!\n'
 const TOO_LARGE = 'Payload is too large for me to serve, please make it shorter.\n'
 
+const PUBLISHING = `curl -XPUT -d '{"text": "hello"}' http://HOST/fruits/apples`
+const FOLLOWING = 'curl -N http://HOST/fruits'
+
+/** Seconds after which a refusal of the kind "not now" is worth another try. */
+const RETRY_AFTER_S = '5'
+
 /** How HTTP says a refusal. */
-const statusOf: Readonly<Record<ErrorCode, number>> = {
+export const statusOf: Readonly<Record<ErrorCode, number>> = {
   BAD_REQUEST: 400,
   NOT_AN_OBJECT: 400,
   PAYLOAD_TOO_LARGE: 400, // as PyPubSub
@@ -17,10 +24,14 @@ const statusOf: Readonly<Record<ErrorCode, number>> = {
   RESERVED_PATH: 400,
   BAD_CREDENTIALS: 401,
   FORBIDDEN: 403,
+  ORIGIN_NOT_ALLOWED: 403,
   BAD_QUERY: 400,
   NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  REQUEST_TIMEOUT: 408,
   GONE: 410,
   TOO_MANY_STREAMS: 429,
+  HEAD_TOO_LARGE: 431,
   INTERNAL: 500,
   DIRECTORY_UNAVAILABLE: 503,
   LOG_UNAVAILABLE: 503,
@@ -35,21 +46,72 @@ const textOf: Readonly<Partial<Record<ErrorCode, string>>> = {
   FORBIDDEN: NOT_ALLOWED,
 }
 
+/** What to do about it, in one line: whoever reads it sits at a terminal and can copy a command. */
+const adviceOf: Readonly<Record<ErrorCode, string>> = {
+  BAD_REQUEST: `publish with ${PUBLISHING}, follow with ${FOLLOWING}`,
+  NOT_AN_OBJECT: `publish an object: ${PUBLISHING}`,
+  PAYLOAD_TOO_LARGE: 'publish less, for example a link to the rest, or have the limit raised',
+  LIMIT_EXCEEDED: 'ask for less, or have the limit raised',
+  RESERVED_PATH: `publish to topics: ${PUBLISHING}`,
+  BAD_CREDENTIALS: 'try curl -u NAME:PASSWORD, or nothing at all for what is public',
+  FORBIDDEN: 'whoever runs this server can let you',
+  ORIGIN_NOT_ALLOWED: 'whoever runs this server can list it under server.cors.origins',
+  BAD_QUERY: 'correct what stands behind the question mark',
+  NOT_FOUND: `follow a topic instead: ${FOLLOWING}`,
+  METHOD_NOT_ALLOWED: `read this page with GET; publish to topics: ${PUBLISHING}`,
+  REQUEST_TIMEOUT: 'send it faster, or have the limit raised',
+  GONE: 'the first goes on with the oldest event there is, the second with what is to come',
+  TOO_MANY_STREAMS: "close one, or follow several topics in one stream: curl -N 'http://HOST/a,b'",
+  HEAD_TOO_LARGE: 'ask for fewer topics, or have the limit raised',
+  INTERNAL: 'try again, or tell whoever runs this server when it happened',
+  DIRECTORY_UNAVAILABLE: `what is public needs no name: ${FOLLOWING}`,
+  LOG_UNAVAILABLE: `publish again in ${RETRY_AFTER_S} seconds; nothing was stored`,
+  OVERLOADED: `try again in ${RETRY_AFTER_S} seconds`,
+}
+
+/** What a peer is told. */
 export interface Refusal {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  readonly contentType: string
   readonly text: string
 }
 
-/** Seconds after which a refusal of the kind "not now" is worth another try. */
-const RETRY_AFTER_S = '5'
-
-export function refusalOf(error: PubSubError): Refusal {
-  const status = statusOf[error.code]
+/** `accept` is the header of the request: programs may ask for `application/problem+json` (RFC 9457). */
+export function refusalOf(error: PubSubError, accept: string | undefined): Refusal {
+  const { code, message } = error
+  const status = statusOf[code]
   const headers: Record<string, string> = {}
   if (status === 401) headers['WWW-Authenticate'] = 'Basic realm="pubsub", charset="UTF-8"'
+  if (status === 405) headers['Allow'] = 'GET, HEAD'
   if (status === 429 || status === 503) headers['Retry-After'] = RETRY_AFTER_S
-  return { status, headers, text: textOf[error.code] ?? `${error.message}\n` }
+  const detail = `${message}; ${adviceOf[code]}`
+  if (!asksForProblem(accept))
+    return { status, headers, contentType: TEXT, text: textOf[code] ?? `${detail}\n` }
+  // Our codes are no URIs that anybody could look up, and the status says what kind of problem it is (RFC 9457 §4.2.1).
+  const problem = { type: 'about:blank', title: STATUS_CODES[status], status, detail, code }
+  return { status, headers, contentType: PROBLEM, text: `${JSON.stringify(problem)}\n` }
+}
+
+const TEXT = 'text/plain; charset=utf-8'
+const PROBLEM = 'application/problem+json'
+
+/** By its name, or as JSON where no text would do: then PyPubSub's texts are nothing that anybody waits for. */
+function asksForProblem(accept: string | undefined): boolean {
+  if (accept === undefined || !/json/i.test(accept)) return false
+  const ranges = accept.toLowerCase().split(',')
+  const names = ranges.filter((range) => !NOT_WANTED.test(range)).map(nameOfRange)
+  if (names.includes(PROBLEM)) return true
+  return names.includes('application/json') && !names.some((name) => TEXT_RANGES.has(name))
+}
+
+/** A range of quality 0. */
+const NOT_WANTED = /;\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)/
+
+const TEXT_RANGES: ReadonlySet<string> = new Set(['text/plain', 'text/*', '*/*'])
+
+function nameOfRange(range: string): string {
+  return range.split(';', 1)[0]!.trim()
 }
 
 export class ForbiddenError extends PubSubError {
@@ -78,6 +140,35 @@ export class BadRequestError extends PubSubError {
 /** A path that is the server's own: its message is shown. */
 export class ReservedPathError extends PubSubError {
   readonly code = 'RESERVED_PATH'
+}
+
+/** A page may not use this server from the browser of its visitor. */
+export class OriginNotAllowedError extends PubSubError {
+  readonly code = 'ORIGIN_NOT_ALLOWED'
+  constructor() {
+    super('pages of this origin may not use this server')
+  }
+}
+
+export class MethodNotAllowedError extends PubSubError {
+  readonly code = 'METHOD_NOT_ALLOWED'
+  constructor() {
+    super("paths that begin with /-/ are the server's own, which know GET and HEAD only")
+  }
+}
+
+export class HeadTooLargeError extends PubSubError {
+  readonly code = 'HEAD_TOO_LARGE'
+  constructor(bytesMax: number) {
+    super(`the request line and headers exceed the limit of ${bytesMax} bytes (limits.head_bytes)`)
+  }
+}
+
+export class RequestTimeoutError extends PubSubError {
+  readonly code = 'REQUEST_TIMEOUT'
+  constructor() {
+    super('the request took too long to arrive (limits.head_timeout, limits.request_timeout)')
+  }
 }
 
 export class NotFoundError extends PubSubError {

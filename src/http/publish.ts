@@ -67,7 +67,9 @@ async function acceptedPublication(
     identity: login?.identity ?? ANONYMOUS,
   }
   if (!door.policy.mayPublish(segments, peer))
-    throw new ForbiddenError('not among clients.payloaders')
+    throw new ForbiddenError(
+      'your address is not among clients.payloaders, or the topic is one of clients.secure_topics',
+    )
   const { origin, host, 'sec-fetch-site': secFetchSite } = raw.headers
   if (
     !door.webPages.mayPublish({
@@ -77,7 +79,7 @@ async function acceptedPublication(
       isTls: isTls(raw),
     })
   )
-    throw new ForbiddenError('the web page that sends this is not in server.cors.origins')
+    throw new ForbiddenError('a web page asks whose origin is not listed in server.cors.origins')
 
   const body = await readBody(raw, limits.payloadBytesMax, () => sendContinue(reply.raw))
   if (body === null) return null

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Login } from '../auth/identity.ts'
 import { PUBLIC_ONLY } from '../hub/rights.ts'
@@ -42,7 +42,7 @@ export async function stream(
 
   const isChunked = incoming.httpVersionMinor > 0
   const encoding = encodingFor({ isOldSchool: isOldSchool(incoming, door), isChunked })
-  const opening: Uint8Array[] = [headOf(traffic, isChunked)]
+  const opening: Uint8Array[] = [headOf(reply.raw, traffic, isChunked)]
   if (gap !== null) opening.push(encoding.gap(gap, Date.now()))
   socket.cork() // head and first lines in one packet
   process.nextTick(() => socket.uncork())
@@ -125,7 +125,7 @@ function encodingFor(form: { isOldSchool: boolean; isChunked: boolean }): Pypubs
 }
 
 /** Written by ourselves, because Node's own would keep the response alive. */
-function headOf(traffic: Traffic, isChunked: boolean): Uint8Array {
+function headOf(response: ServerResponse, traffic: Traffic, isChunked: boolean): Uint8Array {
   const lines = [
     `HTTP/1.${isChunked ? 1 : 0} 200 OK`,
     'Content-Type: application/vnd.pypubsub-stream',
@@ -133,6 +133,8 @@ function headOf(traffic: Traffic, isChunked: boolean): Uint8Array {
   ]
   const own = traffic.headers()
   for (let i = 0; i < own.length; i += 2) lines.push(`${own[i]}: ${own[i + 1]}`)
+  for (const name of response.getHeaderNames())
+    lines.push(`${name}: ${response.getHeader(name) as string}`)
   lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close', '', '')
   return Buffer.from(lines.join('\r\n'), 'latin1')
 }

@@ -65,6 +65,28 @@ test('a listed origin may publish, and * lists none', () => {
   assert.ok(!mayPublish({ origin: 'http://dash.example.org' }))
 })
 
+test('a listed page may do everything, any other may read where * is listed', () => {
+  const listed = new WebPages({ hostnames: [], corsOrigins: ['https://dash.example.org'] })
+  const off = new WebPages({ hostnames: [], corsOrigins: [] })
+  assert.deepEqual(
+    [off, listed, pages].map((each) => each.knowsOthers),
+    [false, true, true],
+  )
+  for (const [origin, ...expected] of [
+    ['https://dash.example.org', 'nothing', 'everything', 'everything'],
+    ['https://dash.example.org.evil.example', 'nothing', 'nothing', 'public-streams'],
+    ['http://dash.example.org', 'nothing', 'nothing', 'public-streams'],
+    ['null', 'nothing', 'nothing', 'public-streams'],
+    ['*', 'nothing', 'nothing', 'public-streams'],
+    ['', 'nothing', 'nothing', 'public-streams'],
+  ] as const)
+    assert.deepEqual(
+      [off, listed, pages].map((each) => each.accessOf(origin)),
+      expected,
+      origin,
+    )
+})
+
 test('an Origin that is not one web origin is foreign', () => {
   for (const origin of [
     'null',

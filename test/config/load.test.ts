@@ -418,7 +418,6 @@ test('origins are exact, as a browser sends them', () => {
   const exact = ['https://a.example', 'http://localhost:8080', 'http://[::1]:1']
   assert.deepEqual(loadServer(`cors: {origins: ${JSON.stringify(exact)}}`).cors.origins, exact)
   for (const other of [
-    '*',
     'a.example',
     'https://a.example/',
     'https://A.example',
@@ -431,6 +430,23 @@ test('origins are exact, as a browser sends them', () => {
     assert.match(
       refusedServer(`cors: {origins: [${JSON.stringify(other)}]}`),
       /line 1: server\.cors\.origins must /,
+    )
+})
+
+test('origins are off, any, or a list, which may hold any beside others', () => {
+  for (const [written, origins] of [
+    ['off', []],
+    ['[]', []],
+    ['', []],
+    ['any', ['*']],
+    ['[any]', ['*']],
+    ['["*", "https://a.example"]', ['*', 'https://a.example']],
+  ] as const)
+    assert.deepEqual(loadServer(`cors: {origins: ${written}}`).cors.origins, origins)
+  for (const other of ['https://a.example', 'on', '{a: b}'])
+    assert.match(
+      refusedServer(`cors: {origins: ${other}}`),
+      /line 1: server\.cors\.origins must be /,
     )
 })
 

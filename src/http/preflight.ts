@@ -1,0 +1,21 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HttpDoor } from './door.ts'
+import { OriginNotAllowedError } from './errors.ts'
+
+/**
+ * Answers a browser that asks what a page may send. `false`: it is no such question, or nobody is to ask one.
+ * @throws {OriginNotAllowedError}
+ */
+export function preflight(
+  { cors, traffic }: HttpDoor,
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+): boolean {
+  const { origin, 'access-control-request-method': method } = headers
+  if (cors.isOff || origin === undefined || method === undefined) return false
+  const permissions = cors.permissionsFor(origin)
+  if (permissions === null) throw new OriginNotAllowedError()
+  response.writeHead(204, [...traffic.headers(), ...permissions])
+  response.end()
+  return true
+}
