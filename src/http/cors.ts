@@ -2,7 +2,8 @@ import type { WebPages } from '../auth/web-pages.ts'
 
 /**
  * What browsers are told of the pages that may use this server (https://fetch.spec.whatwg.org/#http-cors-protocol). Off
- * unless `server.cors.origins` names some: then nothing is said at all, as in PyPubSub.
+ * unless `server.cors.origins` names some: then nothing is said at all, as in PyPubSub. The header of Private Network
+ * Access is left out: no browser came to demand it, and what took its place (Local Network Access) asks the visitor.
  */
 export class Cors {
   readonly #pages: WebPages

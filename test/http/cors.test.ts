@@ -14,7 +14,9 @@ import {
   put,
   request,
   sharedPubsub,
+  startPubsub,
 } from './requests.ts'
+import { tlsSection } from './tls-section.ts'
 
 const USERS = { alice: { password: 'wonderland', acl: { fruit: ['fruits'] } } }
 const DASH = 'https://dash.example'
@@ -158,6 +160,22 @@ describe('a browser that asks beforehand', () => {
       assert.deepEqual([status, body], [400, NOT_UNDERSTOOD], header)
     }
   })
+})
+
+test('over TLS it is the same', async () => {
+  await using server = await startPubsub({
+    server: { cors: { origins: [DASH] }, tls: tlsSection() },
+  })
+  await using client = await RawClient.open(server.tlsPort!, { tls: true })
+  assert.equal((await client.ask(ask(DASH, 'PUT'))).status, 204)
+  for (const bytes of [
+    put('/a', '{}', [`Origin: ${DASH}`]),
+    put('/a', '{', [`Origin: ${DASH}`]),
+    request('HEAD', '/a', { headers: [`Origin: ${DASH}`] }),
+  ])
+    assert.deepEqual(corsOf(await client.ask(bytes)), EVERYTHING)
+  client.send(get('/a', `Origin: ${DASH}`))
+  assert.deepEqual(corsOf(await client.head()), EVERYTHING)
 })
 
 describe('whoever may read may still not publish', () => {
