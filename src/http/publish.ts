@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { ANONYMOUS } from '../auth/identity.ts'
 import type { Publication } from '../hub/event.ts'
@@ -24,23 +25,50 @@ export async function publish(
 ): Promise<void> {
   const { socket } = request.raw
   const previous = turns.get(socket)
-  const { promise: ownTurn, resolve: handOver } = Promise.withResolvers<void>()
-  turns.set(socket, Promise.all([previous, ownTurn]))
+  const turn =
+    previous === undefined && !mayBeOvertaken(request.raw) ? null : takeTurn(socket, previous)
   let published
   try {
     const publication = await acceptedPublication(door, request, reply)
-    await previous
+    if (previous !== undefined) await previous
     if (publication === null) return // cut off: there is nobody to answer
     published = door.hub.publish([publication])
   } finally {
-    handOver()
+    turn?.[Symbol.dispose]()
   }
   const { events } = await published
   answer(reply.raw, door.traffic, 202, RECEIVED, ['X-Pubsub-Cursor', events[0]!.cursor])
 }
 
-/** For each connection: resolved once the hub has its newest publication and all before, or will never have them. */
+/**
+ * Of each connection on which a publication may be overtaken: resolved once the hub has it and all behind it so far, or
+ * will never have them. Most connections never have one, and their publications pay for no promise.
+ */
 const turns = new WeakMap<Socket, Promise<unknown>>()
+
+/** Only unpacking and asking who it is from take longer for one than for another: the rest comes in the order of its bytes. */
+function mayBeOvertaken({ headers }: IncomingMessage): boolean {
+  return headers['content-encoding'] !== undefined || headers.authorization !== undefined
+}
+
+/** Those behind wait until it is disposed of, and then no longer than they must. */
+function takeTurn(socket: Socket, previous: Promise<unknown> | undefined): Disposable {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const all = Promise.all([previous, promise])
+  turns.set(socket, all)
+  return {
+    [Symbol.dispose]() {
+      resolve()
+      void forget(socket, all)
+    },
+  }
+}
+
+/** Once the last one and those before it have gone, what comes has nobody to wait for. */
+async function forget(socket: Socket, all: Promise<unknown>): Promise<void> {
+  await all
+  if (turns.get(socket) === all) turns.delete(socket)
+}
 
 /**
  * The order of the checks is part of the protocol: who may not publish is not told whether the payload is right, and its
@@ -61,7 +89,8 @@ async function acceptedPublication(
   const { topics, segments, isPrivate } = publishedTopics(path, limits.topicsMax)
   // A directory may have to be asked, so nobody is, unless the answer can change the outcome.
   const asksWho = rejectBadCredentials || door.policy.dependsOnIdentity(segments)
-  const login = asksWho ? await identify(door, request, reply) : null
+  const login =
+    asksWho && raw.headers.authorization !== undefined ? await identify(door, request, reply) : null
   const peer = {
     address: peerAddress(raw, door.options.trustedProxies),
     identity: login?.identity ?? ANONYMOUS,
