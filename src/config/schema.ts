@@ -73,6 +73,10 @@ const clientsSection = sectionReader({
 const limitsSection = section('limits', {
   /** Maps and lists within each other in a payload. Python's parser, and so every old listener, fails from about 980. */
   jsonDepthMax: setting('json_depth', 900, integer(1, 5_000)),
+  /** Body of one batch, whose events each have `max_payload_size`: 10,000 events of some hundred bytes. */
+  batchBytesMax: setting('batch_bytes', 8 * MIB, bytes(KIB, 64 * MIB)),
+  /** Events in one batch: its commit, some 50 ms, holds up everybody else's. */
+  batchEventsMax: setting('batch_events', 10_000, integer(1, 1_000_000)),
   /** Request line and headers, in bytes: 64 KiB hold any path that other servers would pass on. */
   headBytesMax: setting('head_bytes', 64 * KIB, bytes(KIB, MIB)),
   /** Topics in one path or topic filter: more than a request head holds of useful length. */

@@ -168,7 +168,10 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
     else deaf.delete(socket)
     refuse(response, door.traffic, refusal, {
       mustClose,
-      restBytesMax: DISCARDED_PER_LIMIT * door.options.limits.payloadBytesMax,
+      restBytesMax: Math.max(
+        DISCARDED_PER_LIMIT * door.options.limits.payloadBytesMax,
+        door.options.limits.batchBytesMax,
+      ),
     })
   }
 }

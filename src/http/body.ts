@@ -1,17 +1,23 @@
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
-import { BadRequestError, PayloadTooLargeError } from './errors.ts'
+import type { PubSubError } from '../hub/errors.ts'
+import { BadRequestError } from './errors.ts'
+
+export interface BodyLimit {
+  readonly bytesMax: number
+  readonly tooLarge: () => PubSubError
+}
 
 /**
  * The body of a request, unpacked. `null`: it was cut off, and there is nobody to answer. `onAccepted` is called before the
  * first byte of it is read, unless what the head says of it is enough to refuse it.
- * @throws {PayloadTooLargeError} what arrives, or what comes out of it, exceeds the limit.
+ * @throws what `tooLarge` makes: what arrives, or what comes out of it, exceeds the limit.
  * @throws {BadRequestError} its Content-Encoding is unknown or does not hold.
  */
 export async function readBody(
   request: IncomingMessage,
-  bytesMax: number,
+  { bytesMax, tooLarge }: BodyLimit,
   onAccepted: () => void,
 ): Promise<Buffer | null> {
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() || 'identity'
@@ -19,15 +25,14 @@ export async function readBody(
   if (decode === undefined)
     throw new BadRequestError(`unknown Content-Encoding, use ${[...decoders.keys()].join(', ')}`)
   const announced = Number(request.headers['content-length'] ?? 0)
-  if (announced > bytesMax) throw new PayloadTooLargeError(bytesMax)
+  if (announced > bytesMax) throw tooLarge()
   onAccepted()
-  const body = await collect(request, bytesMax)
+  const body = await collect(request, { bytesMax, tooLarge })
   if (body === null || decode === null) return body
   try {
     return await decode(body, { maxOutputLength: bytesMax })
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw new PayloadTooLargeError(bytesMax)
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge()
     throw new BadRequestError(`the body is not ${encoding}`, { cause: error })
   }
 }
@@ -52,7 +57,10 @@ const decoders = new Map<string, Decoder | null>([
   ['br', promisify<Buffer, object, Buffer>(brotliDecompress)],
 ])
 
-function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer | null> {
+function collect(
+  request: IncomingMessage,
+  { bytesMax, tooLarge }: BodyLimit,
+): Promise<Buffer | null> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0
@@ -61,7 +69,7 @@ function collect(request: IncomingMessage, bytesMax: number): Promise<Buffer | n
       chunks.push(chunk)
       if (bytes <= bytesMax) return
       request.off('data', onData).off('end', onEnd)
-      reject(new PayloadTooLargeError(bytesMax))
+      reject(tooLarge())
     }
     const onEnd = () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
     request.on('data', onData).on('end', onEnd)

@@ -7,6 +7,10 @@ import type { Cors } from './cors.ts'
 
 export interface HttpLimits {
   readonly payloadBytesMax: number
+  /** Body of one batch. */
+  readonly batchBytesMax: number
+  /** Events in one batch. */
+  readonly batchEventsMax: number
   /** Nesting of a published object. */
   readonly jsonDepthMax: number
   /** Topics in one path. */

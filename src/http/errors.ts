@@ -19,6 +19,8 @@ const RETRY_AFTER_S = '5'
 export const statusOf: Readonly<Record<ErrorCode, number>> = {
   BAD_REQUEST: 400,
   NOT_AN_OBJECT: 400,
+  BAD_BATCH: 400,
+  BAD_CLOUD_EVENT: 400,
   PAYLOAD_TOO_LARGE: 400, // as PyPubSub
   LIMIT_EXCEEDED: 400,
   RESERVED_PATH: 400,
@@ -50,6 +52,8 @@ const textOf: Readonly<Partial<Record<ErrorCode, string>>> = {
 const adviceOf: Readonly<Record<ErrorCode, string>> = {
   BAD_REQUEST: `publish with ${PUBLISHING}, follow with ${FOLLOWING}`,
   NOT_AN_OBJECT: `publish an object: ${PUBLISHING}`,
+  BAD_BATCH: 'nothing of the batch was published: correct it and send it again',
+  BAD_CLOUD_EVENT: 'see https://github.com/cloudevents/spec, version 1.0; nothing was published',
   PAYLOAD_TOO_LARGE: 'publish less, for example a link to the rest, or have the limit raised',
   LIMIT_EXCEEDED: 'ask for less, or have the limit raised',
   RESERVED_PATH: `publish to topics: ${PUBLISHING}`,
@@ -99,9 +103,13 @@ const PROBLEM = 'application/problem+json'
 /** By its name, or as JSON where no text would do: then PyPubSub's texts are nothing that anybody waits for. */
 function asksForProblem(accept: string | undefined): boolean {
   if (accept === undefined || !/json/i.test(accept)) return false
-  const ranges = accept.toLowerCase().split(',')
-  const names = ranges.filter((range) => !NOT_WANTED.test(range)).map(nameOfRange)
-  if (names.includes(PROBLEM)) return true
+  return namesIn(accept).includes(PROBLEM) || asksForJson(accept)
+}
+
+/** As JSON where no text would do: what curl sends by itself keeps PyPubSub's text. */
+export function asksForJson(accept: string | undefined): boolean {
+  if (accept === undefined || !/json/i.test(accept)) return false
+  const names = namesIn(accept)
   return names.includes('application/json') && !names.some((name) => TEXT_RANGES.has(name))
 }
 
@@ -109,6 +117,11 @@ function asksForProblem(accept: string | undefined): boolean {
 const NOT_WANTED = /;\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)/
 
 const TEXT_RANGES: ReadonlySet<string> = new Set(['text/plain', 'text/*', '*/*'])
+
+function namesIn(accept: string): string[] {
+  const ranges = accept.toLowerCase().split(',')
+  return ranges.filter((range) => !NOT_WANTED.test(range)).map(nameOfRange)
+}
 
 function nameOfRange(range: string): string {
   return range.split(';', 1)[0]!.trim()
@@ -131,6 +144,15 @@ export class PayloadTooLargeError extends PubSubError {
   constructor(bytesMax: number) {
     super(`the payload exceeds the limit of ${bytesMax} bytes (server.max_payload_size)`)
   }
+}
+
+/** A batch is published whole or not at all. */
+export class BadBatchError extends PubSubError {
+  readonly code = 'BAD_BATCH'
+}
+
+export class BadCloudEventError extends PubSubError {
+  readonly code = 'BAD_CLOUD_EVENT'
 }
 
 export class BadRequestError extends PubSubError {

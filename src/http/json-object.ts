@@ -14,6 +14,16 @@ import { isDeeperThan, payloadText } from '../hub/json-text.ts'
  * @throws {NotJsonError | LimitExceededError | NotAnObjectError}
  */
 export function readJsonObject(body: Buffer, depthMax: number): string {
+  const text = readJson(body, depthMax)
+  if (text.charCodeAt(0) !== OPENING_BRACE) throw new NotAnObjectError()
+  return payloadText(text)
+}
+
+/**
+ * The text of any JSON value, without the white space around it.
+ * @throws {NotJsonError | LimitExceededError}
+ */
+export function readJson(body: Buffer, depthMax: number): string {
   if (!isUtf8(body)) throw new NotJsonError('payload is not valid UTF-8')
   // Keeps a byte order mark, which JSON.parse then refuses; a TextDecoder would drop it silently.
   const whole = body.toString('utf8')
@@ -23,9 +33,7 @@ export function readJsonObject(body: Buffer, depthMax: number): string {
       `payload is nested deeper than the limit of ${depthMax} levels (limits.json_depth)`,
     )
   validate(whole)
-  const text = whole.trim()
-  if (text.charCodeAt(0) !== OPENING_BRACE) throw new NotAnObjectError()
-  return payloadText(text)
+  return whole.trim()
 }
 
 export class NotJsonError extends PubSubError {

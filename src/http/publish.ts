@@ -2,14 +2,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { ANONYMOUS } from '../auth/identity.ts'
-import type { Publication } from '../hub/event.ts'
+import type { Publication, PublishedEvent } from '../hub/event.ts'
 import { answer } from './answer.ts'
 import { readBody } from './body.ts'
 import type { HttpDoor } from './door.ts'
-import { ForbiddenError, RECEIVED, ReservedPathError } from './errors.ts'
+import { asksForJson, ForbiddenError, RECEIVED, ReservedPathError } from './errors.ts'
 import { sendContinue } from './expectation.ts'
 import { identify } from './identify.ts'
-import { readJsonObject } from './json-object.ts'
+import { payloadFormOf } from './payload-form.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
 
@@ -29,15 +29,26 @@ export async function publish(
     previous === undefined && !mayBeOvertaken(request.raw) ? null : takeTurn(socket, previous)
   let published
   try {
-    const publication = await acceptedPublication(door, request, reply)
+    const publications = await acceptedPublications(door, request, reply)
     if (previous !== undefined) await previous
-    if (publication === null) return // cut off: there is nobody to answer
-    published = door.hub.publish([publication])
+    if (publications === null) return // cut off: there is nobody to answer
+    published = door.hub.publish(publications)
   } finally {
     turn?.[Symbol.dispose]()
   }
   const { events } = await published
-  answer(reply.raw, door.traffic, 202, RECEIVED, ['X-Pubsub-Cursor', events[0]!.cursor])
+  const cursor = ['X-Pubsub-Cursor', events.at(-1)!.cursor]
+  const json = asksForJson(request.headers.accept) ? receipt(events) : null
+  if (json === null) answer(reply.raw, door.traffic, 202, RECEIVED, cursor)
+  else answer(reply.raw, door.traffic, 202, json, cursor, 'application/json')
+}
+
+/** Events of a batch stand together in the log, so its two ends tell where all of them are. */
+function receipt(events: readonly PublishedEvent[]): string {
+  const [first, last] = [events[0]!, events.at(-1)!]
+  const timestamp = last.publishedAtMs / 1_000
+  const told = { cursor: last.cursor, first_cursor: first.cursor, count: events.length, timestamp }
+  return `${JSON.stringify(told)}\n`
 }
 
 /**
@@ -74,11 +85,11 @@ async function forget(socket: Socket, all: Promise<unknown>): Promise<void> {
  * The order of the checks is part of the protocol: who may not publish is not told whether the payload is right, and its
  * body is not read.
  */
-async function acceptedPublication(
+async function acceptedPublications(
   door: HttpDoor,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<Publication | null> {
+): Promise<readonly Publication[] | null> {
   const { limits, rejectBadCredentials } = door.options
   const { raw } = request
   const path = decodePath(request.originalUrl)
@@ -110,8 +121,11 @@ async function acceptedPublication(
   )
     throw new ForbiddenError('a web page asks whose origin is not listed in server.cors.origins')
 
-  const body = await readBody(raw, limits.payloadBytesMax, () => sendContinue(reply.raw))
+  const form = payloadFormOf(raw)
+  const body = await readBody(raw, form.limit(limits), () => sendContinue(reply.raw))
   if (body === null) return null
-  const payload = { type: 'json-object', text: readJsonObject(body, limits.jsonDepthMax) } as const
-  return { topics, isPrivate, path, payload }
+  return form.read(body, limits).map((text) => {
+    const payload = { type: 'json-object', text } as const
+    return { topics, isPrivate, path, payload }
+  })
 }

@@ -2,6 +2,8 @@
 export type ErrorCode =
   | 'BAD_REQUEST'
   | 'NOT_AN_OBJECT'
+  | 'BAD_BATCH'
+  | 'BAD_CLOUD_EVENT'
   | 'PAYLOAD_TOO_LARGE'
   | 'FORBIDDEN'
   | 'ORIGIN_NOT_ALLOWED'

@@ -76,6 +76,8 @@ test('empty sections give every default', () => {
     limits: {
       jsonDepthMax: 900,
       headBytesMax: 65_536,
+      batchBytesMax: 8_388_608,
+      batchEventsMax: 10_000,
       topicsMax: 4_096,
       topicFiltersMax: 4_096,
       topicFiltersTotalMax: 1_000_000,

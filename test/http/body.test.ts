@@ -203,7 +203,9 @@ describe('what arrives', () => {
 
   test('objects may be nested 900 deep, and no deeper', async () => {
     await assertAccepted(put('/a', nested(900)), nested(900))
-    const told = 'payload is nested deeper than the limit of 900 levels (limits.json_depth)\n'
+    const told =
+      'payload is nested deeper than the limit of 900 levels (limits.json_depth); ' +
+      'ask for less, or have the limit raised\n'
     await assertRefused(put('/a', nested(901)), told)
     await assertRefused(put('/a', `{"a":${'['.repeat(9_000)}`), told)
   })
