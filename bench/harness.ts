@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-const directory = mkdtempSync(join(tmpdir(), 'pubsubd-bench-'))
+/** For configurations and stores, gone at the end. */
+export const directory = mkdtempSync(join(tmpdir(), 'pubsubd-bench-'))
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 
 /** The server under test runs on one core, what loads it on another. */
@@ -35,15 +36,16 @@ export function compiled(name: string): string {
 
 /** `storage`: where the backlog is kept on disk; none: in memory. */
 export async function startPubsubd(
-  settings: { backlog?: number; storage?: string; name?: string } = {},
+  settings: { backlog?: number; storage?: string; name?: string; tls?: object } = {},
 ): Promise<Peer> {
   const port = await freePort()
   const config = join(directory, `pubsub-${port}.yaml`)
-  const { backlog: size = 0, storage = null, name = 'pubsubd' } = settings
+  const { backlog: size = 0, storage = null, name = 'pubsubd', tls = null } = settings
   const backlog = JSON.stringify({ size, max_bytes: '16GiB', ...(storage && { storage }) })
+  const secure = tls === null ? '' : `, tls: ${JSON.stringify(tls)}`
   writeFileSync(
     config,
-    `server: {bind: 127.0.0.1, port: ${port}, backlog: ${backlog}}\nclients: {payloaders: [127.0.0.1]}\n`,
+    `server: {bind: 127.0.0.1, port: ${port}, backlog: ${backlog}${secure}}\nclients: {payloaders: [127.0.0.1]}\n`,
   )
   return startPeer(name, port, process.execPath, [MAIN, '--config', config, '--acl', '/dev/null'])
 }
@@ -175,13 +177,29 @@ export function row(...cells: readonly (string | number)[]): void {
   )
 }
 
+/** CPU seconds that a process has used. */
+export function cpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+export function residentMb({ pid }: Peer): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1_024
+}
+
+/** Moves this program itself to the core of the load. */
+export function becomeLoad(): void {
+  execFileSync('taskset', ['-a', '-c', '-p', LOAD_CORE, String(process.pid)], { stdio: 'ignore' })
+}
+
 /** `--name value` on the command line, or the default. */
 export function option(name: string, fallback: number): number {
   const at = process.argv.indexOf(`--${name}`)
   return at === -1 ? fallback : Number(process.argv[at + 1])
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
