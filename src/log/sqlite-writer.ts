@@ -1,4 +1,4 @@
-import { statfsSync, statSync } from 'node:fs'
+import { renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import type { StateChange } from '../hub/state-store.ts'
@@ -8,6 +8,7 @@ import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record
 import { nextOffset, readRuns, type Run } from './runs.ts'
 import { Salvage } from './salvage.ts'
 import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import { syncDirectory } from './store-lock.ts'
 import { Sweeper } from './sweeper.ts'
 import { keysOfEvent } from './topic-keys.ts'
 import { serve } from './worker-peer.ts'
@@ -85,27 +86,12 @@ export class SqliteWriter {
   /** @throws what `isDamage` tells apart: the store must be put aside. */
   open(options: OpenOptions): Opened {
     this.#warnings = []
-    const { directory, durability } = this.#options
+    const { directory } = this.#options
     const path = databaseIn(directory)
-    const size = sizeOfFile(path)
-    const isLogLost = !options.wasClosed && size > 0 && sizeOfFile(`${path}-wal`) === 0
-    this.#database = new DatabaseSync(path, { timeout: 5_000 })
-    this.#database.exec(`
-      PRAGMA page_size = ${PAGE_BYTES};
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = ${durability === 'disk' ? 'FULL' : 'NORMAL'};
-      PRAGMA wal_autocheckpoint = 0;
-      PRAGMA journal_size_limit = ${WAL_KEPT_BYTES};
-      PRAGMA cache_size = -${WRITER_CACHE_KIB};
-    `)
-    const mode = this.#pragma('journal_mode')
-    if (mode !== 'wal')
-      throw new Error(
-        `it is on a file system where processes cannot share memory (journal mode ${String(mode)})`,
-      )
-    // One page without tables is what is left of a start that was interrupted.
-    const isNew = size === 0 || (size === PAGE_BYTES && this.#pragma('page_count') === 1)
-    if (isNew) this.#create(options)
+    const isNew = sizeOfFile(path) === 0
+    const isLogLost = !options.wasClosed && !isNew && sizeOfFile(`${path}-wal`) === 0
+    if (isNew) this.#create(path, options)
+    this.#connect(path)
     const version = Number(this.#pragma('user_version'))
     if (version > SCHEMA_VERSION)
       throw new Error(
@@ -190,7 +176,40 @@ export class SqliteWriter {
     }
   }
 
-  #create({ continuation, salvageFrom }: OpenOptions): void {
+  #connect(path: string): void {
+    this.#database = new DatabaseSync(path, { timeout: 5_000 })
+    this.#database.exec(`
+      PRAGMA page_size = ${PAGE_BYTES};
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = ${this.#options.durability === 'disk' ? 'FULL' : 'NORMAL'};
+      PRAGMA wal_autocheckpoint = 0;
+      PRAGMA journal_size_limit = ${WAL_KEPT_BYTES};
+      PRAGMA cache_size = -${WRITER_CACHE_KIB};
+    `)
+    const mode = this.#pragma('journal_mode')
+    if (mode !== 'wal')
+      throw new Error(
+        `it is on a file system where processes cannot share memory (journal mode ${String(mode)})`,
+      )
+  }
+
+  /** Under another name until it is whole and on the disk: whatever stops this, nobody finds half a store. */
+  #create(path: string, options: OpenOptions): void {
+    const unfinished = `${path}-new`
+    for (const suffix of ['', '-wal', '-shm']) rmSync(unfinished + suffix, { force: true })
+    this.#connect(unfinished)
+    try {
+      this.#fill(options)
+    } finally {
+      this.close()
+    }
+    // The log of a database that is gone must not be taken for the new one's.
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
+    renameSync(unfinished, path)
+    syncDirectory(this.#options.directory)
+  }
+
+  #fill({ continuation, salvageFrom }: OpenOptions): void {
     const old = salvageFrom === undefined ? undefined : openSalvage(salvageFrom)
     try {
       const keys = continuation?.keys ?? old?.keys() ?? newCursorKeys()

@@ -222,8 +222,7 @@ async function tryStore(
       payload: { type: 'json-object', text: '{}' },
     } as const
     await eventLog.append([publication])
-    // A store that was never finished may be put aside: nobody was told of anything in it.
-    return toldCount > 0 ? alarm : null
+    return alarm
   } finally {
     await eventLog[Symbol.asyncDispose]()
   }
