@@ -41,7 +41,7 @@ export async function startServer(
   users: readonly AclUser[],
 ): Promise<RunningServer> {
   const { server, clients, limits } = settings
-  const eventLog = await openLog(server.backlog)
+  const eventLog = await openLog(server.backlog, limits)
   const hub = new Hub(eventLog, {
     queueBytesMax: limits.queueBytesMax,
     stallTimeoutMs: limits.stallTimeoutMs,
@@ -100,10 +100,14 @@ export async function startServer(
 }
 
 /** In memory, or on disk; then with what PyPubSub has left there. */
-async function openLog(backlog: Settings['server']['backlog']): Promise<EventLog> {
+async function openLog(
+  backlog: Settings['server']['backlog'],
+  { keyWindowMs, keysMax }: Settings['limits'],
+): Promise<EventLog> {
   const { storage } = backlog
-  if (storage === null) return new MemoryEventLog(backlog)
-  const store = await openSqliteStore({ ...backlog, directory: `${storage}.pubsubd`, log })
+  const options = { ...backlog, keyWindowMs, keysMax }
+  if (storage === null) return new MemoryEventLog(options)
+  const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, log })
   try {
     await importPypubsubBacklog(storage, store, log)
     return store.eventLog

@@ -77,6 +77,10 @@ const limitsSection = section('limits', {
   batchBytesMax: setting('batch_bytes', 8 * MIB, bytes(KIB, 64 * MIB)),
   /** Events in one batch: its commit, some 50 ms, holds up everybody else's. */
   batchEventsMax: setting('batch_events', 10_000, integer(1, 1_000_000)),
+  /** How long an Idempotency-Key is remembered: whoever was cut off tries again within a day. */
+  keyWindowMs: setting('idempotency_window', 86_400_000, duration(1_000, AGE_MS_MAX)),
+  /** Keys remembered, about 400 bytes of memory each. Beyond them the oldest goes: refusing would stop everybody. */
+  keysMax: setting('idempotency_keys', 100_000, integer(1, 10_000_000)),
   /** Request line and headers, in bytes: 64 KiB hold any path that other servers would pass on. */
   headBytesMax: setting('head_bytes', 64 * KIB, bytes(KIB, MIB)),
   /** Topics in one path or topic filter: more than a request head holds of useful length. */

@@ -20,6 +20,8 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   BAD_REQUEST: 400,
   NOT_AN_OBJECT: 400,
   BAD_BATCH: 400,
+  BAD_IDEMPOTENCY_KEY: 400,
+  IDEMPOTENCY_KEY_REUSED: 422,
   BAD_CLOUD_EVENT: 400,
   PAYLOAD_TOO_LARGE: 400, // as PyPubSub
   LIMIT_EXCEEDED: 400,
@@ -52,6 +54,8 @@ const textOf: Readonly<Partial<Record<ErrorCode, string>>> = {
 const adviceOf: Readonly<Record<ErrorCode, string>> = {
   BAD_REQUEST: `publish with ${PUBLISHING}, follow with ${FOLLOWING}`,
   NOT_AN_OBJECT: `publish an object: ${PUBLISHING}`,
+  BAD_IDEMPOTENCY_KEY: 'send a UUID, for example',
+  IDEMPOTENCY_KEY_REUSED: 'use a new key for each publication; nothing was published',
   BAD_BATCH: 'nothing of the batch was published: correct it and send it again',
   BAD_CLOUD_EVENT: 'see https://github.com/cloudevents/spec, version 1.0; nothing was published',
   PAYLOAD_TOO_LARGE: 'publish less, for example a link to the rest, or have the limit raised',
@@ -149,6 +153,10 @@ export class PayloadTooLargeError extends PubSubError {
 /** A batch is published whole or not at all. */
 export class BadBatchError extends PubSubError {
   readonly code = 'BAD_BATCH'
+}
+
+export class BadIdempotencyKeyError extends PubSubError {
+  readonly code = 'BAD_IDEMPOTENCY_KEY'
 }
 
 export class BadCloudEventError extends PubSubError {

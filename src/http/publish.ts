@@ -2,13 +2,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { ANONYMOUS } from '../auth/identity.ts'
-import type { Publication, PublishedEvent } from '../hub/event.ts'
+import type { Publication } from '../hub/event.ts'
+import type { Once, Receipt } from '../hub/event-log.ts'
 import { answer } from './answer.ts'
 import { readBody } from './body.ts'
 import type { HttpDoor } from './door.ts'
 import { asksForJson, ForbiddenError, RECEIVED, ReservedPathError } from './errors.ts'
 import { sendContinue } from './expectation.ts'
 import { identify } from './identify.ts'
+import { onceOf } from './idempotency-key.ts'
 import { payloadFormOf } from './payload-form.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
@@ -29,25 +31,23 @@ export async function publish(
     previous === undefined && !mayBeOvertaken(request.raw) ? null : takeTurn(socket, previous)
   let published
   try {
-    const publications = await acceptedPublications(door, request, reply)
+    const accepted = await acceptedPublications(door, request, reply)
     if (previous !== undefined) await previous
-    if (publications === null) return // cut off: there is nobody to answer
-    published = door.hub.publish(publications)
+    if (accepted === null) return // cut off: there is nobody to answer
+    published = door.hub.publish(accepted.publications, accepted.once)
   } finally {
     turn?.[Symbol.dispose]()
   }
-  const { events } = await published
-  const cursor = ['X-Pubsub-Cursor', events.at(-1)!.cursor]
-  const json = asksForJson(request.headers.accept) ? receipt(events) : null
+  const receipt = await published
+  const cursor = ['X-Pubsub-Cursor', receipt.last]
+  const json = asksForJson(request.headers.accept) ? toJson(receipt) : null
   if (json === null) answer(reply.raw, door.traffic, 202, RECEIVED, cursor)
   else answer(reply.raw, door.traffic, 202, json, cursor, 'application/json')
 }
 
 /** Events of a batch stand together in the log, so its two ends tell where all of them are. */
-function receipt(events: readonly PublishedEvent[]): string {
-  const [first, last] = [events[0]!, events.at(-1)!]
-  const timestamp = last.publishedAtMs / 1_000
-  const told = { cursor: last.cursor, first_cursor: first.cursor, count: events.length, timestamp }
+function toJson({ first, last, count, publishedAtMs }: Receipt): string {
+  const told = { cursor: last, first_cursor: first, count, timestamp: publishedAtMs / 1_000 }
   return `${JSON.stringify(told)}\n`
 }
 
@@ -89,7 +89,7 @@ async function acceptedPublications(
   door: HttpDoor,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<readonly Publication[] | null> {
+): Promise<Accepted | null> {
   const { limits, rejectBadCredentials } = door.options
   const { raw } = request
   const path = decodePath(request.originalUrl)
@@ -99,7 +99,9 @@ async function acceptedPublications(
     )
   const { topics, segments, isPrivate } = publishedTopics(path, limits.topicsMax)
   // A directory may have to be asked, so nobody is, unless the answer can change the outcome.
-  const asksWho = rejectBadCredentials || door.policy.dependsOnIdentity(segments)
+  const key = raw.headers['idempotency-key']
+  const asksWho =
+    rejectBadCredentials || key !== undefined || door.policy.dependsOnIdentity(segments)
   const login =
     asksWho && raw.headers.authorization !== undefined ? await identify(door, request, reply) : null
   const peer = {
@@ -124,8 +126,15 @@ async function acceptedPublications(
   const form = payloadFormOf(raw)
   const body = await readBody(raw, form.limit(limits), () => sendContinue(reply.raw))
   if (body === null) return null
-  return form.read(body, limits).map((text) => {
+  const publications = form.read(body, limits).map((text) => {
     const payload = { type: 'json-object', text } as const
     return { topics, isPrivate, path, payload }
   })
+  if (key === undefined) return { publications, once: undefined }
+  return { publications, once: onceOf(String(key), peer, publications) }
+}
+
+interface Accepted {
+  readonly publications: readonly Publication[]
+  readonly once: Once | undefined
 }

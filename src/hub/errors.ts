@@ -3,6 +3,8 @@ export type ErrorCode =
   | 'BAD_REQUEST'
   | 'NOT_AN_OBJECT'
   | 'BAD_BATCH'
+  | 'BAD_IDEMPOTENCY_KEY'
+  | 'IDEMPOTENCY_KEY_REUSED'
   | 'BAD_CLOUD_EVENT'
   | 'PAYLOAD_TOO_LARGE'
   | 'FORBIDDEN'
@@ -44,4 +46,12 @@ export class LimitExceededError extends PubSubError {
 /** All requests together have reached a maximum; it may pass. */
 export class OverloadedError extends PubSubError {
   readonly code = 'OVERLOADED'
+}
+
+/** A key that stands for one publication was sent with another. */
+export class IdempotencyKeyReusedError extends PubSubError {
+  readonly code = 'IDEMPOTENCY_KEY_REUSED'
+  constructor() {
+    super('this Idempotency-Key was used for another path or body')
+  }
 }

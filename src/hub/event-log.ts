@@ -31,6 +31,21 @@ export interface ReadOptions {
 /** What an event costs beside its text, to encode and to keep: small events weigh more than that. */
 export const EVENT_OVERHEAD_BYTES = 256
 
+/** What makes a batch the same as one before. */
+export interface Once {
+  readonly key: string
+  /** Of all that is published: the same key with another one is refused. */
+  readonly fingerprint: string
+}
+
+/** Where a batch lies in the log; nothing stands between its events. */
+export interface Receipt {
+  readonly first: Cursor
+  readonly last: Cursor
+  readonly count: number
+  readonly publishedAtMs: number
+}
+
 /** The hub's port to storage: an append-only sequence of events. Engines share `test/contracts/event-log.ts`. */
 export interface EventLog extends AsyncDisposable {
   /** The newest position. Changes only inside `onCommit`. */
@@ -41,6 +56,12 @@ export interface EventLog extends AsyncDisposable {
    * @throws {LogUnavailableError} nothing was stored; try again later.
    */
   append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]>
+  /**
+   * As `append`, but a key seen before, within its window and among the newest, stores nothing and resolves as it did then;
+   * durable as the events are. One whose batch was refused is free again.
+   * @throws {IdempotencyKeyReusedError} nothing was stored.
+   */
+  appendOnce(batch: readonly Publication[], once: Once): Promise<Receipt>
   /** Every commit, ours or another process's, once, in order, synchronously, already as durable as promised. */
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable
   /**

@@ -3,7 +3,7 @@ import { CatchUp } from './catch-up.ts'
 import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
-import type { EventLog, Resolution } from './event-log.ts'
+import type { EventLog, Once, Receipt, Resolution } from './event-log.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
@@ -80,14 +80,16 @@ export class Hub implements Disposable {
   }
 
   /**
-   * All or none. Resolves once the log holds them, after they were handed to every live subscriber.
-   * @throws {LogUnavailableError} nothing was published.
+   * All or none, at least one. Resolves once the log holds them, after they were handed to every live subscriber.
+   * @throws {LogUnavailableError | IdempotencyKeyReusedError} nothing was published.
    */
-  async publish(
-    publications: readonly Publication[],
-  ): Promise<{ readonly events: readonly PublishedEvent[] }> {
+  async publish(publications: readonly Publication[], once?: Once): Promise<Receipt> {
     using _priority = this.#surroundings.catchUp.yieldToPublication()
-    return { events: await this.#log.append(publications) }
+    if (once !== undefined) return await this.#log.appendOnce(publications, once)
+    const events = await this.#log.append(publications)
+    const [first, last] = [events[0]!, events.at(-1)!]
+    const { publishedAtMs } = last
+    return { first: first.cursor, last: last.cursor, count: events.length, publishedAtMs }
   }
 
   /** @throws {OverloadedError} too many topic filters are open. */

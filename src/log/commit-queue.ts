@@ -1,5 +1,5 @@
 import { LogUnavailableError } from '../hub/errors.ts'
-import type { Publication, PublishedEvent } from '../hub/event.ts'
+import type { Position, Publication, PublishedEvent } from '../hub/event.ts'
 import type { StateChange } from '../hub/state-store.ts'
 
 /** What is to be stored, all or none of it. */
@@ -8,6 +8,13 @@ export interface Work {
   /** Of events from elsewhere: when they were published, in ms since the Unix epoch. */
   readonly timesMs?: readonly number[]
   readonly changes: readonly StateChange[]
+  /** A further change, made of the places that the events get. */
+  readonly record?: (first: Place, last: Place) => StateChange
+}
+
+export interface Place {
+  readonly position: Position
+  readonly publishedAtMs: number
 }
 
 /** Work, and who waits for it. */

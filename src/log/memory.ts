@@ -1,11 +1,12 @@
 import { LogUnavailableError } from '../hub/errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from '../hub/event.ts'
-import type { EventLog, Page, ReadOptions, Resolution } from '../hub/event-log.ts'
+import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../hub/event-log.ts'
 import { filterMatches } from '../hub/topics.ts'
 import { PageFill } from './page-fill.ts'
+import { Receipts, type ReceiptLimits } from './receipts.ts'
 import { CursorCodec, newCursorKeys } from './cursor.ts'
 
-export interface MemoryEventLogOptions {
+export interface MemoryEventLogOptions extends ReceiptLimits {
   /** Events kept for replay; 0: none. */
   readonly eventsMax: number
   /** 0: no limit. */
@@ -19,6 +20,7 @@ export class MemoryEventLog implements EventLog {
   readonly #options: MemoryEventLogOptions
   readonly #now: () => number
   readonly #cursors = new CursorCodec(newCursorKeys())
+  readonly #receipts: Receipts
   readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
   /** The kept events without a hole: the one at index i has the position `#firstKept + i - #start`. */
   #events: PublishedEvent[] = []
@@ -33,6 +35,7 @@ export class MemoryEventLog implements EventLog {
   constructor(options: MemoryEventLogOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
+    this.#receipts = new Receipts(options, this.#now)
   }
 
   get head(): Position {
@@ -43,6 +46,10 @@ export class MemoryEventLog implements EventLog {
     if (this.#disposed) return Promise.reject(new LogUnavailableError('the event log is closed'))
     if (this.#pending.length === 0) setImmediate(() => this.#commit())
     return new Promise((resolve, reject) => this.#pending.push({ batch, resolve, reject }))
+  }
+
+  appendOnce(batch: readonly Publication[], once: Once): Promise<Receipt> {
+    return this.#receipts.once(once, () => this.append(batch))
   }
 
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {

@@ -2,9 +2,11 @@ import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { LogUnavailableError } from '../hub/errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from '../hub/event.ts'
-import type { EventLog, Page, ReadOptions, Resolution } from '../hub/event-log.ts'
+import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../hub/event-log.ts'
+import type { StateChange, StateEntry } from '../hub/state-store.ts'
 import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
 import { CursorCodec } from './cursor.ts'
+import { Receipts, type ReceiptLimits } from './receipts.ts'
 import { sizeOf, type EventRecord } from './record.ts'
 import { Retention, type End, type RetentionLimits } from './retention.ts'
 import { RowReader } from './row-reader.ts'
@@ -17,7 +19,7 @@ import { StoreLock } from './store-lock.ts'
 import { putAside, startThreads, type StoreThreads, type ThreadOptions } from './store-threads.ts'
 import type { WorkerPeer } from './worker-peer.ts'
 
-export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits {
+export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits, ReceiptLimits {
   readonly now?: () => number
 }
 
@@ -32,6 +34,7 @@ export class SqliteEventLog implements EventLog {
   readonly #damage: SeldomReport
   readonly #failedReads: SeldomReport
   readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
+  readonly #receipts: Receipts
   readonly #queue = new CommitQueue()
   #upkeep: NodeJS.Timeout | undefined
   #store!: OpenStore
@@ -39,6 +42,8 @@ export class SqliteEventLog implements EventLog {
   #end!: End
   /** As far as the disk has it. */
   #written!: End & { readonly lastMs: number }
+  /** Receipts of commits that failed, but may have got through to the disk: they go with the next one. */
+  #leftovers: StateChange[] = []
   #inFlight: Commit | undefined
   #isScheduled = false
   /** Resolves when the commit under way is answered. */
@@ -60,6 +65,7 @@ export class SqliteEventLog implements EventLog {
     const log = new SqliteEventLog(options, lock)
     try {
       await log.#open({ wasClosed: lock.wasClosed })
+      await log.#loadReceipts()
     } catch (error) {
       lock.release({ isClosed: lock.wasClosed })
       const { message } = error as Error
@@ -75,6 +81,7 @@ export class SqliteEventLog implements EventLog {
     this.#options = options
     this.#lock = lock
     this.#now = options.now ?? Date.now
+    this.#receipts = new Receipts(options, this.#now)
     this.#damage = new SeldomReport((found) =>
       options.log('error', `damage in the store: ${found}`),
     )
@@ -89,6 +96,27 @@ export class SqliteEventLog implements EventLog {
 
   append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]> {
     return this.commit({ publications: batch, changes: [] })
+  }
+
+  appendOnce(batch: readonly Publication[], { key, fingerprint }: Once): Promise<Receipt> {
+    return this.#receipts.once({ key, fingerprint }, (expiresAtMs) =>
+      this.commit({
+        publications: batch,
+        changes: [],
+        record: (first, last) => {
+          const kept: KeptReceipt = {
+            fingerprint,
+            first: first.position,
+            last: last.position,
+            count: batch.length,
+            publishedAtMs: last.publishedAtMs,
+            expiresAtMs,
+          }
+          const value = Buffer.from(JSON.stringify(kept))
+          return { space: RECEIPTS, key, value, expiresAtMs }
+        },
+      }),
+    )
   }
 
   /** Shares a commit with what else is waiting. */
@@ -204,12 +232,35 @@ export class SqliteEventLog implements EventLog {
     this.#written = { headSeq, bytes, lastMs }
   }
 
+  /** In the order in which they are forgotten. */
+  async #loadReceipts(): Promise<void> {
+    const kept: (KeptReceipt & { readonly key: string })[] = []
+    for (let afterKey: string | null = null; ;) {
+      const wanted = { space: RECEIPTS, afterKey, nowMs: this.#now() }
+      const entries: readonly StateEntry[] = await this.query((reader) =>
+        reader.call('entries', wanted),
+      )
+      if (entries.length === 0) break
+      for (const { key, value } of entries)
+        kept.push({ key, ...(JSON.parse(Buffer.from(value).toString()) as KeptReceipt) })
+      afterKey = entries.at(-1)!.key
+    }
+    const { codec } = this.#store
+    kept.sort((a, b) => a.expiresAtMs - b.expiresAtMs)
+    for (const { key, fingerprint, first, last, count, publishedAtMs, expiresAtMs } of kept) {
+      const [firstCursor, lastCursor] = codec.ofEvents([first, last])
+      const receipt = { first: firstCursor!, last: lastCursor!, count, publishedAtMs }
+      this.#receipts.add({ key, fingerprint }, receipt, expiresAtMs)
+    }
+  }
+
   #commitNext(): Commit | undefined {
     if (this.#inFlight !== undefined || this.#queue.isEmpty || this.#failure !== undefined)
       return undefined
     const commit = new Commit(this.#queue.take(), this.#written, this.#now(), this.#store)
     this.#inFlight = commit
-    const { events, changes } = commit
+    const { events } = commit
+    const changes = [...this.#leftovers, ...commit.changes]
     this.#idle = this.#store.threads.writer
       .call('commit', { events, changes, keepFrom: this.#oldest })
       .then(
@@ -221,6 +272,7 @@ export class SqliteEventLog implements EventLog {
 
   #committed(commit: Commit, { firstSeq, walPages, upkeepFailure }: Committed): void {
     this.#inFlight = undefined
+    this.#leftovers = []
     this.#written = commit.end
     this.#store.sweptTo = firstSeq
     // The thread is given its next work first: it writes that while this is handed out.
@@ -244,6 +296,8 @@ export class SqliteEventLog implements EventLog {
 
   #refused(commit: Commit, error: Error): void {
     this.#inFlight = undefined
+    for (const change of commit.changes)
+      if (change.space === RECEIPTS) this.#leftovers.push({ ...change, value: null })
     for (const { reject } of commit.waiting) reject(unavailable(error))
     this.#fail(error, isDamage(error) ? 'replace' : 'probe')
   }
@@ -365,6 +419,18 @@ export class SqliteEventLog implements EventLog {
   }
 }
 
+/** The space of the receipts in the state. */
+const RECEIPTS = 'idempotency'
+
+interface KeptReceipt {
+  readonly fingerprint: string
+  readonly first: Position
+  readonly last: Position
+  readonly count: number
+  readonly publishedAtMs: number
+  readonly expiresAtMs: number
+}
+
 /** Trying until it works, new threads, or a new store. */
 type Remedy = 'probe' | 'reopen' | 'replace'
 
@@ -418,7 +484,17 @@ class Commit {
   }
 
   get changes() {
-    return this.waiting.flatMap(({ changes }) => changes)
+    let at = 0
+    return this.waiting.flatMap(({ publications, changes, record }) => {
+      const [first, last] = [at, at + publications.length - 1]
+      at += publications.length
+      return record ? [...changes, record(this.#placeAt(first), this.#placeAt(last))] : changes
+    })
+  }
+
+  #placeAt(index: number) {
+    const { seq, publishedAtMs } = this.events[index]!
+    return { position: this.#store.runs.positionOf(seq), publishedAtMs }
   }
 
   /** The events as everybody sees them, for each who waits; made while the thread writes. */

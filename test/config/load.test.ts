@@ -78,6 +78,8 @@ test('empty sections give every default', () => {
       headBytesMax: 65_536,
       batchBytesMax: 8_388_608,
       batchEventsMax: 10_000,
+      keyWindowMs: 86_400_000,
+      keysMax: 100_000,
       topicsMax: 4_096,
       topicFiltersMax: 4_096,
       topicFiltersTotalMax: 1_000_000,

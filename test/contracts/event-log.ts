@@ -288,6 +288,46 @@ export function eventLogContract(
     assert.ok(second!.publishedAtMs >= first!.publishedAtMs)
   })
 
+  test(`${name}: a batch of a known key is stored once, whether the first is stored yet or not`, async () => {
+    await using opened = await open(plenty)
+    const batch = [publication('/a'), publication('/b')]
+    const once = { key: 'k', fingerprint: 'f' }
+    const [one, two] = await Promise.all([
+      opened.log.appendOnce(batch, once),
+      opened.log.appendOnce(batch, once),
+    ])
+    const events = await readAll(opened.log)
+    assert.deepEqual(events.map(pathOf), ['/a', '/b'])
+    const [first, last] = [events[0]!, events[1]!]
+    const { publishedAtMs } = last
+    assert.deepEqual(one, { first: first.cursor, last: last.cursor, count: 2, publishedAtMs })
+    assert.deepEqual(two, one)
+    assert.deepEqual(await opened.log.appendOnce(batch, once), one)
+    await opened.log.appendOnce([publication('/c')], { key: 'other', fingerprint: 'f' })
+    assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/b', '/c'])
+  })
+
+  test(`${name}: a known key with something else is refused, and nothing stored`, async () => {
+    await using opened = await open(plenty)
+    await opened.log.appendOnce([publication('/a')], { key: 'k', fingerprint: 'f' })
+    await assert.rejects(
+      opened.log.appendOnce([publication('/b')], { key: 'k', fingerprint: 'g' }),
+      {
+        code: 'IDEMPOTENCY_KEY_REUSED',
+      },
+    )
+    assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a'])
+  })
+
+  test(`${name}: a key is new again after its window`, async () => {
+    await using opened = await open(plenty)
+    const once = { key: 'k', fingerprint: 'f' }
+    await opened.log.appendOnce([publication('/a')], once)
+    opened.passTime(86_400_000)
+    await opened.log.appendOnce([publication('/a')], once)
+    assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/a'])
+  })
+
   test(`${name}: a log that is closed refuses what comes, also what has been waiting`, async () => {
     const opened = await open(plenty)
     const waiting = opened.log.append([publication('/a')])

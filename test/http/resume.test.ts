@@ -11,7 +11,7 @@ const UNKNOWN = 'f02b4908-755f-4455-a215-d1627f190110'
 async function openHub() {
   const log = new MemoryEventLog({ eventsMax: 2, maxAgeMs: 0, bytesMax: 1e9 })
   const hub = new Hub(log, { queueBytesMax: 1e6, stallTimeoutMs: 1e6, topicFiltersMax: 10 })
-  const { events } = await hub.publish([1, 2, 3, 4, 5].map((n) => publication('/a', { n })))
+  const events = await log.append([1, 2, 3, 4, 5].map((n) => publication('/a', { n })))
   const [first, , third, fourth, fifth] = events.map(({ cursor, position }) => ({
     cursor,
     position,

@@ -291,3 +291,23 @@ function edit(folder: StoreFolder, sql: string): void {
 async function paths(log: Parameters<typeof readAll>[0], after?: Position): Promise<string[]> {
   return (await readAll(log, after)).map(({ path }) => path)
 }
+
+test('sqlite: a key is known after a restart, with the cursors of the first time', async () => {
+  using folder = new StoreFolder()
+  const keyed = { key: 'k', fingerprint: 'f' }
+  let before
+  {
+    await using store = await folder.open()
+    await store.log.append([publication('/before')])
+    before = await store.log.appendOnce([publication('/a'), publication('/b')], keyed)
+  }
+  await using store = await folder.open()
+  assert.deepEqual(
+    await store.log.appendOnce([publication('/a'), publication('/b')], keyed),
+    before,
+  )
+  await assert.rejects(store.log.appendOnce([publication('/a')], { ...keyed, fingerprint: 'g' }), {
+    code: 'IDEMPOTENCY_KEY_REUSED',
+  })
+  assert.equal((await readAll(store.log)).length, 3)
+})

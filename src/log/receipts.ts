@@ -1,0 +1,73 @@
+import { IdempotencyKeyReusedError } from '../hub/errors.ts'
+import type { PublishedEvent } from '../hub/event.ts'
+import type { Once, Receipt } from '../hub/event-log.ts'
+
+export interface ReceiptLimits {
+  /** How long a key is remembered; 24 hours unless said otherwise. */
+  readonly keyWindowMs?: number
+  /** Keys that are remembered: beyond them the oldest is forgotten; 100,000 unless said otherwise. */
+  readonly keysMax?: number
+}
+
+/** What was stored under which key, in the order in which it is forgotten. */
+export class Receipts {
+  readonly windowMs: number
+  readonly #keysMax: number
+  readonly #now: () => number
+  readonly #known = new Map<string, Known>()
+
+  constructor({ keyWindowMs = WINDOW_MS, keysMax = KEYS_MAX }: ReceiptLimits, now: () => number) {
+    this.windowMs = keyWindowMs
+    this.#keysMax = keysMax
+    this.#now = now
+  }
+
+  /** Stores by `append` what has not been stored under this key, or is not being. */
+  once(
+    { key, fingerprint }: Once,
+    append: (expiresAtMs: number) => Promise<readonly PublishedEvent[]>,
+  ): Promise<Receipt> {
+    this.#forget()
+    const known = this.#known.get(key)
+    if (known !== undefined)
+      return known.fingerprint === fingerprint
+        ? known.receipt
+        : Promise.reject(new IdempotencyKeyReusedError())
+    const expiresAtMs = this.#now() + this.windowMs
+    const receipt = append(expiresAtMs).then(receiptOf)
+    const own = { fingerprint, receipt, expiresAtMs }
+    this.#known.set(key, own)
+    receipt.catch(() => {
+      if (this.#known.get(key) === own) this.#known.delete(key)
+    })
+    return receipt
+  }
+
+  /** One of an earlier run of the server. */
+  add({ key, fingerprint }: Once, receipt: Receipt, expiresAtMs: number): void {
+    this.#known.set(key, { fingerprint, receipt: Promise.resolve(receipt), expiresAtMs })
+  }
+
+  #forget(): void {
+    const nowMs = this.#now()
+    for (const [key, { expiresAtMs }] of this.#known) {
+      if (expiresAtMs > nowMs && this.#known.size < this.#keysMax) return
+      this.#known.delete(key)
+    }
+  }
+}
+
+interface Known {
+  readonly fingerprint: string
+  readonly receipt: Promise<Receipt>
+  readonly expiresAtMs: number
+}
+
+function receiptOf(events: readonly PublishedEvent[]): Receipt {
+  const [first, last] = [events[0]!, events.at(-1)!]
+  const { publishedAtMs } = last
+  return { first: first.cursor, last: last.cursor, count: events.length, publishedAtMs }
+}
+
+const WINDOW_MS = 86_400_000
+const KEYS_MAX = 100_000
