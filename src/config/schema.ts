@@ -89,6 +89,15 @@ const limitsSection = section('limits', {
   topicFiltersMax: setting('topic_filters', 4_096, integer(1, 65_536)),
   /** Topic filters of all open streams together: some hundred MiB of index at worst. */
   topicFiltersTotalMax: setting('topic_filters_total', 1_000_000, integer(1, 100_000_000)),
+  /** Characters of a `?where=` expression: a screenful. It is read again and again, by people too. */
+  whereLengthMax: setting('where_length', 1_024, integer(1, 4_096)),
+  /**
+   * Steps that one evaluation of a `?where=` expression may take, of about 50 ns: a loop over 2,000 members, or at the
+   * very worst 2 ms in which nothing else happens.
+   */
+  whereStepsMax: setting('where_cost', 10_000, integer(100, 10_000_000)),
+  /** Different `?where=` expressions of all open streams: a thousand take a third of a core at 1,000 events/s. */
+  whereExpressionsMax: setting('where_expressions', 1_000, integer(1, 1_000_000)),
   /** Open streams of one address. 0: no limit, as many clients may share a proxy's. */
   streamsPerAddressMax: setting('streams_per_address', 0, integer(0, 10_000_000)),
   /** Unsent bytes of one subscriber: a second of a busy stream. One event larger than that still passes alone. */
