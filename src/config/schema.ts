@@ -98,6 +98,10 @@ const limitsSection = section('limits', {
   whereStepsMax: setting('where_cost', 10_000, integer(100, 10_000_000)),
   /** Different `?where=` expressions of all open streams: a thousand take a third of a core at 1,000 events/s. */
   whereExpressionsMax: setting('where_expressions', 1_000, integer(1, 1_000_000)),
+  /** Events that a stream may be told to end after (`?count=`): whoever wants more needs no end. */
+  countMax: setting('count', 1_000_000, integer(1, 1_000_000_000)),
+  /** Time that a stream may be told to end after (`?timeout=`): nothing is sent while it waits, and proxies give up sooner. */
+  timeoutMsMax: setting('timeout', 3_600_000, duration(100, TIMER_MS_MAX)),
   /** Open streams of one address. 0: no limit, as many clients may share a proxy's. */
   streamsPerAddressMax: setting('streams_per_address', 0, integer(0, 10_000_000)),
   /** Unsent bytes of one subscriber: a second of a busy stream. One event larger than that still passes alone. */

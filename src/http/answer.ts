@@ -21,9 +21,10 @@ export function answer(
   response.end(text)
 }
 
-/** What the counts are, and nothing else. */
+/** What the counts are, and where the log ends: whoever comes back with that cursor misses nothing from now on. */
 export function head(response: ServerResponse, traffic: Traffic): void {
-  response.writeHead(204, ['Content-Type', TEXT, ...traffic.headers()])
+  const cursor = ['X-Pubsub-Cursor', traffic.cursorOfHead()]
+  response.writeHead(204, ['Content-Type', TEXT, ...traffic.headers(), ...cursor])
   response.end()
 }
 

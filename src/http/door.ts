@@ -17,6 +17,10 @@ export interface HttpLimits {
   readonly topicsMax: number
   /** Comma groups in one subscription. */
   readonly topicFiltersMax: number
+  /** Events that a stream may be told to end after. */
+  readonly countMax: number
+  /** Time that a stream may be told to end after. */
+  readonly timeoutMsMax: number
   /** Request line and headers together. */
   readonly headBytesMax: number
   readonly headTimeoutMs: number
@@ -74,6 +78,10 @@ export class Traffic {
       'X-Requests',
       String(this.requests),
     ]
+  }
+
+  cursorOfHead(): string {
+    return this.#hub.cursorOf(this.#hub.head)
   }
 
   streamsOf(address: string): number {

@@ -1,20 +1,27 @@
 import type { Closing, Gap } from '../hub/encoding.ts'
-import type { PublishedEvent } from '../hub/event.ts'
+import type { Cursor, PublishedEvent } from '../hub/event.ts'
 
 /**
- * An event as old clients read it: the payload's own text, then the server's members, spaced as Python's `json.dumps`
- * does. Every line of this file is pure ASCII, since those clients decode each network read by itself and would lose a
- * character that is split (pypubsub.md §4).
+ * An event as a JSON object: the payload's own text, then the server's members, spaced as Python's `json.dumps` does.
+ * One line, since neither has line breaks in it.
  */
-export function eventLine(event: PublishedEvent): string {
+export function eventText(event: PublishedEvent): string {
   const { payload, topics, path, cursor, publishedAtMs } = event
   const members = payload.text.slice(0, -1) // the closing brace comes behind ours
   const comma = EMPTY_OBJECT.test(payload.text) ? '' : ', '
-  return asciiOnly(
+  return (
     `${members}${comma}"pubsub_timestamp": ${epochSeconds(publishedAtMs)}, ` +
-      `"pubsub_topics": [${topics.map((topic) => JSON.stringify(topic)).join(', ')}], ` +
-      `"pubsub_path": ${JSON.stringify(path)}, "pubsub_cursor": "${cursor}"}\n`,
+    `"pubsub_topics": [${topics.map((topic) => JSON.stringify(topic)).join(', ')}], ` +
+    `"pubsub_path": ${JSON.stringify(path)}, "pubsub_cursor": "${cursor}"}`
   )
+}
+
+/**
+ * An event as old clients read it: pure ASCII, as every further line of this file, since those clients decode each network
+ * read by itself and would lose a character that is split (pypubsub.md §4).
+ */
+export function eventLine(event: PublishedEvent): string {
+  return asciiOnly(`${eventText(event)}\n`)
 }
 
 export function keepAliveLine(nowMs: number): string {
@@ -22,28 +29,40 @@ export function keepAliveLine(nowMs: number): string {
 }
 
 /*
- * Control lines are keep-alives with something to say: old clients skip them, because they look for `stillalive`. They
+ * Further control lines are keep-alives with something to say: old clients skip them, because they look for `stillalive`. They
  * never carry a `pubsub_` member, by which a client tells events.
  */
 
-/** Tells that continuity broke, never how many events are missing: some may have been private. */
-export function gapLine({ reason, cursor }: Gap, nowMs: number): string {
-  return `{"stillalive": ${epochSeconds(nowMs)}, "gap": {"reason": "${reason}", "resumes_at": "${cursor}"}}\n`
+/** Only on forms that old clients do not know. `cursor`: everything due up to there was sent. */
+export function cursorLine(cursor: Cursor, nowMs: number): string {
+  return `{"stillalive": ${epochSeconds(nowMs)}, "cursor": "${cursor}"}\n`
 }
 
-export function closingLine({ reason, cursor, retryAfterMs }: Closing, nowMs: number): string {
-  const says = `{"reason": "${reason}", "cursor": "${cursor}", "retry_after_ms": ${retryAfterMs}}`
-  return `{"stillalive": ${epochSeconds(nowMs)}, "closing": ${says}}\n`
+/** Likewise; the stream begins behind the cursor. */
+export function openedLine(cursor: Cursor, nowMs: number): string {
+  return `{"stillalive": ${epochSeconds(nowMs)}, "opened": {"cursor": "${cursor}"}}\n`
+}
+
+/** Tells that continuity broke, never how many events are missing: some may have been private. */
+export function gapLine(gap: Gap, nowMs: number): string {
+  return `{"stillalive": ${epochSeconds(nowMs)}, "gap": ${gapText(gap)}}\n`
+}
+
+export function gapText({ reason, cursor }: Gap): string {
+  return `{"reason": "${reason}", "resumes_at": "${cursor}"}`
+}
+
+export function closingLine(closing: Closing, nowMs: number): string {
+  return `{"stillalive": ${epochSeconds(nowMs)}, "closing": ${closingText(closing)}}\n`
+}
+
+export function closingText({ reason, cursor, retryAfterMs }: Closing): string {
+  return `{"reason": "${reason}", "cursor": "${cursor}", "retry_after_ms": ${retryAfterMs}}`
 }
 
 /** What `clients.oldschoolers` get: a NUL behind every newline. */
 export function oldSchool(line: string): string {
   return `${line}\0`
-}
-
-/** A line as one HTTP chunk (RFC 9112 §7.1). It is ASCII, so its characters are its bytes. */
-export function chunked(line: string): string {
-  return `${line.length.toString(16)}\r\n${line}\r\n`
 }
 
 const EMPTY_OBJECT = /^\{\s*\}$/

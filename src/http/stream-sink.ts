@@ -4,9 +4,12 @@ import type { CloseReason, Sink } from '../hub/encoding.ts'
 /** A stream's bytes go straight to its socket: what Node's HTTP layer would do for each chunk has been done for all. */
 export class StreamSink implements Sink {
   readonly #socket: Socket
+  readonly #endUnopened: (reason: CloseReason) => void
 
-  constructor(socket: Socket) {
+  /** `endUnopened` answers a request whose stream ends before anything of it was sent. */
+  constructor(socket: Socket, endUnopened: (reason: CloseReason) => void) {
     this.#socket = socket
+    this.#endUnopened = endUnopened
   }
 
   write(batch: Uint8Array): boolean {
@@ -29,11 +32,11 @@ export class StreamSink implements Sink {
   }
 
   /**
-   * Without the last chunk of HTTP: at a clean end asfpy's `listen()` fails for good, after a cut it reconnects.
    * What is queued still goes out, to a peer that reads it soon.
    */
-  end(reason: CloseReason, farewell: Uint8Array): void {
+  end(reason: CloseReason, farewell: Uint8Array | null): void {
     const socket = this.#socket
+    if (farewell === null) return this.#endUnopened(reason)
     socket.end(farewell)
     if (reason === 'stalled') socket.destroy()
     else setTimeout(() => socket.destroy(), LINGER_MS).unref()

@@ -1,22 +1,22 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Login } from '../auth/identity.ts'
-import { PUBLIC_ONLY } from '../hub/rights.ts'
+import type { CloseReason } from '../hub/encoding.ts'
 import type { Subscription } from '../hub/subscription.ts'
 import type { TopicFilter } from '../hub/topics.ts'
+import { refuseSocket } from './answer.ts'
 import { detach } from './detach.ts'
 import type { HttpDoor, Traffic } from './door.ts'
-import { NotFoundError, TooManyStreamsError } from './errors.ts'
-import { identify } from './identify.ts'
-import { peerAddress } from './peer.ts'
-import { PypubsubEncoding } from './pypubsub-encoding.ts'
-import { startOf } from './resume.ts'
+import { encodingFor } from './negotiation.ts'
+import type { StreamEncoding } from './stream-encoding.ts'
 import { StreamSink } from './stream-sink.ts'
-import { decodePath, isReserved, topicFilters } from './topic-path.ts'
+import { timeLimits } from './time-limits.ts'
+import { wishesOf, type Wishes } from './wishes.ts'
 
 /**
- * GET: an endless answer. Once its head is sent the socket carries nothing but the stream.
+ * GET: an answer that goes on until what was asked for is there, mostly for ever. Once its head is sent the socket carries
+ * nothing but the stream.
  * @throws {PubSubError} why there is none.
  */
 export async function stream(
@@ -25,39 +25,56 @@ export async function stream(
   reply: FastifyReply,
 ): Promise<void> {
   const { hub, traffic } = door
-  const { limits, trustedProxies } = door.options
   const { raw: incoming } = request
   const { socket } = incoming
-  const path = decodePath(request.originalUrl)
-  if (isReserved(path)) throw new NotFoundError('there is no such page here')
-  const wants = topicFilters(path, limits)
-  const login = await identify(door, request, reply)
-  const { from, gap } = await startOf(incoming.headers, request.originalUrl, hub)
-  // A request that came behind another one gets its socket when that one is answered.
-  if (reply.raw.socket === null) await new Promise((resolve) => reply.raw.once('socket', resolve))
+  const encoding = encodingFor(incoming, door.options.oldschoolers)
+  const wishes = await wishesOf(door, request, reply, encoding.isOurs)
   if (socket.destroyed) return
-  const address = peerAddress(incoming, trustedProxies) ?? 'unknown'
-  if (traffic.streamsOf(address) >= (limits.streamsPerAddressMax || Infinity))
-    throw new TooManyStreamsError(limits.streamsPerAddressMax)
-
-  const isChunked = incoming.httpVersionMinor > 0
-  const encoding = encodingFor({ isOldSchool: isOldSchool(incoming, door), isChunked })
-  const opening: Uint8Array[] = [headOf(reply.raw, traffic, isChunked)]
-  if (gap !== null) opening.push(encoding.gap(gap, Date.now()))
+  const { query, login, address } = wishes
+  const opening = openingOf(door, reply.raw, encoding, wishes)
   socket.cork() // head and first lines in one packet
   process.nextTick(() => socket.uncork())
   const subscription = hub.subscribe({
-    wants,
-    rights: login?.identity.rights ?? PUBLIC_ONLY,
-    from,
+    ...wishes.subscribe,
     encoding,
-    sink: new StreamSink(socket),
-    opening: Buffer.concat(opening),
+    opening,
+    // So that a wait in vain is no success: nobody knows yet what the status will be.
+    holdsOpening: query.timeoutMs !== null,
+    sink: new StreamSink(socket, (reason) => {
+      if (reason === 'finished') socket.end(opening)
+      else refuseWait(socket, traffic, reason)
+    }),
   })
   traffic.streamOpened(address)
-  const watch = login === null ? null : keepRights(login, wants, subscription)
-  follow(socket, { subscription, traffic, address, watch })
+  const { wants } = wishes.subscribe
+  const rightsWatch = login === null ? null : keepRights(login, wants, subscription)
+  const timers = timeLimits(query, subscription, hub)
+  follow(socket, { subscription, traffic, address, rightsWatch, timers })
   detach(incoming, reply.raw)
+}
+
+function openingOf(
+  { hub, traffic }: HttpDoor,
+  response: ServerResponse,
+  encoding: StreamEncoding,
+  { subscribe, gap }: Wishes,
+): Uint8Array {
+  const nowMs = Date.now()
+  const opening = [headOf(response, traffic, encoding)]
+  if (encoding.isOurs) {
+    const from = subscribe.from === 'head' ? hub.head : subscribe.from
+    opening.push(encoding.opened(hub.cursorOf(from), nowMs))
+  }
+  if (gap !== null) opening.push(encoding.gap(gap, nowMs))
+  return Buffer.concat(opening)
+}
+
+/** There was no event, and now there will be none. */
+function refuseWait(socket: Socket, traffic: Traffic, reason: CloseReason): void {
+  if (reason === 'timeout')
+    refuseSocket(socket, traffic, 504, 'Gateway Timeout', 'no event came within the timeout\n')
+  else
+    refuseSocket(socket, traffic, 503, 'Service Unavailable', `the stream has ended: ${reason}\n`)
 }
 
 /** Ends the stream with the socket. All streams share the listeners, for the sake of idle memory. */
@@ -72,7 +89,8 @@ interface OpenStream {
   readonly subscription: Subscription
   readonly traffic: Traffic
   readonly address: string
-  readonly watch: Disposable | null
+  readonly rightsWatch: Disposable | null
+  readonly timers: Disposable | null
 }
 
 type StreamingSocket = Socket & { [OPEN_STREAM]?: OpenStream }
@@ -82,10 +100,11 @@ function onDrain(this: StreamingSocket): void {
 }
 
 function onClose(this: StreamingSocket): void {
-  const { subscription, traffic, address, watch } = this[OPEN_STREAM]!
+  const { subscription, traffic, address, rightsWatch, timers } = this[OPEN_STREAM]!
   subscription.close()
   traffic.streamClosed(address)
-  watch?.[Symbol.dispose]()
+  rightsWatch?.[Symbol.dispose]()
+  timers?.[Symbol.dispose]()
 }
 
 /** A peer that half-closes is taken to have gone, as PyPubSub takes it. */
@@ -109,32 +128,24 @@ function keepRights(
   })
 }
 
-function isOldSchool({ headers }: IncomingMessage, { options }: HttpDoor): boolean {
-  const userAgent = headers['user-agent'] ?? ''
-  return options.oldschoolers.some((part) => userAgent.includes(part))
-}
-
-const encodings = new Map<string, PypubsubEncoding>()
-
-/** One for each form, as only those who have the same one share their bytes. */
-function encodingFor(form: { isOldSchool: boolean; isChunked: boolean }): PypubsubEncoding {
-  const made = new PypubsubEncoding(form)
-  const known = encodings.get(made.key)
-  if (known === undefined) encodings.set(made.key, made)
-  return known ?? made
-}
-
 /** Written by ourselves, because Node's own would keep the response alive. */
-function headOf(response: ServerResponse, traffic: Traffic, isChunked: boolean): Uint8Array {
+function headOf(
+  response: ServerResponse,
+  traffic: Traffic,
+  { contentType, isOurs }: StreamEncoding,
+): Uint8Array {
+  const isChunked = response.req.httpVersionMinor > 0
   const lines = [
     `HTTP/1.${isChunked ? 1 : 0} 200 OK`,
-    'Content-Type: application/vnd.pypubsub-stream',
+    `Content-Type: ${contentType}`,
     `Date: ${new Date().toUTCString()}`,
   ]
   const own = traffic.headers()
   for (let i = 0; i < own.length; i += 2) lines.push(`${own[i]}: ${own[i + 1]}`)
   for (const name of response.getHeaderNames())
     lines.push(`${name}: ${response.getHeader(name) as string}`)
+  // Neither a cache nor nginx's buffer may keep events back.
+  if (isOurs) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
   lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close', '', '')
   return Buffer.from(lines.join('\r\n'), 'latin1')
 }

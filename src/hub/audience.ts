@@ -1,5 +1,6 @@
 import type { PublishedEvent, Position } from './event.ts'
 import type { SharedEncoding } from './encoding.ts'
+import type { EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import type { Subscription } from './subscription.ts'
 import type { Indexed, TopicFilter } from './topics.ts'
@@ -24,33 +25,49 @@ export class EventEncoder {
   }
 }
 
+/** What subscribers have in common who are due the same bytes. */
+export interface AudienceTraits {
+  readonly filters: readonly TopicFilter[]
+  /** All of these must match, too. */
+  readonly conditions: readonly EventPredicate[]
+  readonly rights: Rights
+  readonly encoder: EventEncoder
+}
+
+/** What an audience has gathered of one round. */
+export interface Batch {
+  /** Of all its events. */
+  readonly bytes: Uint8Array
+  /** The position before its first event. */
+  readonly before: Position
+  readonly events: readonly PublishedEvent[]
+  /** Each event's own bytes. */
+  readonly frames: readonly Uint8Array[]
+}
+
 /** Subscribers who are due the same bytes: the same wishes, the same rights, the same encoding. */
 export class Audience implements Indexed {
   readonly id: number
   readonly key: string
   readonly filters: readonly TopicFilter[]
+  readonly conditions: readonly EventPredicate[]
   readonly rights: Rights
   readonly encoder: EventEncoder
   foundIn = 0
   /** Its subscriptions, behind ones included. */
   members = 0
   readonly #live: Subscription[] = []
-  #gathered: Uint8Array[] = []
+  #events: PublishedEvent[] = []
+  #frames: Uint8Array[] = []
   #gatheredBytes = 0
-  #firstGathered: Position | null = null
 
-  constructor(
-    id: number,
-    key: string,
-    filters: readonly TopicFilter[],
-    rights: Rights,
-    encoder: EventEncoder,
-  ) {
+  constructor(id: number, key: string, traits: AudienceTraits) {
     this.id = id
     this.key = key
-    this.filters = filters
-    this.rights = rights
-    this.encoder = encoder
+    this.filters = traits.filters
+    this.conditions = traits.conditions
+    this.rights = traits.rights
+    this.encoder = traits.encoder
   }
 
   /** Only between rounds, at the head: then nothing is missed and nothing comes twice. */
@@ -66,35 +83,43 @@ export class Audience implements Indexed {
     last.seat = subscription.seat
   }
 
-  maySee(event: PublishedEvent): boolean {
-    return !event.isPrivate || this.rights.maySee(event)
+  /** Of an event that has the right topics: whether it is due here. */
+  admits(event: PublishedEvent): boolean {
+    if (event.isPrivate && !this.rights.maySee(event)) return false
+    return this.conditions.every((condition) => condition.matches(event))
   }
 
   wants(event: PublishedEvent): boolean {
-    return this.filters.some((filter) => filterMatches(filter, event)) && this.maySee(event)
+    return this.filters.some((filter) => filterMatches(filter, event)) && this.admits(event)
   }
 
   /** True when the event is the first of this round. The index has already seen that it is wanted. */
   gather(event: PublishedEvent): boolean {
-    if (this.#live.length === 0 || !this.maySee(event)) return false
+    if (this.#live.length === 0 || !this.admits(event)) return false
     const bytes = this.encoder.encode(event)
-    const isFirst = this.#firstGathered === null
+    const isFirst = this.#events.length === 0
     if (this.#gatheredBytes + bytes.length > ROUND_BYTES_MAX) this.flush()
-    this.#firstGathered ??= event.position
-    this.#gathered.push(bytes)
+    this.#events.push(event)
+    this.#frames.push(bytes)
     this.#gatheredBytes += bytes.length
     return isFirst
   }
 
   /** One buffer, one write per subscriber. From last to first, because one that falls behind gives up its seat. */
   flush(): void {
-    if (this.#firstGathered === null) return
-    const batch = this.#gathered.length === 1 ? this.#gathered[0]! : Buffer.concat(this.#gathered)
-    const before = (this.#firstGathered - 1) as Position
-    this.#gathered = []
+    const events = this.#events
+    const frames = this.#frames
+    if (events.length === 0) return
+    const batch: Batch = {
+      bytes: frames.length === 1 ? frames[0]! : Buffer.concat(frames),
+      before: (events[0]!.position - 1) as Position,
+      events,
+      frames,
+    }
+    this.#events = []
+    this.#frames = []
     this.#gatheredBytes = 0
-    this.#firstGathered = null
-    for (let i = this.#live.length - 1; i >= 0; i--) this.#live[i]!.deliver(batch, before)
+    for (let i = this.#live.length - 1; i >= 0; i--) this.#live[i]!.deliver(batch)
   }
 }
 

@@ -1,13 +1,22 @@
 import type { Audience } from './audience.ts'
-import type { Position } from './event.ts'
+import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog, Page } from './event-log.ts'
 import type { Subscription } from './subscription.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface EncodedPage {
+  /** Of all its events. Empty where the page was asked for in parts. */
   readonly bytes: Uint8Array
+  readonly parts: PageParts | null
   readonly reached: Position
   readonly hasGap: boolean
+}
+
+/** For a subscription that may end within the page. */
+interface PageParts {
+  readonly events: readonly PublishedEvent[]
+  /** Each event's own bytes. */
+  readonly frames: readonly Uint8Array[]
 }
 
 /** What a page of the log holds at most, in bytes as the log counts them: about 1 ms of encoding. */
@@ -43,13 +52,13 @@ export class CatchUp {
 
   /** What comes after a position. `null`: it is being read, and the subscription will be asked to advance again. */
   page(subscription: Subscription, after: Position): EncodedPage | null {
-    const { audience } = subscription
-    const key = `${audience.id} ${after}`
+    const { audience, isBounded } = subscription
+    const key = `${audience.id} ${after}${isBounded ? ' in parts' : ''}`
     const found = this.#pages.get(key)
     if (found !== undefined && found.staleAtMs > performance.now()) return found
     let reading = this.#readings.get(key)
     if (reading === undefined) {
-      reading = { key, audience, waiters: [], page: null }
+      reading = { key, audience, inParts: isBounded, waiters: [], page: null }
       this.#readings.set(key, reading)
       void this.#read(reading, after)
     }
@@ -124,20 +133,20 @@ export class CatchUp {
     return { events: [], reached: this.#log.head, hasGap: false }
   }
 
-  #finish({ key, audience, waiters, page }: Reading): void {
+  #finish({ key, audience, inParts, waiters, page }: Reading): void {
     this.#readings.delete(key)
     if (page === null) {
       for (const waiter of waiters) waiter.end('unavailable')
       return
     }
-    this.#store(key, encoded(audience, page))
+    this.#store(key, encoded(audience, page, inParts))
     this.#waiters = waiters
   }
 
   #store(key: string, page: EncodedPage): void {
     this.#forget(key)
     this.#pages.set(key, { ...page, staleAtMs: performance.now() + PAGE_FRESH_MS })
-    this.#pageBytes += page.bytes.length + PAGE_OVERHEAD_BYTES
+    this.#pageBytes += sizeOf(page)
     // The newest stays, however great: somebody waits for it.
     for (const oldest of this.#pages.keys()) {
       if (this.#pageBytes <= PAGES_BYTES_MAX || oldest === key) break
@@ -149,22 +158,32 @@ export class CatchUp {
     const page = this.#pages.get(key)
     if (page === undefined) return
     this.#pages.delete(key)
-    this.#pageBytes -= page.bytes.length + PAGE_OVERHEAD_BYTES
+    this.#pageBytes -= sizeOf(page)
   }
 }
 
-function encoded(audience: Audience, { events, reached, hasGap }: Page): EncodedPage {
-  const frames: Uint8Array[] = []
+function encoded(audience: Audience, page: Page, inParts: boolean): EncodedPage {
+  const { reached, hasGap } = page
+  const events = page.events.filter((event) => audience.admits(event))
   // Not the audience's own encoder: it remembers an event of the round, which this would push out.
-  for (const event of events)
-    if (audience.maySee(event)) frames.push(audience.encoder.encoding.event(event))
-  return { bytes: Buffer.concat(frames), reached, hasGap }
+  const frames = events.map((event) => audience.encoder.encoding.event(event))
+  return inParts
+    ? { bytes: EMPTY, parts: { events, frames }, reached, hasGap }
+    : { bytes: Buffer.concat(frames), parts: null, reached, hasGap }
+}
+
+const EMPTY = new Uint8Array()
+
+function sizeOf({ bytes, parts }: EncodedPage): number {
+  const inParts = parts?.frames.reduce((sum, frame) => sum + frame.length, 0) ?? 0
+  return bytes.length + inParts + PAGE_OVERHEAD_BYTES
 }
 
 /** A page that somebody waits for. */
 interface Reading {
   readonly key: string
   readonly audience: Audience
+  readonly inParts: boolean
   readonly waiters: Subscription[]
   /** `null` until it is there, and if it cannot be read. */
   page: Page | null

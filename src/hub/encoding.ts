@@ -3,7 +3,10 @@ import type { Cursor, PublishedEvent } from './event.ts'
 /** Why a stream ended. None of these is an error. */
 export type CloseReason =
   | 'unsubscribed'
+  /** It has had all that it asked for. */
   | 'finished'
+  /** It asked for no more time. */
+  | 'timeout'
   | 'slow'
   | 'stalled'
   | 'revoked'
@@ -35,7 +38,8 @@ export interface SharedEncoding {
   /** Equal for equal bytes. */
   readonly key: string
   event(event: PublishedEvent): Uint8Array
-  keepAlive(nowMs: number): Uint8Array
+  /** `cursor`: everything up to there that is due was sent. */
+  keepAlive(nowMs: number, cursor: Cursor): Uint8Array
   gap(gap: Gap, nowMs: number): Uint8Array
   closing(closing: Closing, nowMs: number): Uint8Array
 }
@@ -48,6 +52,6 @@ export interface Sink {
   readonly queuedBytes: number
   /** Bytes the peer has taken since the beginning. While it stands still, the peer is stalled. */
   readonly takenBytes: number
-  /** Sends the farewell if the peer still takes bytes, and closes. */
-  end(reason: CloseReason, farewell: Uint8Array): void
+  /** Sends the farewell if the peer still takes bytes, and closes. `null`: nothing was sent so far, as the opening was held. */
+  end(reason: CloseReason, farewell: Uint8Array | null): void
 }

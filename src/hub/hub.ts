@@ -5,8 +5,10 @@ import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
 import type { EventLog, Once, Receipt, Resolution } from './event-log.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
+import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
+import { Bounds, type BoundsRequest } from './bounds.ts'
 import { Subscription, type Surroundings } from './subscription.ts'
 import { canonicalFilters, TopicIndex, type TopicFilter } from './topics.ts'
 
@@ -23,6 +25,8 @@ export interface HubOptions {
 export interface SubscribeRequest {
   /** Any of these. */
   readonly wants: readonly TopicFilter[]
+  /** All of these, too. */
+  readonly conditions?: readonly EventPredicate[]
   readonly rights: Rights
   /** Everything after this position, then live. */
   readonly from: Position | 'head'
@@ -30,6 +34,10 @@ export interface SubscribeRequest {
   readonly sink: Sink
   /** Goes to the sink before everything else, once it is sure that there will be a stream: an HTTP head, a gap. */
   readonly opening: Uint8Array
+  /** Nothing is sent before the first event, the opening neither. */
+  readonly holdsOpening?: boolean
+  /** Where it ends by itself, as `finished`. */
+  readonly bounds?: BoundsRequest
 }
 
 /** The centre: takes publications to the log, and what the log has committed to those who want it. */
@@ -40,6 +48,7 @@ export class Hub implements Disposable {
   readonly #audiences = new Map<string, Audience>()
   readonly #encoders = new Map<string, EventEncoder>()
   readonly #subscriptions = new Set<Subscription>()
+  readonly #predicates = new SharedPredicates()
   readonly #surroundings: Surroundings & { head: Position }
   readonly #ring: Ring
   readonly #commits: Disposable
@@ -54,12 +63,14 @@ export class Hub implements Disposable {
       log,
       ring: this.#ring,
       catchUp: new CatchUp(log),
-      wheel: new KeepAliveWheel(),
+      wheel: new KeepAliveWheel(() => log.cursorOf(this.#surroundings.head)),
       queueBytesMax: options.queueBytesMax,
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,
       moveAudience: (from, rights) => {
-        const audience = this.#enter(from.filters, rights, from.encoder.encoding, Infinity)
+        const { filters: wants, conditions, encoder } = from
+        const { encoding } = encoder
+        const audience = this.#enter({ wants, conditions, rights, encoding }, Infinity)
         this.#exit(from)
         return audience
       },
@@ -94,12 +105,13 @@ export class Hub implements Disposable {
 
   /** @throws {OverloadedError} too many topic filters are open. */
   subscribe(request: SubscribeRequest): Subscription {
-    const { topicFiltersMax } = this.#options
-    const audience = this.#enter(request.wants, request.rights, request.encoding, topicFiltersMax)
+    const audience = this.#enter(request, this.#options.topicFiltersMax)
+    const { sink, opening, holdsOpening = false } = request
     const from = request.from === 'head' ? this.#surroundings.head : request.from
-    const subscription = new Subscription(this.#surroundings, audience, request.sink)
+    const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
+    const subscription = new Subscription(this.#surroundings, audience, sink, bounds)
     this.#subscriptions.add(subscription)
-    subscription.open(request.opening, from)
+    subscription.open({ opening, holdsOpening, from })
     if (this.#isDisposed) subscription.end('shutdown')
     return subscription
   }
@@ -112,6 +124,15 @@ export class Hub implements Disposable {
   /** The position before the first kept event published at or after a time (ms since the Unix epoch). */
   positionAt(timeMs: number): Promise<Position> {
     return this.#log.positionAt(timeMs)
+  }
+
+  /** Resolves once everything that was published before has been delivered, or never will be. */
+  async settled(): Promise<void> {
+    try {
+      await this.#log.append([])
+    } catch {
+      // It cannot take events: none is under way.
+    }
   }
 
   /** A cursor to be shown without its event. */
@@ -155,13 +176,13 @@ export class Hub implements Disposable {
   }
 
   #enter(
-    wants: readonly TopicFilter[],
-    rights: Rights,
-    encoding: SharedEncoding,
+    request: Pick<SubscribeRequest, 'wants' | 'conditions' | 'rights' | 'encoding'>,
     topicFiltersMax: number,
   ): Audience {
-    const { filters, key: wishes } = canonicalFilters(wants)
-    const key = JSON.stringify([encoding.key, rights.key, wishes])
+    const { conditions = [], rights, encoding } = request
+    const { filters, key: wishes } = canonicalFilters(request.wants)
+    const names = conditions.map((condition) => condition.key).toSorted()
+    const key = JSON.stringify([encoding.key, rights.key, wishes, ...names])
     let audience = this.#audiences.get(key)
     if (audience === undefined) {
       if (this.#index.size + filters.length > topicFiltersMax)
@@ -169,13 +190,12 @@ export class Hub implements Disposable {
           `the open streams have ${this.#index.size} topic filters; with ${filters.length} more they would exceed ` +
             `the limit of ${topicFiltersMax} (limits.topic_filters_total)`,
         )
-      audience = new Audience(
-        this.#nextAudienceId++,
-        key,
+      audience = new Audience(this.#nextAudienceId++, key, {
         filters,
+        conditions: conditions.map((condition) => this.#predicates.acquire(condition)),
         rights,
-        this.#encoderOf(encoding),
-      )
+        encoder: this.#encoderOf(encoding),
+      })
       this.#audiences.set(key, audience)
       this.#index.add(audience)
     }
@@ -187,6 +207,7 @@ export class Hub implements Disposable {
     if (--audience.members > 0) return
     this.#audiences.delete(audience.key)
     this.#index.remove(audience)
+    for (const condition of audience.conditions) this.#predicates.release(condition)
   }
 
   /** Forms are few and fixed, so they stay. */

@@ -1,4 +1,5 @@
 import type { SharedEncoding } from './encoding.ts'
+import type { Cursor } from './event.ts'
 import type { Subscription } from './subscription.ts'
 
 /** Silence before a keep-alive line, in ms. 5,000 is PyPubSub's (pypubsub.py, the sleep in its listener loop). */
@@ -14,11 +15,17 @@ const SLOTS = KEEP_ALIVE_MS / SLOT_MS
  * evenly; the line of a slot is encoded once per encoding.
  */
 export class KeepAliveWheel {
+  readonly #cursorOfHead: () => Cursor
   readonly #slots: Set<Subscription>[] = Array.from({ length: SLOTS }, () => new Set())
   #timer: NodeJS.Timeout | null = null
   #size = 0
   #current = 0
   #nextTurnMs = 0
+
+  /** `cursorOfHead`: of the last round that was delivered. */
+  constructor(cursorOfHead: () => Cursor) {
+    this.#cursorOfHead = cursorOfHead
+  }
 
   /** The first sign of life comes one interval from now. */
   add(subscription: Subscription): void {
@@ -63,7 +70,8 @@ export class KeepAliveWheel {
     const lines = new Map<SharedEncoding, Uint8Array>()
     const lineOf = (encoding: SharedEncoding) => {
       let line = lines.get(encoding)
-      if (line === undefined) lines.set(encoding, (line = encoding.keepAlive(nowMs)))
+      if (line === undefined)
+        lines.set(encoding, (line = encoding.keepAlive(nowMs, this.#cursorOfHead())))
       return line
     }
     for (const subscription of subscriptions) subscription.keepAlive(lineOf)

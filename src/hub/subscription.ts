@@ -1,7 +1,8 @@
-import type { Audience } from './audience.ts'
+import type { Audience, Batch } from './audience.ts'
+import type { Bounds } from './bounds.ts'
 import { PAGE_BYTES, type CatchUp, type EncodedPage } from './catch-up.ts'
 import type { CloseReason, Gap, SharedEncoding, Sink } from './encoding.ts'
-import type { Position } from './event.ts'
+import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog } from './event-log.ts'
 import { KEEP_ALIVE_MS, type KeepAliveWheel } from './keep-alive.ts'
 import type { Rights } from './rights.ts'
@@ -45,19 +46,30 @@ export class Subscription {
   #hasBeenLive = false
   #takenBytes = 0
   #stalledTurns = 0
+  readonly #bounds: Bounds | null
+  /** What goes before the first event, while there was none and nothing may be sent before. */
+  #held: Uint8Array[] | null = null
 
-  constructor(hub: Surroundings, audience: Audience, sink: Sink) {
+  constructor(hub: Surroundings, audience: Audience, sink: Sink, bounds: Bounds | null) {
     this.#hub = hub
     this.audience = audience
     this.#sink = sink
+    this.#bounds = bounds
     this.#position = hub.head
   }
 
+  /** It may end by itself, within a batch or a page. */
+  get isBounded(): boolean {
+    return this.#bounds !== null
+  }
+
   /** Begins after a position. At the head that is at once: nothing of the log need be read. */
-  open(opening: Uint8Array, from: Position): void {
+  open(start: { opening: Uint8Array; holdsOpening: boolean; from: Position }): void {
+    const { opening, holdsOpening, from } = start
     this.#position = from
     this.#hub.wheel.add(this)
-    this.#write(opening)
+    if (holdsOpening) this.#held = [opening]
+    else this.#write(opening)
     if (from === this.#hub.head) this.advance()
     else this.#waitForTurn()
   }
@@ -80,13 +92,15 @@ export class Subscription {
 
   /** Tells the peer why, and where it was, and closes. */
   end(reason: CloseReason): void {
+    if (this.#state !== 'ended') this.#endAt(this.#place, reason)
+  }
+
+  /** Nothing after a position is due: ends as finished once it is there. */
+  finishAt(position: Position): void {
     if (this.#state === 'ended') return
-    const { log, head } = this.#hub
-    const cursor = log.cursorOf(this.#state === 'live' ? head : this.#position)
-    const closing = { reason, cursor, retryAfterMs: RETRY_AFTER_MS }
-    const farewell = this.audience.encoder.encoding.closing(closing, Date.now())
-    this.close()
-    this.#sink.end(reason, farewell)
+    this.#bounds!.last = position
+    if (this.#state === 'live') this.end('finished')
+    else this.#finishIfReached()
   }
 
   /** From now on the peer sees what these rights allow. Nothing is missed: it moves between rounds. */
@@ -98,31 +112,26 @@ export class Subscription {
     if (wasLive) this.audience.join(this)
   }
 
-  /** By the audience: a round's bytes. `before` is the position before its first event. */
-  deliver(batch: Uint8Array, before: Position): void {
+  /** By the audience: what it has gathered of a round. */
+  deliver(batch: Batch): void {
     // Only a sink that has said it is full is asked how full: a question to each would cost a fiftieth of the fan-out.
-    if (!this.#full) {
-      this.#write(batch)
-      return
+    if (this.#full) {
+      const queuedBytes = this.#sink.queuedBytes
+      // A batch that alone exceeds the limit still passes: one great event must reach a healthy subscriber.
+      const fits = queuedBytes === 0 || queuedBytes + batch.bytes.length <= this.#hub.queueBytesMax
+      if (!fits) return this.#fallBehind(batch.before)
     }
-    const queuedBytes = this.#sink.queuedBytes
-    // A batch that alone exceeds the limit still passes: one great event must reach a healthy subscriber.
-    if (queuedBytes === 0 || queuedBytes + batch.length <= this.#hub.queueBytesMax)
-      this.#write(batch)
-    else this.#fallBehind(before)
+    if (this.#bounds === null) this.#writeEvents(batch.bytes)
+    else this.#writeWithinBounds(batch.events, batch.frames, batch.before)
   }
 
   /** By the scheduler: one step towards the head. */
   advance(): void {
     this.#isWaiting = false
-    if (this.#state !== 'behind' || this.#full) return
+    if (this.#state !== 'behind' || this.#full || this.#finishIfReached()) return
     const rest = this.#hub.ring.after(this.#position, PAGE_BYTES)
     if (rest !== null) {
-      this.#join(
-        rest
-          .filter((event) => this.audience.wants(event))
-          .map((event) => this.#encoding.event(event)),
-      )
+      this.#join(rest.filter((event) => this.audience.wants(event)))
       return
     }
     if (!this.#logServesRest()) {
@@ -140,11 +149,12 @@ export class Subscription {
   }
 
   /** By the wheel: a sign of life, unless bytes are under way anyway; then a look whether they move. */
-  keepAlive(lineOf: (encoding: SharedEncoding) => Uint8Array): void {
+  keepAlive(lineAtHead: (encoding: SharedEncoding) => Uint8Array): void {
     const takenBytes = this.#sink.takenBytes
     if (this.#sink.queuedBytes === 0) {
       this.#stalledTurns = 0
-      this.#write(lineOf(this.#encoding))
+      if (this.#state === 'live') this.#writeSignOfLife(lineAtHead(this.#encoding))
+      else this.#writeSignOfLife(this.#keepAliveLine())
     } else if (takenBytes !== this.#takenBytes) this.#stalledTurns = 0
     else if (++this.#stalledTurns * KEEP_ALIVE_MS >= this.#hub.stallTimeoutMs) this.end('stalled')
     this.#takenBytes = takenBytes
@@ -154,12 +164,46 @@ export class Subscription {
     return this.audience.encoder.encoding
   }
 
+  get #place(): Position {
+    return this.#state === 'live' ? this.#hub.head : this.#position
+  }
+
+  #endAt(place: Position, reason: CloseReason): void {
+    const cursor = this.#hub.log.cursorOf(place)
+    const closing = { reason, cursor, retryAfterMs: RETRY_AFTER_MS }
+    const farewell = this.#held === null ? this.#encoding.closing(closing, Date.now()) : null
+    this.close()
+    this.#sink.end(reason, farewell)
+  }
+
   #take(page: EncodedPage): void {
     // With the place before the page: who resumes there gets all of it that is whole.
     if (page.hasGap) this.#tellGap('damaged')
+    const before = this.#position
     this.#position = page.reached
-    if (page.bytes.length > 0) this.#write(page.bytes)
+    if (page.parts !== null) {
+      this.#writeWithinBounds(page.parts.events, page.parts.frames, before)
+      if (this.#state !== 'behind') return
+    } else if (page.bytes.length > 0) this.#writeEvents(page.bytes)
     this.#waitForTurn()
+  }
+
+  /** As many of the events as it may have. `before`: the place before the first. */
+  #writeWithinBounds(
+    events: readonly PublishedEvent[],
+    frames: readonly Uint8Array[],
+    before: Position,
+  ): void {
+    const count = this.#bounds!.admit(events)
+    if (count > 0) this.#writeEvents(Buffer.concat(frames.slice(0, count)))
+    if (this.#bounds!.isExhausted) this.#endAt(events[count - 1]?.position ?? before, 'finished')
+  }
+
+  /** True when it has ended. */
+  #finishIfReached(): boolean {
+    if (this.#bounds === null || this.#position < this.#bounds.last) return false
+    this.#endAt(this.#position, 'finished')
+    return true
   }
 
   #waitForTurn(): void {
@@ -169,14 +213,20 @@ export class Subscription {
   }
 
   /** The step from the log to the live ones: synchronous, so no commit comes between the rest and the seat. */
-  #join(rest: readonly Uint8Array[]): void {
-    if (rest.length > 0) this.#write(Buffer.concat(rest))
+  #join(rest: readonly PublishedEvent[]): void {
+    const frames = rest.map((event) => this.#encoding.event(event))
+    if (this.#bounds !== null) {
+      this.#writeWithinBounds(rest, frames, this.#position)
+      if (this.#state !== 'behind') return
+    } else if (frames.length > 0) this.#writeEvents(Buffer.concat(frames))
+    this.#position = this.#hub.head
+    if (this.#finishIfReached()) return
     this.#state = 'live'
     this.audience.join(this)
     if (this.#hasBeenLive) return
     this.#hasBeenLive = true
     // After the replay, as PyPubSub; the later ones are counted from this one.
-    this.#write(this.#encoding.keepAlive(Date.now()))
+    this.#writeSignOfLife(this.#keepAliveLine())
     this.#hub.wheel.remove(this)
     this.#hub.wheel.add(this)
   }
@@ -191,7 +241,24 @@ export class Subscription {
 
   #tellGap(reason: Gap['reason']): void {
     const cursor = this.#hub.log.cursorOf(this.#position)
-    this.#write(this.#encoding.gap({ reason, cursor }, Date.now()))
+    const frame = this.#encoding.gap({ reason, cursor }, Date.now())
+    if (this.#held === null) this.#write(frame)
+    else this.#held.push(frame)
+  }
+
+  #keepAliveLine(): Uint8Array {
+    return this.#encoding.keepAlive(Date.now(), this.#hub.log.cursorOf(this.#place))
+  }
+
+  #writeEvents(bytes: Uint8Array): void {
+    if (this.#held === null) return this.#write(bytes)
+    const opening = Buffer.concat([...this.#held, bytes])
+    this.#held = null
+    this.#write(opening)
+  }
+
+  #writeSignOfLife(line: Uint8Array): void {
+    if (this.#held === null) this.#write(line)
   }
 
   #write(batch: Uint8Array): void {

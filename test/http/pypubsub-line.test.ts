@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import {
-  chunked,
   closingLine,
   eventLine,
   gapLine,
@@ -108,14 +107,4 @@ test('the end of a stream is told in a keep-alive, with where to resume', () => 
 
 test('old-school clients get a NUL behind the newline', () => {
   assert.equal(oldSchool(keepAliveLine(0)), '{"stillalive": 0.0}\n\0')
-})
-
-test('a chunk begins with its length in bytes', () => {
-  const line = keepAliveLine(1_588_132_959_607)
-  assert.equal(chunked(line), `1f\r\n${line}\r\n`)
-  assert.equal(chunked(oldSchool(line)), `20\r\n${line}\0\r\n`)
-  const long = eventLine(published(`{"a":"${'é'.repeat(10_000)}"}`))
-  const [size, rest] = chunked(long).split('\r\n', 1).concat(chunked(long).slice(6))
-  assert.equal(Number.parseInt(size ?? '', 16), Buffer.byteLength(long))
-  assert.equal(rest, `${long}\r\n`)
 })

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
+import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'node:test'
 import { startOf } from '../../src/http/resume.ts'
+import { streamQuery } from '../../src/http/stream-query.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import { MemoryEventLog } from '../../src/log/memory.ts'
 import { publication } from '../contracts/event-log.ts'
 
 const UNKNOWN = 'f02b4908-755f-4455-a215-d1627f190110'
+
+function start(hub: Hub, headers: IncomingHttpHeaders, target = '/a') {
+  const limits = { countMax: 1, timeoutMsMax: 1, topicsMax: 1 }
+  return startOf(streamQuery(target, headers, limits, Date.now()), hub)
+}
 
 /** Five events, of which the newest two are kept. */
 async function openHub() {
@@ -17,7 +24,7 @@ async function openHub() {
     position,
   }))
   const ask = async (cursor: string, query = '') =>
-    startOf({ 'x-fetch-since-cursor': cursor }, `/a${query}`, hub)
+    start(hub, { 'x-fetch-since-cursor': cursor }, `/a${query}`)
   return { hub, ask, first: first!, third: third!, fourth: fourth!, fifth: fifth! }
 }
 
@@ -84,19 +91,16 @@ test('any other on_gap is refused', async () => {
 test('an unknown cursor leaves the decision to the time', async () => {
   const { hub, fourth } = await openHub()
   const headers = { 'x-fetch-since-cursor': UNKNOWN, 'x-fetch-since': '0' }
-  assert.deepEqual(await startOf(headers, '/a', hub), { from: hub.beforeOldest, gap: null })
-  assert.deepEqual(
-    await startOf({ ...headers, 'x-fetch-since-cursor': fourth.cursor }, '/a', hub),
-    {
-      from: fourth.position,
-      gap: null,
-    },
-  )
+  assert.deepEqual(await start(hub, headers), { from: hub.beforeOldest, gap: null })
+  assert.deepEqual(await start(hub, { ...headers, 'x-fetch-since-cursor': fourth.cursor }), {
+    from: fourth.position,
+    gap: null,
+  })
 })
 
 test('a time is a number of seconds, with a fraction if need be; anything else is 0', async () => {
   const { hub } = await openHub()
-  const from = async (since: string) => (await startOf({ 'x-fetch-since': since }, '/a', hub)).from
+  const from = async (since: string) => (await start(hub, { 'x-fetch-since': since })).from
   for (const since of ['0', '-1', '1.5', '.5', 'abc', '0x10', '1e3', 'Infinity', 'NaN'])
     assert.equal(await from(since), hub.beforeOldest, since)
   assert.equal(await from('99999999999'), hub.head)

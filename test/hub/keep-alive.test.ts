@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
+import type { Cursor } from '../../src/hub/event.ts'
 import { KeepAliveWheel } from '../../src/hub/keep-alive.ts'
 import type { Subscription } from '../../src/hub/subscription.ts'
 
 test('signs of life are 4.7 to 5.6 seconds apart from the first one on, though timers are always a little late', () => {
   using clock = new LateClock(5)
-  const wheel = new KeepAliveWheel()
+  const wheel = new KeepAliveWheel(() => 'cursor' as Cursor)
   const intervals: number[] = []
   for (let ms = 0; ms < 60_000; ms += 7) {
     clock.passUntil(ms)

@@ -38,9 +38,9 @@ export class RecordingSink implements Sink {
     return !isFull
   }
 
-  end(reason: CloseReason, farewell: Uint8Array): void {
+  end(reason: CloseReason, farewell: Uint8Array | null): void {
     this.ended = reason
-    this.#text += Buffer.from(farewell).toString()
+    this.#text += Buffer.from(farewell ?? '').toString()
     this.#wake()
   }
 

@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http'
+import Negotiator from 'negotiator'
+import { cloudEventText } from './cloud-event-text.ts'
+import { CHUNKED, UNCHUNKED, type Framing } from './framing.ts'
+import { NdjsonEncoding } from './ndjson-encoding.ts'
+import { PypubsubEncoding } from './pypubsub-encoding.ts'
+import { SseEncoding } from './sse-encoding.ts'
+import type { StreamEncoding } from './stream-encoding.ts'
+
+/**
+ * The form that a GET asks for by its `Accept`; PyPubSub's where it names none of ours, as PyPubSub does not look at it.
+ * `oldSchoolers`: parts of the User-Agent of clients that expect a NUL after every newline.
+ */
+export function encodingFor(
+  request: IncomingMessage,
+  oldSchoolers: readonly string[],
+): StreamEncoding {
+  const forms = request.httpVersionMinor > 0 ? chunkedForms : unchunkedForms
+  const userAgent = request.headers['user-agent'] ?? ''
+  const isOldSchool = oldSchoolers.some((part) => userAgent.includes(part))
+  const pypubsub = isOldSchool ? forms.oldSchool : forms.pypubsub
+  // An absent or unreadable header is no wish.
+  if (!request.headers.accept?.includes('/')) return pypubsub
+  const wanted = new Negotiator(request).mediaTypes([pypubsub.contentType, ...forms.ours.keys()])[0]
+  return forms.ours.get(wanted ?? '') ?? pypubsub
+}
+
+interface Forms {
+  readonly pypubsub: StreamEncoding
+  readonly oldSchool: StreamEncoding
+  readonly ours: ReadonlyMap<string, StreamEncoding>
+}
+
+/** One of each form, as only those who have the same one share their bytes. */
+function formsOf(framing: Framing): Forms {
+  const ours = [
+    new NdjsonEncoding(framing),
+    new NdjsonEncoding(framing, 'application/jsonl'),
+    new SseEncoding(framing),
+    new NdjsonEncoding(framing, 'application/cloudevents+json', cloudEventText),
+  ]
+  return {
+    pypubsub: new PypubsubEncoding(framing, false),
+    oldSchool: new PypubsubEncoding(framing, true),
+    ours: new Map(ours.map((form) => [form.contentType, form])),
+  }
+}
+
+const chunkedForms = formsOf(CHUNKED)
+const unchunkedForms = formsOf(UNCHUNKED)
