@@ -12,6 +12,7 @@ import type { Settings } from './config/schema.ts'
 import { httpServers } from './http/app.ts'
 import { Cors } from './http/cors.ts'
 import { Traffic } from './http/door.ts'
+import { WhereExpressions } from './http/where.ts'
 import { Hub } from './hub/hub.ts'
 import type { EventLog } from './hub/event-log.ts'
 import { importPypubsubBacklog } from './log/import-pypubsub.ts'
@@ -63,6 +64,7 @@ export async function startServer(
       webPages,
       cors: new Cors(webPages),
       traffic: new Traffic(hub, VERSION),
+      where: new WhereExpressions(limits),
       options: {
         limits: { ...limits, payloadBytesMax: server.payloadBytesMax },
         trustedProxies,

@@ -3,6 +3,7 @@ import type { Authenticator } from '../auth/identity.ts'
 import type { PublishPolicy } from '../auth/publish-policy.ts'
 import type { WebPages } from '../auth/web-pages.ts'
 import type { Hub } from '../hub/hub.ts'
+import type { WhereExpressions } from './where.ts'
 import type { Cors } from './cors.ts'
 
 export interface HttpLimits {
@@ -50,6 +51,8 @@ export interface HttpDoor {
   readonly policy: PublishPolicy
   readonly webPages: WebPages
   readonly cors: Cors
+  /** Of all open streams. */
+  readonly where: WhereExpressions
   readonly options: HttpOptions
   readonly traffic: Traffic
 }

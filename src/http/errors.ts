@@ -40,6 +40,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   DIRECTORY_UNAVAILABLE: 503,
   LOG_UNAVAILABLE: 503,
   OVERLOADED: 503,
+  NO_EVENT: 504,
 }
 
 /** Where PyPubSub has a text of its own, it is used; else the error says what is wrong. */
@@ -75,6 +76,7 @@ const adviceOf: Readonly<Record<ErrorCode, string>> = {
   DIRECTORY_UNAVAILABLE: `what is public needs no name: ${FOLLOWING}`,
   LOG_UNAVAILABLE: `publish again in ${RETRY_AFTER_S} seconds; nothing was stored`,
   OVERLOADED: `try again in ${RETRY_AFTER_S} seconds`,
+  NO_EVENT: 'wait longer with ?timeout=5m, or go on from where you were with ?cursor=',
 }
 
 /** What a peer is told. */
@@ -211,6 +213,14 @@ export class TooManyStreamsError extends PubSubError {
     super(
       `your address already has ${streamsMax} streams open, which is the limit (limits.streams_per_address)`,
     )
+  }
+}
+
+/** `?timeout=` has passed. */
+export class NoEventError extends PubSubError {
+  readonly code = 'NO_EVENT'
+  constructor() {
+    super('no event came within the timeout')
   }
 }
 

@@ -46,7 +46,7 @@ export function streamQuery(
   const cursor =
     firstOf(headers['x-fetch-since-cursor']) ??
     firstOf(headers['last-event-id']) ??
-    (query.text('cursor') || null)
+    query.text('cursor')
   const since = firstOf(headers['x-fetch-since'])
   return {
     cursor,
@@ -54,17 +54,17 @@ export function streamQuery(
       since === null
         ? query.read('since', (text) => (text === 'all' ? -Infinity : readTime(text, nowMs)))
         : secondsOf(since),
-    onGap: query.read('on_gap', readOnGap),
+    onGap: query.onGap(),
     untilMs: query.read('until', (text) => readTime(text, nowMs)),
     count: query.read('count', (text) => readCount(text, limits.countMax)),
     timeoutMs: query.read('timeout', (text) => readTimeout(text, limits.timeoutMsMax)),
     without: query.read('without', (text) => readTopics(text, limits.topicsMax)) ?? [],
-    where: query.text('where') || null,
+    where: query.text('where'),
   }
 }
 
 /** The query of a request is not what it may be. */
-export class BadQueryError extends PubSubError {
+class BadQueryError extends PubSubError {
   readonly code = 'BAD_QUERY'
 }
 
@@ -75,15 +75,13 @@ class Query {
     this.#parameters = new URLSearchParams(/\?([^#]*)/.exec(target)?.[1])
   }
 
-  /** `null`: not there. */
+  /** `null`: not there, or empty: forms send empty fields, and PyPubSub looks at none. */
   text(name: string): string | null {
-    const values = this.#parameters.getAll(name)
-    if (values.length > 1) throw new BadQueryError(`${name} is given ${values.length} times`)
-    return values[0] ?? null
+    return this.#only(name) || null
   }
 
-  read<T>(name: string, read: (text: string) => T): T | null {
-    const text = this.text(name)
+  /** `null`: as above. `read` says what is wrong by an `Unreadable`. */
+  read<T>(name: string, read: (text: string) => T, text = this.text(name)): T | null {
     if (text === null) return null
     try {
       return read(text)
@@ -91,6 +89,17 @@ class Query {
       if (error instanceof Unreadable) throw new BadQueryError(`${name} ${error.message}`)
       throw error
     }
+  }
+
+  /** Its empty value would be a wish misspelt, not none: what comes after a gap is at stake. */
+  onGap(): OnGap | null {
+    return this.read('on_gap', readOnGap, this.#only('on_gap'))
+  }
+
+  #only(name: string): string | null {
+    const values = this.#parameters.getAll(name)
+    if (values.length > 1) throw new BadQueryError(`${name} is given ${values.length} times`)
+    return values[0] ?? null
   }
 }
 

@@ -4,10 +4,10 @@ import type { CloseReason, Sink } from '../hub/encoding.ts'
 /** A stream's bytes go straight to its socket: what Node's HTTP layer would do for each chunk has been done for all. */
 export class StreamSink implements Sink {
   readonly #socket: Socket
-  readonly #endUnopened: (reason: CloseReason) => void
+  readonly #endUnopened: ((reason: CloseReason) => void) | null
 
-  /** `endUnopened` answers a request whose stream ends before anything of it was sent. */
-  constructor(socket: Socket, endUnopened: (reason: CloseReason) => void) {
+  /** `endUnopened` answers a request whose stream ends before anything of it was sent, if that can be. */
+  constructor(socket: Socket, endUnopened: ((reason: CloseReason) => void) | null) {
     this.#socket = socket
     this.#endUnopened = endUnopened
   }
@@ -36,7 +36,7 @@ export class StreamSink implements Sink {
    */
   end(reason: CloseReason, farewell: Uint8Array | null): void {
     const socket = this.#socket
-    if (farewell === null) return this.#endUnopened(reason)
+    if (farewell === null) return this.#endUnopened?.(reason)
     socket.end(farewell)
     if (reason === 'stalled') socket.destroy()
     else setTimeout(() => socket.destroy(), LINGER_MS).unref()

@@ -3,11 +3,13 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Login } from '../auth/identity.ts'
 import type { CloseReason } from '../hub/encoding.ts'
+import { OverloadedError } from '../hub/errors.ts'
 import type { Subscription } from '../hub/subscription.ts'
 import type { TopicFilter } from '../hub/topics.ts'
 import { refuseSocket } from './answer.ts'
 import { detach } from './detach.ts'
 import type { HttpDoor, Traffic } from './door.ts'
+import { NoEventError } from './errors.ts'
 import { encodingFor } from './negotiation.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 import { StreamSink } from './stream-sink.ts'
@@ -29,28 +31,38 @@ export async function stream(
   const { socket } = incoming
   const encoding = encodingFor(incoming, door.options.oldschoolers)
   const wishes = await wishesOf(door, request, reply, encoding.isOurs)
-  if (socket.destroyed) return
   const { query, login, address } = wishes
+  if (socket.destroyed) return
   const opening = openingOf(door, reply.raw, encoding, wishes)
+  using ends = new DisposableStack()
+  const conditions = [...wishes.subscribe.conditions]
+  if (query.where !== null) {
+    const where = door.where.open(query.where)
+    ends.defer(() => door.where.close(where))
+    conditions.push(where)
+  }
   socket.cork() // head and first lines in one packet
   process.nextTick(() => socket.uncork())
   const subscription = hub.subscribe({
     ...wishes.subscribe,
+    conditions,
     encoding,
     opening,
     // So that a wait in vain is no success: nobody knows yet what the status will be.
     holdsOpening: query.timeoutMs !== null,
-    sink: new StreamSink(socket, (reason) => {
-      if (reason === 'finished') socket.end(opening)
-      else refuseWait(socket, traffic, reason)
-    }),
+    sink: new StreamSink(socket, query.timeoutMs === null ? null : refusalOfWait(door, reply.raw)),
   })
   traffic.streamOpened(address)
-  const { wants } = wishes.subscribe
-  const rightsWatch = login === null ? null : keepRights(login, wants, subscription)
-  const timers = timeLimits(query, subscription, hub)
-  follow(socket, { subscription, traffic, address, rightsWatch, timers })
+  if (login !== null) ends.use(keepRights(login, wishes.subscribe.wants, subscription))
+  ends.use(timeLimits(query, subscription, hub))
+  follow(socket, { subscription, traffic, address, ends: isBare(wishes) ? null : ends.move() })
   detach(incoming, reply.raw)
+}
+
+function isBare({ login, query }: Wishes): boolean {
+  return (
+    login === null && query.where === null && query.timeoutMs === null && query.untilMs === null
+  )
 }
 
 function openingOf(
@@ -69,12 +81,25 @@ function openingOf(
   return Buffer.concat(opening)
 }
 
-/** There was no event, and now there will be none. */
-function refuseWait(socket: Socket, traffic: Traffic, reason: CloseReason): void {
-  if (reason === 'timeout')
-    refuseSocket(socket, traffic, 504, 'Gateway Timeout', 'no event came within the timeout\n')
-  else
-    refuseSocket(socket, traffic, 503, 'Service Unavailable', `the stream has ended: ${reason}\n`)
+/** For a stream that ends before there was an event. What it keeps of the request would be too much for every idle stream. */
+function refusalOfWait(
+  { traffic }: HttpDoor,
+  response: ServerResponse,
+): (reason: CloseReason) => void {
+  const { socket, headers } = response.req
+  const shared = sharedHeaders(response)
+  return (reason) => {
+    const error =
+      reason === 'timeout'
+        ? new NoEventError()
+        : new OverloadedError(`the stream ended before there was an event: ${reason}`)
+    refuseSocket(socket, traffic, error, headers.accept, shared)
+  }
+}
+
+/** What every answer to a request carries, as names and values in turn. */
+function sharedHeaders(response: ServerResponse): string[] {
+  return response.getHeaderNames().flatMap((name) => [name, response.getHeader(name) as string])
 }
 
 /** Ends the stream with the socket. All streams share the listeners, for the sake of idle memory. */
@@ -89,8 +114,8 @@ interface OpenStream {
   readonly subscription: Subscription
   readonly traffic: Traffic
   readonly address: string
-  readonly rightsWatch: Disposable | null
-  readonly timers: Disposable | null
+  /** What ends with it; `null` for most, which have nothing. */
+  readonly ends: Disposable | null
 }
 
 type StreamingSocket = Socket & { [OPEN_STREAM]?: OpenStream }
@@ -100,11 +125,10 @@ function onDrain(this: StreamingSocket): void {
 }
 
 function onClose(this: StreamingSocket): void {
-  const { subscription, traffic, address, rightsWatch, timers } = this[OPEN_STREAM]!
+  const { subscription, traffic, address, ends } = this[OPEN_STREAM]!
   subscription.close()
   traffic.streamClosed(address)
-  rightsWatch?.[Symbol.dispose]()
-  timers?.[Symbol.dispose]()
+  ends?.[Symbol.dispose]()
 }
 
 /** A peer that half-closes is taken to have gone, as PyPubSub takes it. */
@@ -140,10 +164,8 @@ function headOf(
     `Content-Type: ${contentType}`,
     `Date: ${new Date().toUTCString()}`,
   ]
-  const own = traffic.headers()
-  for (let i = 0; i < own.length; i += 2) lines.push(`${own[i]}: ${own[i + 1]}`)
-  for (const name of response.getHeaderNames())
-    lines.push(`${name}: ${response.getHeader(name) as string}`)
+  const pairs = [...traffic.headers(), ...sharedHeaders(response)]
+  for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`)
   // Neither a cache nor nginx's buffer may keep events back.
   if (isOurs) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
   lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close', '', '')

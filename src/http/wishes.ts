@@ -3,6 +3,7 @@ import type { Login } from '../auth/identity.ts'
 import { PUBLIC_ONLY } from '../hub/rights.ts'
 import type { BoundsRequest } from '../hub/bounds.ts'
 import type { SubscribeRequest } from '../hub/hub.ts'
+import type { EventPredicate } from '../hub/predicate.ts'
 import type { HttpDoor } from './door.ts'
 import { NotFoundError, TooManyStreamsError } from './errors.ts'
 import { identify } from './identify.ts'
@@ -12,9 +13,11 @@ import { streamQuery, type StreamQuery } from './stream-query.ts'
 import { decodePath, isReserved, topicFilters } from './topic-path.ts'
 import { without } from './without.ts'
 
-/** What a request for a stream asks for, in whatever form. */
+/** What a request for a stream asks for, in whatever form; all but `query.where`, which is to be opened with the stream. */
 export interface Wishes {
-  readonly subscribe: Pick<SubscribeRequest, 'wants' | 'conditions' | 'rights' | 'from' | 'bounds'>
+  readonly subscribe: Pick<SubscribeRequest, 'wants' | 'rights' | 'from' | 'bounds'> & {
+    readonly conditions: readonly EventPredicate[]
+  }
   readonly gap: Start['gap']
   readonly query: StreamQuery
   readonly login: Login | null

