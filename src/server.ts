@@ -47,6 +47,7 @@ export async function startServer(
     queueBytesMax: limits.queueBytesMax,
     stallTimeoutMs: limits.stallTimeoutMs,
     topicFiltersMax: limits.topicFiltersTotalMax,
+    conditionsMax: limits.conditionsMax,
   })
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)

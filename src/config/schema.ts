@@ -92,12 +92,15 @@ const limitsSection = section('limits', {
   /** Characters of a `?where=` expression: a screenful. It is read again and again, by people too. */
   whereLengthMax: setting('where_length', 1_024, integer(1, 4_096)),
   /**
-   * Steps that one evaluation of a `?where=` expression may take, of about 50 ns: a loop over 2,000 members, or at the
-   * very worst 2 ms in which nothing else happens.
+   * Steps that one evaluation of a `?where=` expression may take, of about 50 ns: a loop over 2,000 members. At the very
+   * worst nothing else happens for 4 ms. Small events get fewer.
    */
   whereStepsMax: setting('where_cost', 10_000, integer(100, 10_000_000)),
-  /** Different `?where=` expressions of all open streams: a thousand take a third of a core at 1,000 events/s. */
-  whereExpressionsMax: setting('where_expressions', 1_000, integer(1, 1_000_000)),
+  /**
+   * Different `?where=` and `?without=` of all open streams: each is asked about each event. A thousand take a quarter of a
+   * core at 1,000 events/s.
+   */
+  conditionsMax: setting('conditions', 1_000, integer(1, 1_000_000)),
   /** Events that a stream may be told to end after (`?count=`): whoever wants more needs no end. */
   countMax: setting('count', 1_000_000, integer(1, 1_000_000_000)),
   /** Time that a stream may be told to end after (`?timeout=`): nothing is sent while it waits, and proxies give up sooner. */

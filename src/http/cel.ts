@@ -11,8 +11,8 @@ export type Variables = Readonly<Record<string, unknown>>
 
 /** A checked expression. */
 export interface Program {
-  /** Never throws. */
-  evaluate(variables: Variables): Outcome
+  /** Never throws. Steps take about 50 ns each. */
+  evaluate(variables: Variables, stepsMax: number): Outcome
 }
 
 /** `failed`: a member was missing, a value was of another type, or the work exceeded the limit. */
@@ -29,18 +29,21 @@ export class CelError extends Error {
 }
 
 /** @throws {CelError} what is wrong, and where. */
-export function compile(text: string, stepsMax: number): Program {
+export function compile(text: string): Program {
   const parsed = parse(text)
   const { ast } = parsed
   refuseUnserved(ast, text)
   const { valid, type, error } = parsed.check()
-  if (!valid) throw new CelError(problemOf(error!, text) + hintFor(ast), error!.range?.start ?? 0)
+  if (!valid) {
+    const problem = problemOf(error!, text) ?? 'the library cannot tell the types of the expression'
+    throw new CelError(problem + hintFor(ast), error!.range?.start ?? 0)
+  }
   if (type !== 'bool' && type !== 'dyn')
     throw new CelError(`the expression is of the type ${type}, and must be true or false`, 0)
   meter(ast)
   const needed = neededFirst(ast)
   return {
-    evaluate(variables) {
+    evaluate(variables, stepsMax) {
       if (needed.some((path) => !isPresent(variables, path))) return 'failed'
       stepsLeft = stepsMax
       try {
@@ -114,20 +117,22 @@ function parse(text: string): ParseResult {
   try {
     return environment.parse(text)
   } catch (error) {
-    const { range } = error as LibraryError
-    if (range === undefined) throw new CelError('the expression is nested too deeply', 0)
-    throw new CelError(problemOf(error as LibraryError, text), range.start)
+    const problem =
+      problemOf(error as LibraryError, text) ?? 'the library cannot read the expression'
+    throw new CelError(problem, (error as LibraryError).range?.start ?? 0)
   }
 }
 
+/** Absent: no error about the text, but one of the library's own, such as a stack that overflows. */
 interface LibraryError {
-  readonly code: string
-  readonly summary: string
+  readonly code?: string
+  readonly summary?: string
   readonly range?: { readonly start: number; readonly end: number }
 }
 
-/** In the words of the text instead of the names of the library's tokens. */
-function problemOf({ code, summary, range }: LibraryError, text: string): string {
+/** In the words of the text instead of the names of the library's tokens. `null`: it is not about the text. */
+function problemOf({ code, summary, range }: LibraryError, text: string): string | null {
+  if (summary === undefined) return null
   const found = range === undefined ? '' : text.slice(range.start, range.end)
   switch (code) {
     case 'unexpected_token':
@@ -190,7 +195,7 @@ function refuseUnserved(node: ASTNode, text: string): void {
         start,
       )
     if (!METHODS.has(name)) throw new CelError(`there is no method ${name}()`, start)
-    // With a time zone they take 50 µs each.
+    // With a time zone they take 44 µs each.
     if (name.startsWith('get') && args.length > 0)
       throw new CelError(`${name}() takes no time zone here: times are UTC`, start)
   }
@@ -310,10 +315,14 @@ function meterWork(node: ASTNode): void {
     }
     return
   }
-  const extraSteps = EXTRA_STEPS[node.args[0]] ?? (() => 0)
+  const [name] = node.args
+  const extraSteps = EXTRA_STEPS[name] ?? (() => 0)
+  const ofTexts = OF_TEXTS[name]
   checked.handle = (values, ...rest) => {
     const [first, second] = values as readonly unknown[]
     spend(weightOf(first) + weightOf(second) + extraSteps(first, second))
+    if (ofTexts !== undefined && typeof first === 'string' && typeof second === 'string')
+      return ofTexts(first, second)
     try {
       return handle(values, ...rest)
     } catch (error) {
@@ -321,6 +330,13 @@ function meterWork(node: ASTNode): void {
       throw error
     }
   }
+}
+
+/** As the library has them, without its search for the types of the values: most filters ask nothing else. */
+const OF_TEXTS: Readonly<Record<string, (text: string, part: string) => boolean>> = {
+  startsWith: (text, part) => text.startsWith(part),
+  endsWith: (text, part) => text.endsWith(part),
+  contains: (text, part) => text.includes(part),
 }
 
 /** Characters that are copied or compared in the time of one step, which is about 50 ns. */

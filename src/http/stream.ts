@@ -35,17 +35,10 @@ export async function stream(
   if (socket.destroyed) return
   const opening = openingOf(door, reply.raw, encoding, wishes)
   using ends = new DisposableStack()
-  const conditions = [...wishes.subscribe.conditions]
-  if (query.where !== null) {
-    const where = door.where.open(query.where)
-    ends.defer(() => door.where.close(where))
-    conditions.push(where)
-  }
   socket.cork() // head and first lines in one packet
   process.nextTick(() => socket.uncork())
   const subscription = hub.subscribe({
     ...wishes.subscribe,
-    conditions,
     encoding,
     opening,
     // So that a wait in vain is no success: nobody knows yet what the status will be.
@@ -60,9 +53,7 @@ export async function stream(
 }
 
 function isBare({ login, query }: Wishes): boolean {
-  return (
-    login === null && query.where === null && query.timeoutMs === null && query.untilMs === null
-  )
+  return login === null && query.timeoutMs === null && query.untilMs === null
 }
 
 function openingOf(

@@ -1,4 +1,4 @@
-import { LimitExceededError, OverloadedError, PubSubError } from '../hub/errors.ts'
+import { LimitExceededError, PubSubError } from '../hub/errors.ts'
 import type { PublishedEvent } from '../hub/event.ts'
 import type { EventPredicate } from '../hub/predicate.ts'
 import { CelError, compile, type Program } from './cel.ts'
@@ -7,58 +7,59 @@ import { EventVariables } from './event-variables.ts'
 export interface WhereLimits {
   /** Characters of an expression. */
   readonly whereLengthMax: number
-  /** Steps of one evaluation. */
+  /** Steps of one evaluation, of about 50 ns. */
   readonly whereStepsMax: number
-  /** Distinct expressions of all open streams. */
-  readonly whereExpressionsMax: number
 }
 
-/** The expressions by which open streams choose among events (`?where=`), each compiled once. */
+/** The expressions by which streams choose among events (`?where=`). */
 export class WhereExpressions {
   /** Evaluations that came to nothing: a member was missing or of another type, or the work exceeded the limit. */
   failures = 0
   readonly #limits: WhereLimits
   readonly #variables = new EventVariables()
-  readonly #open = new Map<string, WherePredicate>()
+  /** The last one used is the last one. */
+  readonly #compiled = new Map<string, WherePredicate>()
 
   constructor(limits: WhereLimits) {
     this.#limits = limits
   }
 
-  /** Different expressions that are open. */
-  get size(): number {
-    return this.#open.size
-  }
-
-  /**
-   * For one stream. To be closed with it.
-   * @throws {WhereError | LimitExceededError | OverloadedError}
-   */
-  open(text: string): EventPredicate {
-    const { whereLengthMax, whereStepsMax, whereExpressionsMax } = this.#limits
+  /** @throws {WhereError | LimitExceededError} */
+  parse(text: string): EventPredicate {
+    const { whereLengthMax } = this.#limits
     if (text.length > whereLengthMax)
       throw new LimitExceededError(
         `where is ${text.length} characters long, the limit is ${whereLengthMax} (limits.where_length)`,
       )
-    let predicate = this.#open.get(text)
-    if (predicate === undefined) {
-      predicate = new WherePredicate(this, this.#variables, text, compiled(text, whereStepsMax))
-      if (this.#open.size >= whereExpressionsMax)
-        throw new OverloadedError(
-          `the open streams have ${this.#open.size} different where expressions, ` +
-            'which is the limit (limits.where_expressions)',
-        )
-      this.#open.set(text, predicate)
-    }
-    predicate.streams++
+    const predicate = this.#compiled.get(text) ?? new WherePredicate(this, text, compiled(text))
+    this.#compiled.delete(text)
+    this.#compiled.set(text, predicate)
+    if (this.#compiled.size > COMPILED_MAX)
+      this.#compiled.delete(this.#compiled.keys().next().value!)
     return predicate
   }
 
-  close({ key }: EventPredicate): void {
-    const predicate = this.#open.get(key)
-    if (predicate !== undefined && --predicate.streams === 0) this.#open.delete(key)
+  evaluate(program: Program, event: PublishedEvent): boolean {
+    const size = event.payload.text.length + event.path.length
+    const stepsMax = Math.min(
+      this.#limits.whereStepsMax,
+      STEPS_PER_EVENT + STEPS_PER_CHARACTER * size,
+    )
+    const outcome = program.evaluate(this.#variables.of(event), stepsMax)
+    if (outcome === 'failed') this.failures++
+    return outcome === 'true'
   }
 }
+
+/*
+ * What an event of a few hundred characters may take, whatever the limit is: great ones are rare, and a loop in a loop in
+ * a loop over three labels would take as much of every one of them. A loop over what is in the event stays below.
+ */
+const STEPS_PER_EVENT = 500
+const STEPS_PER_CHARACTER = 2
+
+/** Expressions that are not compiled again when a client comes back. Open ones that fall out stay with their streams. */
+const COMPILED_MAX = 1_000
 
 /** The expression of a request is wrong. */
 export class WhereError extends PubSubError {
@@ -70,30 +71,24 @@ export class WhereError extends PubSubError {
 }
 
 class WherePredicate implements EventPredicate {
-  /** Those who have opened it. */
-  streams = 0
   readonly key: string
   readonly #program: Program
-  readonly #owner: WhereExpressions
-  readonly #variables: EventVariables
+  readonly #expressions: WhereExpressions
 
-  constructor(owner: WhereExpressions, variables: EventVariables, key: string, program: Program) {
-    this.#owner = owner
-    this.#variables = variables
-    this.key = key
+  constructor(expressions: WhereExpressions, text: string, program: Program) {
+    this.#expressions = expressions
+    this.key = `where ${text}`
     this.#program = program
   }
 
   matches(event: PublishedEvent): boolean {
-    const outcome = this.#program.evaluate(this.#variables.of(event))
-    if (outcome === 'failed') this.#owner.failures++
-    return outcome === 'true'
+    return this.#expressions.evaluate(this.#program, event)
   }
 }
 
-function compiled(text: string, stepsMax: number): Program {
+function compiled(text: string): Program {
   try {
-    return compile(text, stepsMax)
+    return compile(text)
   } catch (error) {
     throw error instanceof CelError ? new WhereError(text, error) : error
   }

@@ -13,11 +13,9 @@ import { streamQuery, type StreamQuery } from './stream-query.ts'
 import { decodePath, isReserved, topicFilters } from './topic-path.ts'
 import { without } from './without.ts'
 
-/** What a request for a stream asks for, in whatever form; all but `query.where`, which is to be opened with the stream. */
+/** What a request for a stream asks for, in whatever form. */
 export interface Wishes {
-  readonly subscribe: Pick<SubscribeRequest, 'wants' | 'rights' | 'from' | 'bounds'> & {
-    readonly conditions: readonly EventPredicate[]
-  }
+  readonly subscribe: Pick<SubscribeRequest, 'wants' | 'conditions' | 'rights' | 'from' | 'bounds'>
   readonly gap: Start['gap']
   readonly query: StreamQuery
   readonly login: Login | null
@@ -41,6 +39,7 @@ export async function wishesOf(
   if (isReserved(path)) throw new NotFoundError('there is no such page here')
   const wants = topicFilters(path, limits)
   const query = streamQuery(originalUrl, incoming.headers, limits, Date.now())
+  const conditions = conditionsOf(query, door)
   const login = await identify(door, request, reply)
   const { from, gap } = await startOf(
     { ...query, onGap: query.onGap ?? (isOurs ? 'oldest' : null) },
@@ -51,7 +50,6 @@ export async function wishesOf(
   const address = peerAddress(incoming, trustedProxies) ?? 'unknown'
   if (door.traffic.streamsOf(address) >= (limits.streamsPerAddressMax || Infinity))
     throw new TooManyStreamsError(limits.streamsPerAddressMax)
-  const conditions = query.without.length === 0 ? [] : [without(query.without)]
   const rights = login?.identity.rights ?? PUBLIC_ONLY
   const bounds = boundsOf(query)
   return {
@@ -61,6 +59,12 @@ export async function wishesOf(
     login,
     address,
   }
+}
+
+function conditionsOf(query: StreamQuery, { where }: HttpDoor): readonly EventPredicate[] {
+  const conditions = query.without.length === 0 ? [] : [without(query.without)]
+  if (query.where !== null) conditions.push(where.parse(query.where))
+  return conditions
 }
 
 function boundsOf({ count, untilMs }: StreamQuery): BoundsRequest | null {

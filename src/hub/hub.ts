@@ -19,6 +19,8 @@ export interface HubOptions {
   readonly stallTimeoutMs: number
   /** Topic filters of all audiences together. */
   readonly topicFiltersMax: number
+  /** Different conditions of all audiences together. */
+  readonly conditionsMax: number
 }
 
 /** What a door asks the hub for. */
@@ -70,7 +72,7 @@ export class Hub implements Disposable {
       moveAudience: (from, rights) => {
         const { filters: wants, conditions, encoder } = from
         const { encoding } = encoder
-        const audience = this.#enter({ wants, conditions, rights, encoding }, Infinity)
+        const audience = this.#enter({ wants, conditions, rights, encoding }, NO_LIMITS)
         this.#exit(from)
         return audience
       },
@@ -103,9 +105,9 @@ export class Hub implements Disposable {
     return { first: first.cursor, last: last.cursor, count: events.length, publishedAtMs }
   }
 
-  /** @throws {OverloadedError} too many topic filters are open. */
+  /** @throws {OverloadedError} too many topic filters or conditions are open. */
   subscribe(request: SubscribeRequest): Subscription {
-    const audience = this.#enter(request, this.#options.topicFiltersMax)
+    const audience = this.#enter(request, this.#options)
     const { sink, opening, holdsOpening = false } = request
     const from = request.from === 'head' ? this.#surroundings.head : request.from
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
@@ -177,7 +179,7 @@ export class Hub implements Disposable {
 
   #enter(
     request: Pick<SubscribeRequest, 'wants' | 'conditions' | 'rights' | 'encoding'>,
-    topicFiltersMax: number,
+    { topicFiltersMax, conditionsMax }: Pick<HubOptions, 'topicFiltersMax' | 'conditionsMax'>,
   ): Audience {
     const { conditions = [], rights, encoding } = request
     const { filters, key: wishes } = canonicalFilters(request.wants)
@@ -189,6 +191,11 @@ export class Hub implements Disposable {
         throw new OverloadedError(
           `the open streams have ${this.#index.size} topic filters; with ${filters.length} more they would exceed ` +
             `the limit of ${topicFiltersMax} (limits.topic_filters_total)`,
+        )
+      if (this.#predicates.sizeWith(conditions) > conditionsMax)
+        throw new OverloadedError(
+          `the open streams have ${this.#predicates.sizeWith([])} different where and without conditions, ` +
+            `and the limit is ${conditionsMax} (limits.conditions)`,
         )
       audience = new Audience(this.#nextAudienceId++, key, {
         filters,
@@ -218,6 +225,9 @@ export class Hub implements Disposable {
     return encoder
   }
 }
+
+/** A subscription that is there already keeps its place. */
+const NO_LIMITS = { topicFiltersMax: Infinity, conditionsMax: Infinity }
 
 /** The newest events kept for joining, in bytes of payloads, paths and `EVENT_OVERHEAD_BYTES`. */
 const RING_BYTES_MAX = 4_194_304

@@ -12,6 +12,11 @@ export interface EventPredicate {
 export class SharedPredicates {
   readonly #byKey = new Map<string, SharedPredicate>()
 
+  /** How many there would be with these. */
+  sizeWith(predicates: readonly EventPredicate[]): number {
+    return this.#byKey.size + predicates.filter(({ key }) => !this.#byKey.has(key)).length
+  }
+
   acquire(predicate: EventPredicate): EventPredicate {
     let shared = this.#byKey.get(predicate.key)
     if (shared === undefined)

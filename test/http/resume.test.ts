@@ -17,7 +17,12 @@ function start(hub: Hub, headers: IncomingHttpHeaders, target = '/a') {
 /** Five events, of which the newest two are kept. */
 async function openHub() {
   const log = new MemoryEventLog({ eventsMax: 2, maxAgeMs: 0, bytesMax: 1e9 })
-  const hub = new Hub(log, { queueBytesMax: 1e6, stallTimeoutMs: 1e6, topicFiltersMax: 10 })
+  const hub = new Hub(log, {
+    queueBytesMax: 1e6,
+    stallTimeoutMs: 1e6,
+    topicFiltersMax: 10,
+    conditionsMax: 10,
+  })
   const events = await log.append([1, 2, 3, 4, 5].map((n) => publication('/a', { n })))
   const [first, , third, fourth, fifth] = events.map(({ cursor, position }) => ({
     cursor,

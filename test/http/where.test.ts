@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { LimitExceededError, OverloadedError, PubSubError } from '../../src/hub/errors.ts'
+import { LimitExceededError, PubSubError } from '../../src/hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import { WhereError, WhereExpressions } from '../../src/http/where.ts'
 
-const LIMITS = { whereLengthMax: 1_024, whereStepsMax: 10_000, whereExpressionsMax: 3 }
+const LIMITS = { whereLengthMax: 1_024, whereStepsMax: 10_000 }
 
 /** The payload as text, or what becomes it. */
 function event(payload: object | string, more: Partial<PublishedEvent> = {}): PublishedEvent {
@@ -27,14 +27,14 @@ function event(payload: object | string, more: Partial<PublishedEvent> = {}): Pu
 /** What one expression says about one event. */
 function ask(text: string, about: PublishedEvent): 'match' | 'no match' | 'failed' {
   const where = new WhereExpressions(LIMITS)
-  const isMatch = where.open(text).matches(about)
+  const isMatch = where.parse(text).matches(about)
   if (where.failures > 0) return isMatch ? assert.fail('a failure matched') : 'failed'
   return isMatch ? 'match' : 'no match'
 }
 
 function refusal(text: string): string {
   try {
-    new WhereExpressions(LIMITS).open(text)
+    new WhereExpressions(LIMITS).parse(text)
   } catch (error) {
     assert.ok(error instanceof PubSubError)
     return error.message
@@ -128,7 +128,7 @@ describe('what cannot be evaluated is no match, and counted', () => {
 
 test('failures are counted over all expressions, once each', () => {
   const where = new WhereExpressions(LIMITS)
-  const [first, second] = [where.open('a == 1'), where.open('b > 1')]
+  const [first, second] = [where.parse('a == 1'), where.parse('b > 1')]
   for (const payload of [{}, { a: 1 }, { a: 1, b: 'text' }, { a: 2, b: 2 }])
     for (const predicate of [first, second]) predicate.matches(event(payload))
   assert.equal(where.failures, 1 + 3)
@@ -262,7 +262,7 @@ test('nothing but a refusal comes out of any text, and nothing out of any event'
     fc.property(text, payload, (where, about) => {
       let predicate
       try {
-        predicate = new WhereExpressions(LIMITS).open(where)
+        predicate = new WhereExpressions(LIMITS).parse(where)
       } catch (error) {
         assert.ok(error instanceof PubSubError, String(error))
         assert.doesNotMatch(error.message, /[\r\n\0]/)
@@ -313,7 +313,7 @@ describe('a wrong expression is refused at its column', () => {
     test(JSON.stringify(text), () => assert.equal(refusal(text), message))
 
   test('it is a bad query', () => {
-    assert.throws(() => new WhereExpressions(LIMITS).open('a =='), WhereError)
+    assert.throws(() => new WhereExpressions(LIMITS).parse('a =='), WhereError)
   })
 })
 
@@ -327,6 +327,7 @@ describe('what could take any time is refused', () => {
     ['('.repeat(500), /too deeply nested/],
     [`a${'.a'.repeat(400)} == 1`, /too deeply nested/],
     [`${'a.map(x, '.repeat(70)}true${')'.repeat(70)}`, /too deeply nested/],
+    ['-(1 - [][a]) == a', /cannot tell the types/], // a bug of the library
     ['x'.repeat(1_025), /1025 characters long, the limit is 1024 \(limits\.where_length\)/],
   ] as const)
     test(text.slice(0, 40), () => assert.match(refusal(text), reason))
@@ -351,6 +352,7 @@ describe('work beyond the limit is no match, and counted', () => {
     ['[1, 2, 3].all(x, m.size() > 1)', { m: map }],
     ['a.all(x, s.size() > 1)', { a: zeros, s: 'é'.repeat(30_000) }],
     ['a.all(x, !s.contains(t))', { a: zeros, s: 'ab'.repeat(20_000), t: 'ba'.repeat(9_000) }],
+    ['a.all(v, a.all(w, a.all(x, a.all(y, a.all(z, true)))))', { a: [1, 2, 3, 4, 5, 6] }],
     [`[a]${'.map(x, x + x)'.repeat(60)}.size() == 1`, { a: [0, 1] }],
     [`[s]${'.map(x, x + x)'.repeat(60)}.size() == 1`, { s: 'ab' }],
   ] as const)
@@ -360,11 +362,18 @@ describe('work beyond the limit is no match, and counted', () => {
 test('the limit counts for each evaluation by itself', () => {
   const list = Array.from({ length: 1_500 }, (_, n) => n)
   const where = new WhereExpressions(LIMITS)
-  const predicate = where.open('a.exists(x, x == 1499)')
+  const predicate = where.parse('a.exists(x, x == 1499)')
   for (let n = 0; n < 20; n++) assert.ok(predicate.matches(event({ a: list })))
   assert.ok(!predicate.matches(event({ a: [...list, ...list].fill(0) })))
   assert.equal(where.failures, 1)
   assert.ok(predicate.matches(event({ a: list })))
+})
+
+test('a loop over everything that is in an event is within the limit, whatever its size', () => {
+  for (const length of [1, 10, 100, 800]) {
+    const a = Array.from({ length }, () => 'ab')
+    assert.equal(ask('!a.exists(x, x.startsWith("x") && x != "y")', event({ a })), 'match')
+  }
 })
 
 test('a large text can be searched', () => {
@@ -374,53 +383,46 @@ test('a large text can be searched', () => {
 
 test('payloads of ever new shapes leave nothing behind', () => {
   const where = new WhereExpressions(LIMITS)
-  const predicates = [where.open('a == "x"'), where.open('a == b'), where.open('size(a) == 9')]
+  const predicates = [where.parse('a == "x"'), where.parse('a == b'), where.parse('size(a) == 9')]
   const before = process.memoryUsage().heapUsed
-  for (let n = 0; n < 300; n++)
+  for (let n = 0; n < 100; n++)
     for (const predicate of predicates)
       predicate.matches(event({ a: shapeOf(n), b: shapeOf(n + 1) }))
   // The library alone would keep 1.4 MB for each.
-  assert.ok(process.memoryUsage().heapUsed - before < 100_000_000)
+  assert.ok(process.memoryUsage().heapUsed - before < 50_000_000)
 })
 
 /** Lists and maps in each other, 300 deep, in an order of its own for each number. */
 function shapeOf(number: number): unknown {
   let shape: unknown = 0
-  for (let level = 0; level < 300; level++)
-    shape = (number * (level + 7)) % 3 === 0 ? [shape] : { k: shape }
+  let random = number + 1
+  for (let level = 0; level < 300; level++) {
+    random = (random * 48_271) % 2_147_483_647
+    shape = random % 2 === 0 ? [shape] : { k: shape }
+  }
   return shape
 }
 
-test('an expression is compiled once for all its streams, and kept while one of them is open', () => {
+test('an expression is compiled once, however many streams have it', () => {
   const where = new WhereExpressions(LIMITS)
-  const first = where.open('a == 1')
-  assert.equal(where.open('a == 1'), first)
-  assert.equal(first.key, 'a == 1')
-  where.close(first)
-  assert.equal(where.size, 1)
-  where.close(first)
-  assert.equal(where.size, 0)
+  assert.equal(where.parse('a == 1'), where.parse('a == 1'))
 })
 
-test('more different expressions than allowed are refused until one is closed', () => {
+test('equal keys mean equal expressions, to the letter', () => {
   const where = new WhereExpressions(LIMITS)
-  const [first] = ['a == 1', 'a == 2', 'a == 3'].map((text) => where.open(text))
-  const another = () => where.open('a == 4')
-  assert.throws(another, OverloadedError)
-  assert.throws(
-    another,
-    /3 different where expressions, which is the limit \(limits\.where_expressions\)/,
-  )
-  where.close(where.open('a == 2')) // a further stream of one that is open is none
-  where.close(first!)
-  another()
-  assert.equal(where.size, 3)
+  const keys = ['a == 1', 'a == 2', 'a==1'].map((text) => where.parse(text).key)
+  assert.equal(new Set(keys).size, 3)
+  assert.equal(new WhereExpressions(LIMITS).parse('a == 1').key, keys[0])
 })
 
-test('a wrong expression is told before a lack of room, and takes none', () => {
-  const where = new WhereExpressions({ ...LIMITS, whereExpressionsMax: 1 })
-  assert.throws(() => where.open('a =='), WhereError)
-  assert.throws(() => where.open('a'.repeat(2_000)), LimitExceededError)
-  where.open('a == 1')
-  assert.throws(() => where.open('a =='), WhereError)
+test('expressions that nobody uses any more are forgotten, and work when they come again', () => {
+  const where = new WhereExpressions(LIMITS)
+  const first = where.parse('a == 0')
+  for (let n = 1; n <= 1_000; n++) where.parse(`a == ${n}`)
+  assert.notEqual(where.parse('a == 0'), first)
+  assert.ok(first.matches(event({ a: 0 })) && where.parse('a == 0').matches(event({ a: 0 })))
+})
+
+test('one that is too long is told the limit before it is read', () => {
+  assert.throws(() => new WhereExpressions(LIMITS).parse('('.repeat(2_000)), LimitExceededError)
 })

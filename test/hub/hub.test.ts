@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Position } from '../../src/hub/event.ts'
+import type { Position, PublishedEvent } from '../../src/hub/event.ts'
 import { Hub } from '../../src/hub/hub.ts'
+import type { EventPredicate } from '../../src/hub/predicate.ts'
 import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../src/log/memory.ts'
 import { publication } from '../contracts/event-log.ts'
@@ -10,9 +11,19 @@ import { PLAIN, RecordingSink } from './recording-sink.ts'
 
 const START = 0 as Position
 
-function openHub({ eventsMax = 10_000, queueBytesMax = 10_000, topicFiltersMax = 1_000 } = {}) {
+function openHub({
+  eventsMax = 10_000,
+  queueBytesMax = 10_000,
+  topicFiltersMax = 1_000,
+  conditionsMax = 1_000,
+} = {}) {
   const log = new MemoryEventLog({ eventsMax, maxAgeMs: 0, bytesMax: 1e9 })
-  const hub = new Hub(log, { queueBytesMax, stallTimeoutMs: 10_000, topicFiltersMax })
+  const hub = new Hub(log, {
+    queueBytesMax,
+    stallTimeoutMs: 10_000,
+    topicFiltersMax,
+    conditionsMax,
+  })
   return {
     hub,
     log,
@@ -25,13 +36,27 @@ function openHub({ eventsMax = 10_000, queueBytesMax = 10_000, topicFiltersMax =
         sink = new RecordingSink(),
         rights = PUBLIC_ONLY,
         from = 'head',
-      }: { sink?: RecordingSink; rights?: Rights; from?: Position | 'head' } = {},
+        conditions = [],
+      }: {
+        sink?: RecordingSink
+        rights?: Rights
+        from?: Position | 'head'
+        conditions?: readonly EventPredicate[]
+      } = {},
     ) => {
       const topics = path.split('/').filter((topic) => topic !== '')
       const privateOnly = topics[0] === 'private'
       const wants = [{ topics: privateOnly ? topics.slice(1) : topics, privateOnly }]
       const opening = Buffer.from('open\n')
-      const subscription = hub.subscribe({ wants, rights, from, encoding: PLAIN, sink, opening })
+      const subscription = hub.subscribe({
+        wants,
+        conditions,
+        rights,
+        from,
+        encoding: PLAIN,
+        sink,
+        opening,
+      })
       return { subscription, sink }
     },
     [Symbol.dispose]: () => hub[Symbol.dispose](),
@@ -350,3 +375,39 @@ test('more topic filters than allowed are refused, those of a known audience cos
   })
   assert.equal(opened.hub.subscriberCount, 3)
 })
+
+test('conditions are asked once per event, in whatever audiences they are', async () => {
+  using opened = openHub()
+  const { condition, asked } = pathContains('a')
+  const [first, second] = ['/fruits', '/'].map((path) =>
+    opened.subscribe(path, { conditions: [condition] }),
+  )
+  await opened.publish('/fruits/apples', '/fruits/limes', '/figs')
+  assert.deepEqual(first!.sink.lines, ['open', '/fruits/apples {}'])
+  assert.deepEqual(second!.sink.lines, ['open', '/fruits/apples {}'])
+  assert.deepEqual(asked, ['/fruits/apples', '/fruits/limes', '/figs'])
+})
+
+test('more different conditions than allowed are refused until others are gone, open ones cost nothing', () => {
+  using opened = openHub({ conditionsMax: 2 })
+  const [a, b, c] = ['a', 'b', 'c'].map((text) => pathContains(text).condition)
+  opened.subscribe('/x', { conditions: [a!, b!] })
+  const { subscription } = opened.subscribe('/y', { conditions: [b!] })
+  const another = () => opened.subscribe('/x', { conditions: [c!] })
+  assert.throws(another, { code: 'OVERLOADED', message: /2 different .*limits\.conditions/ })
+  assert.equal(opened.hub.subscriberCount, 2)
+  subscription.close()
+  assert.throws(another, { code: 'OVERLOADED' }) // the first one still has both
+  opened.hub.endAll('shutdown')
+  another()
+})
+
+/** With the paths that it was asked about. */
+function pathContains(text: string): { condition: EventPredicate; asked: string[] } {
+  const asked: string[] = []
+  const matches = ({ path }: PublishedEvent) => {
+    asked.push(path)
+    return path.includes(text)
+  }
+  return { condition: { key: `path contains ${text}`, matches }, asked }
+}

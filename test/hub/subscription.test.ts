@@ -194,6 +194,7 @@ function openHub(log: EventLog): Hub {
     queueBytesMax: 1_000_000,
     stallTimeoutMs: 300_000,
     topicFiltersMax: 10_000,
+    conditionsMax: 10_000,
   })
 }
 
@@ -324,7 +325,12 @@ const FILTERS_MAX = 60
 
 async function runAgainstModel(set: Settings, operations: readonly Operation[]): Promise<void> {
   const log = new SlowLog(set)
-  const hub = new Hub(log, { ...set, stallTimeoutMs: 300_000, topicFiltersMax: FILTERS_MAX })
+  const hub = new Hub(log, {
+    ...set,
+    stallTimeoutMs: 300_000,
+    topicFiltersMax: FILTERS_MAX,
+    conditionsMax: 10,
+  })
   /** The event of position n is at index n - 1. */
   const published: Publication[] = []
   const peers: Peer[] = []
