@@ -20,6 +20,7 @@ import {
   RequestTimeoutError,
 } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
+import { isBatch } from './payload-form.ts'
 import { publish } from './publish.ts'
 import { preflight } from './preflight.ts'
 import { stream } from './stream.ts'
@@ -166,11 +167,12 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
     const mustClose = deaf.get(socket) === true || isAwaitingContinue(response)
     if (mustClose) deaf.set(socket, true)
     else deaf.delete(socket)
+    const { payloadBytesMax, batchBytesMax } = door.options.limits
     refuse(response, door.traffic, refusal, {
       mustClose,
       restBytesMax: Math.max(
-        DISCARDED_PER_LIMIT * door.options.limits.payloadBytesMax,
-        door.options.limits.batchBytesMax,
+        DISCARDED_PER_LIMIT * payloadBytesMax,
+        isBatch(incoming.headers) ? batchBytesMax : 0,
       ),
     })
   }
