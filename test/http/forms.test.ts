@@ -20,7 +20,7 @@ async function publishNumbers(on: RunningServer, path: string, ...numbers: reado
   for (const n of numbers) await publish(on, path, { n })
 }
 
-async function numbers(reader: FormReader, count: number): Promise<unknown[]> {
+async function numbersOf(reader: FormReader, count: number): Promise<unknown[]> {
   const all = []
   while (all.length < count) all.push((await reader.event()).payload['n'])
   return all
@@ -46,12 +46,12 @@ for (const form of FORMS)
       const topic = freshTopic()
       await publishNumbers(server(), `/${topic}`, 1, 2, 3)
       await using reader = await FormReader.open(server(), form, `/${topic}?since=all`)
-      assert.deepEqual(await numbers(reader, 3), [1, 2, 3])
+      assert.deepEqual(await numbersOf(reader, 3), [1, 2, 3])
       const alive = await reader.nextControl()
       assert.equal(alive.type, 'keep-alive')
       await publishNumbers(server(), `/${topic}`, 4)
       await using again = await FormReader.open(server(), form, `/${topic}?cursor=${alive.cursor}`)
-      assert.deepEqual(await numbers(again, 1), [4])
+      assert.deepEqual(await numbersOf(again, 1), [4])
     })
 
     test('resume: behind each event, whichever way its cursor is given', async () => {
@@ -66,7 +66,7 @@ for (const form of FORMS)
         ['?cursor=00000000-0000-4000-8000-000000000000', [`Last-Event-ID: ${cursor}`]],
       ] as const) {
         await using back = await FormReader.open(server(), form, `/${topic}${query}`, ...header)
-        assert.deepEqual(await numbers(back, 1), [2])
+        assert.deepEqual(await numbersOf(back, 1), [2])
       }
     })
 
@@ -82,7 +82,7 @@ for (const form of FORMS)
       await using restarted = await startPubsub({ server: { backlog } })
       await publishNumbers(restarted, '/a', 2)
       await using back = await FormReader.open(restarted, form, `/a?cursor=${closing.cursor}`)
-      assert.deepEqual(await numbers(back, 1), [2])
+      assert.deepEqual(await numbersOf(back, 1), [2])
     })
 
     test('a cursor that leads nowhere is told, and by default the oldest kept event comes next', async () => {
@@ -91,7 +91,7 @@ for (const form of FORMS)
       const nowhere = '00000000-0000-4000-8000-000000000000'
       await using reader = await FormReader.open(server(), form, `/${topic}?cursor=${nowhere}`)
       assert.equal((await reader.nextControl('gap')).reason, 'foreign')
-      assert.deepEqual(await numbers(reader, 1), [1])
+      assert.deepEqual(await numbersOf(reader, 1), [1])
       await using live = await FormReader.open(
         server(),
         form,
@@ -99,7 +99,7 @@ for (const form of FORMS)
       )
       await live.nextControl('gap')
       await publishNumbers(server(), `/${topic}`, 2)
-      assert.deepEqual(await numbers(live, 1), [2])
+      assert.deepEqual(await numbersOf(live, 1), [2])
     })
 
     test('private events are seen by those who may, until they may no longer', async () => {
@@ -108,8 +108,8 @@ for (const form of FORMS)
       await using nobody = await FormReader.open(own, form, '/fruits')
       await publishNumbers(own, '/private/fruits', 1)
       await publishNumbers(own, '/fruits', 2)
-      assert.deepEqual(await numbers(alice, 1), [1])
-      assert.deepEqual(await numbers(nobody, 1), [2])
+      assert.deepEqual(await numbersOf(alice, 1), [1])
+      assert.deepEqual(await numbersOf(nobody, 1), [2])
       writeFileSync(join(own.directory, 'pubsub_acl.yaml'), '{}')
       own.process.kill('SIGHUP')
       assert.equal((await alice.nextControl('closing')).reason, 'revoked')
@@ -124,19 +124,19 @@ for (const form of FORMS)
       await publishNumbers(server(), `/${topic}/bad`, 3)
       await publishNumbers(server(), `/${topic}`, 4, 5)
       await using replayed = await FormReader.open(server(), form, `${path}&since=all`)
-      assert.deepEqual(await numbers(live, 2), [2, 5])
-      assert.deepEqual(await numbers(replayed, 2), [2, 5])
+      assert.deepEqual(await numbersOf(live, 2), [2, 5])
+      assert.deepEqual(await numbersOf(replayed, 2), [2, 5])
     })
 
     test('count ends the answer as whole after so many events, replayed or live', async () => {
       const topic = freshTopic()
       await publishNumbers(server(), `/${topic}`, 1, 2)
       await using replayed = await FormReader.open(server(), form, `/${topic}?since=all&count=1`)
-      assert.deepEqual(await numbers(replayed, 1), [1])
+      assert.deepEqual(await numbersOf(replayed, 1), [1])
       await replayed.end()
       await using both = await FormReader.open(server(), form, `/${topic}?since=all&count=4`)
       await publishNumbers(server(), `/${topic}`, 3, 4, 5)
-      assert.deepEqual(await numbers(both, 4), [1, 2, 3, 4])
+      assert.deepEqual(await numbersOf(both, 4), [1, 2, 3, 4])
       await both.end()
     })
 
@@ -152,7 +152,7 @@ for (const form of FORMS)
       for (let n = 1; n <= 40; n++) await publish(own, '/a', { n, text })
       slow.resume()
       assert.deepEqual(
-        await numbers(slow, 40),
+        await numbersOf(slow, 40),
         Array.from({ length: 40 }, (_, i) => i + 1),
       )
     })
