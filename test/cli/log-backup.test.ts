@@ -24,7 +24,7 @@ async function publish({ url }: RunningServer, n: number): Promise<string> {
 async function resumed({ url }: RunningServer, cursor: string): Promise<string> {
   const aborter = new AbortController()
   const answer = await fetch(`${url}/t?on_gap=oldest`, {
-    headers: { 'X-Fetch-Since-Cursor': cursor, Accept: 'application/x-ndjson' },
+    headers: { 'X-Fetch-Since-Cursor': cursor },
     signal: AbortSignal.any([aborter.signal, AbortSignal.timeout(DEADLINE_MS)]),
   })
   const decoder = new TextDecoder()

@@ -70,6 +70,18 @@ export function eventLogContract(
     assert.deepEqual(told, ['/a', '/b', '/c'])
   })
 
+  test(`${name}: an empty batch is stored once everything appended before it was told`, async () => {
+    await using opened = await open(plenty)
+    const told: string[] = []
+    using _listener = opened.log.onCommit((events) => void told.push(...events.map(pathOf)))
+    const { head } = opened.log
+    void opened.log.append([publication('/a')])
+    assert.deepEqual(await opened.log.append([]), [])
+    assert.deepEqual(told, ['/a'])
+    await opened.log.append([])
+    assert.equal(opened.log.head, head + 1)
+  })
+
   test(`${name}: a listener that is disposed of hears no more`, async () => {
     await using opened = await open(plenty)
     let told = 0
