@@ -59,9 +59,12 @@ test('a condition is evaluated once per event, however many audiences have it, a
   for (const { sink } of some) assert.deepEqual(sink.lines, ['/a/b {"n":1}', '/a/b {"n":3}'])
 })
 
+function named(key: string): EventPredicate {
+  return new CountingPredicate(key, () => true)
+}
+
 test('who has gone leaves no condition behind, and those of all together are limited', async () => {
   using hub = new Hub(new MemoryEventLog({ eventsMax: 0, maxAgeMs: 0, bytesMax: 1e9 }), OPTIONS)
-  const named = (key: string) => new CountingPredicate(key, () => true)
   const open = [subscribeTo(hub, 'a', named('x')), subscribeTo(hub, 'a', named('y'))]
   assert.throws(() => subscribeTo(hub, 'a', named('z')), { code: 'OVERLOADED' })
   subscribeTo(hub, 'b', named('y'))
