@@ -21,6 +21,8 @@ export interface Peer extends AsyncDisposable {
   readonly name: string
   readonly port: number
   readonly pid: number
+  /** It sends nothing of what is published. */
+  readonly isSilent?: true
 }
 
 /** What fanload measures; its README names the fields. */
@@ -79,6 +81,32 @@ http { access_log off; keepalive_requests 1000000000; client_body_temp_path ${pr
     return null
   }
   return startPeer('nchan', port, 'nginx', ['-c', config, '-p', prefix])
+}
+
+/** `null` unless PYPUBSUB names a checkout of github.com/apache/infrastructure-pypubsub whose requirements are installed. */
+export async function startPyPubSub(): Promise<Peer | null> {
+  const checkout = process.env['PYPUBSUB']
+  if (checkout === undefined) return null
+  const port = await freePort()
+  const config = join(directory, `pypubsub-${port}.yaml`)
+  writeFileSync(
+    config,
+    `server: {bind: 127.0.0.1, port: ${port}, max_payload_size: 102400, backlog: {size: 0, max_age: 48h}}\n` +
+      'clients: {payloaders: [127.0.0.1/24], oldschoolers: [svnwcsub], secure_topics: ~}\n',
+  )
+  const acl = join(directory, 'pypubsub_acl.yaml')
+  writeFileSync(acl, '{}\n')
+  const words = [join(checkout, 'pypubsub.py'), '--config', config, '--acl', acl]
+  return startPeer('PyPubSub', port, 'python3', words)
+}
+
+/** What a connection costs a program of Node that only accepts it, and answers. */
+export async function startBareNet(): Promise<Peer> {
+  const port = await freePort()
+  const program = fileURLToPath(new URL('bare-net.ts', import.meta.url))
+  const flags = ['--max-semi-space-size=1', '--single-threaded-gc']
+  const words = [...flags, program, String(port)]
+  return { ...(await startPeer('bare net server', port, process.execPath, words)), isSilent: true }
 }
 
 async function startPeer(
@@ -157,7 +185,7 @@ export async function fanload(
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const figures = await figuresOf(child)
-  if (figures['lost'] !== 0 || figures['closed'] !== 0)
+  if ((figures['lost'] !== 0 && peer.isSilent !== true) || figures['closed'] !== 0)
     console.warn(`${peer.name}: lost or closed something: ${JSON.stringify(figures)}`)
   return figures
 }
