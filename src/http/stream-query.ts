@@ -69,10 +69,12 @@ class BadQueryError extends PubSubError {
 }
 
 class Query {
-  readonly #parameters: URLSearchParams
+  /** `null`: most requests have none. */
+  readonly #parameters: URLSearchParams | null
 
   constructor(target: string) {
-    this.#parameters = new URLSearchParams(/\?([^#]*)/.exec(target)?.[1])
+    const query = /\?([^#]*)/.exec(target)?.[1]
+    this.#parameters = query === undefined ? null : new URLSearchParams(query)
   }
 
   /** `null`: not there, or empty: forms send empty fields, and PyPubSub looks at none. */
@@ -97,7 +99,7 @@ class Query {
   }
 
   #only(name: string): string | null {
-    const values = this.#parameters.getAll(name)
+    const values = this.#parameters?.getAll(name) ?? []
     if (values.length > 1) throw new BadQueryError(`${name} is given ${values.length} times`)
     return values[0] ?? null
   }
