@@ -82,3 +82,10 @@ export interface EventLog extends AsyncDisposable {
     readonly writable: boolean
   }
 }
+
+/** For events that were stored together, at least one. */
+export function receiptOf(events: readonly PublishedEvent[]): Receipt {
+  const [first, last] = [events[0]!, events.at(-1)!]
+  const { publishedAtMs } = last
+  return { first: first.cursor, last: last.cursor, count: events.length, publishedAtMs }
+}

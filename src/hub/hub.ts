@@ -3,7 +3,7 @@ import { CatchUp } from './catch-up.ts'
 import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
-import type { EventLog, Once, Receipt, Resolution } from './event-log.ts'
+import { receiptOf, type EventLog, type Once, type Receipt, type Resolution } from './event-log.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
@@ -99,10 +99,7 @@ export class Hub implements Disposable {
   async publish(publications: readonly Publication[], once?: Once): Promise<Receipt> {
     using _priority = this.#surroundings.catchUp.yieldToPublication()
     if (once !== undefined) return await this.#log.appendOnce(publications, once)
-    const events = await this.#log.append(publications)
-    const [first, last] = [events[0]!, events.at(-1)!]
-    const { publishedAtMs } = last
-    return { first: first.cursor, last: last.cursor, count: events.length, publishedAtMs }
+    return receiptOf(await this.#log.append(publications))
   }
 
   /** @throws {OverloadedError} too many topic filters or conditions are open. */

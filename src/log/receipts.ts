@@ -1,6 +1,6 @@
 import { IdempotencyKeyReusedError } from '../hub/errors.ts'
 import type { PublishedEvent } from '../hub/event.ts'
-import type { Once, Receipt } from '../hub/event-log.ts'
+import { receiptOf, type Once, type Receipt } from '../hub/event-log.ts'
 
 export interface ReceiptLimits {
   /** How long a key is remembered; 24 hours unless said otherwise. */
@@ -61,12 +61,6 @@ interface Known {
   readonly fingerprint: string
   readonly receipt: Promise<Receipt>
   readonly expiresAtMs: number
-}
-
-function receiptOf(events: readonly PublishedEvent[]): Receipt {
-  const [first, last] = [events[0]!, events.at(-1)!]
-  const { publishedAtMs } = last
-  return { first: first.cursor, last: last.cursor, count: events.length, publishedAtMs }
 }
 
 const WINDOW_MS = 86_400_000
