@@ -6,12 +6,12 @@ import type { PublishedEvent } from '../hub/event.ts'
  */
 export function cloudEventText(event: PublishedEvent): string {
   const { payload, path, cursor, publishedAtMs } = event
-  const source = JSON.stringify(path)
-  const ours = `"pubsubcursor": "${cursor}", "pubsubpath": ${source}`
+  const ours = `"pubsubcursor": "${cursor}", "pubsubpath": ${JSON.stringify(path)}`
   if (isCloudEvent(payload.text)) return `${payload.text.slice(0, -1)}, ${ours}}`
+  const source = encodeURI(path) || '/' // a URI reference, which the path, decoded, need not be
   const time = new Date(publishedAtMs).toISOString()
   return (
-    `{"specversion": "1.0", "id": "${cursor}", "source": ${source === '""' ? '"/"' : source}, ` +
+    `{"specversion": "1.0", "id": "${cursor}", "source": "${source}", ` +
     `"type": "pubsubd.event", "time": "${time}", "datacontenttype": "application/json", ${ours}, ` +
     `"data": ${payload.text}}`
   )
