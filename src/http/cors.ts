@@ -27,13 +27,32 @@ export class Cors {
       : [...VARY, ALLOW_ORIGIN, '*', ...EXPOSED]
   }
 
-  /** What a page may send, beside `headersFor`. `null`: it may not use this server. */
-  permissionsFor(origin: string): readonly string[] | null {
+  /**
+   * What a page may send, beside `headersFor`. `null`: it may not use this server.
+   * `asked`: the names of headers it asks for, with commas between them.
+   */
+  permissionsFor(origin: string, asked = ''): readonly string[] | null {
     const access = this.#pages.accessOf(origin)
     if (access === 'nothing') return null
-    return access === 'everything' ? EVERYTHING : PUBLIC_STREAMS
+    if (access !== 'everything') return PUBLIC_STREAMS
+    const headers = [PUBLISHING, ...attributesIn(asked)].join(', ')
+    return [...EVERYTHING, 'Access-Control-Allow-Headers', headers, ...MAX_AGE]
   }
 }
+
+/**
+ * The headers of a CloudEvent among them. Anybody may invent attributes, so no list knows them all; and with credentials a
+ * browser takes no asterisk for one.
+ */
+function attributesIn(asked: string): string[] {
+  const names = asked.split(',').map((name) => name.trim())
+  return names.filter((name) => CLOUD_EVENT_ATTRIBUTE.test(name)).slice(0, ATTRIBUTES_MAX)
+}
+
+/** Attributes have names of these characters alone, and should have no more than 20 of them (CloudEvents 1.0). */
+const CLOUD_EVENT_ATTRIBUTE = /^ce-[a-z\d]{1,64}$/i
+/** The specification and its extensions know some twenty. */
+const ATTRIBUTES_MAX = 64
 
 const NOTHING: readonly string[] = []
 const VARY = ['Vary', 'Origin']
@@ -58,10 +77,5 @@ const PUBLIC_STREAMS = [
   ...MAX_AGE,
 ]
 
-const EVERYTHING = [
-  'Access-Control-Allow-Methods',
-  'GET, HEAD, PUT, POST',
-  'Access-Control-Allow-Headers',
-  `${RESUMING}, Authorization, Content-Type, Idempotency-Key`,
-  ...MAX_AGE,
-]
+const EVERYTHING = ['Access-Control-Allow-Methods', 'GET, HEAD, PUT, POST']
+const PUBLISHING = `${RESUMING}, Authorization, Content-Type, Idempotency-Key`

@@ -13,7 +13,7 @@ export function preflight(
 ): boolean {
   const { origin, 'access-control-request-method': method } = headers
   if (cors.isOff || origin === undefined || method === undefined) return false
-  const permissions = cors.permissionsFor(origin)
+  const permissions = cors.permissionsFor(origin, headers['access-control-request-headers'])
   if (permissions === null) throw new OriginNotAllowedError()
   response.writeHead(204, [...traffic.headers(), ...permissions])
   response.end()

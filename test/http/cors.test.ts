@@ -139,6 +139,32 @@ describe('a browser that asks beforehand', () => {
       }
     })
 
+  describe('is granted the headers of a CloudEvent by the names it asks for', () => {
+    const names = (count: number) => Array.from({ length: count }, (_, i) => `ce-x${i}`)
+    const granted: readonly [string, string, readonly string[]][] = [
+      [
+        'as a browser asks',
+        'ce-id,ce-source,ce-type,content-type',
+        ['ce-id', 'ce-source', 'ce-type'],
+      ],
+      ['with blanks', ' ce-id ,\tce-myextension', ['ce-id', 'ce-myextension']],
+      ['in capitals', 'CE-Subject', ['CE-Subject']],
+      ['what no attribute is called', 'ce-,ce-a-b,ce-a_b,ce-*,xce-id,x-mine,*,,', []],
+      ['a name too long', `ce-${'x'.repeat(65)},ce-id`, ['ce-id']],
+      ['too many', names(100).join(), names(64)],
+    ]
+    for (const [what, asked, expected] of granted)
+      test(what, async () => {
+        await using client = await RawClient.open(both().port)
+        const wish = `Access-Control-Request-Headers: ${asked}`
+        const allowed = async (origin: string) =>
+          (await client.ask(ask(origin, 'POST', wish))).headers['access-control-allow-headers']
+        const always = mayPublish['access-control-allow-headers']
+        assert.equal(await allowed(DASH), [always, ...expected].join(', '))
+        assert.equal(await allowed(EVIL), mayRead['access-control-allow-headers'])
+      })
+  })
+
   test('for a page that is not listed is told no, and who can change it', async () => {
     await using client = await RawClient.open(listed().port)
     const answer = await client.ask(ask(EVIL, 'PUT'))
