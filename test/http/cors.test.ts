@@ -140,7 +140,7 @@ describe('a browser that asks beforehand', () => {
     })
 
   describe('is granted the headers of a CloudEvent by the names it asks for', () => {
-    const names = (count: number) => Array.from({ length: count }, (_, i) => `ce-x${i}`)
+    const many = Array.from({ length: 100 }, (_, i) => `ce-x${i}`)
     const granted: readonly [string, string, readonly string[]][] = [
       [
         'as a browser asks',
@@ -151,7 +151,7 @@ describe('a browser that asks beforehand', () => {
       ['in capitals', 'CE-Subject', ['CE-Subject']],
       ['what no attribute is called', 'ce-,ce-a-b,ce-a_b,ce-*,xce-id,x-mine,*,,', []],
       ['a name too long', `ce-${'x'.repeat(65)},ce-id`, ['ce-id']],
-      ['too many', names(100).join(), names(64)],
+      ['too many', many.join(), many.slice(0, 64)],
     ]
     for (const [what, asked, expected] of granted)
       test(what, async () => {
