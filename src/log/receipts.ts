@@ -22,19 +22,26 @@ export class Receipts {
     this.#now = now
   }
 
-  /** Stores by `append` what has not been stored under this key, or is not being. */
+  /**
+   * Stores by `append` what has not been stored under this key, or is not being. `forgotten`: keys that go in exchange, for
+   * whoever keeps them elsewhere too.
+   */
   once(
     { key, fingerprint }: Once,
-    append: (expiresAtMs: number) => Promise<readonly PublishedEvent[]>,
+    append: (
+      expiresAtMs: number,
+      forgotten: readonly string[],
+    ) => Promise<readonly PublishedEvent[]>,
   ): Promise<Receipt> {
-    this.#forget()
+    this.#forgetExpired()
     const known = this.#known.get(key)
     if (known !== undefined)
       return known.fingerprint === fingerprint
         ? known.receipt
         : Promise.reject(new IdempotencyKeyReusedError())
+    const forgotten = this.#forgetOldest()
     const expiresAtMs = this.#now() + this.windowMs
-    const receipt = append(expiresAtMs).then(receiptOf)
+    const receipt = append(expiresAtMs, forgotten).then(receiptOf)
     const own = { fingerprint, receipt, expiresAtMs }
     this.#known.set(key, own)
     receipt.catch(() => {
@@ -48,12 +55,23 @@ export class Receipts {
     this.#known.set(key, { fingerprint, receipt: Promise.resolve(receipt), expiresAtMs })
   }
 
-  #forget(): void {
+  #forgetExpired(): void {
     const nowMs = this.#now()
     for (const [key, { expiresAtMs }] of this.#known) {
-      if (expiresAtMs > nowMs && this.#known.size < this.#keysMax) return
+      if (expiresAtMs > nowMs) return
       this.#known.delete(key)
     }
+  }
+
+  /** Makes room for a new one. A repeated key needs none, and must not cost another its place. */
+  #forgetOldest(): string[] {
+    const forgotten: string[] = []
+    for (const key of this.#known.keys()) {
+      if (this.#known.size < this.#keysMax) break
+      this.#known.delete(key)
+      forgotten.push(key)
+    }
+    return forgotten
   }
 }
 

@@ -99,10 +99,10 @@ export class SqliteEventLog implements EventLog {
   }
 
   appendOnce(batch: readonly Publication[], { key, fingerprint }: Once): Promise<Receipt> {
-    return this.#receipts.once({ key, fingerprint }, (expiresAtMs) =>
+    return this.#receipts.once({ key, fingerprint }, (expiresAtMs, forgotten) =>
       this.commit({
         publications: batch,
-        changes: [],
+        changes: forgotten.map((each) => ({ space: RECEIPTS, key: each, value: null })),
         record: (first, last) => {
           const kept: KeptReceipt = {
             fingerprint,
@@ -249,6 +249,8 @@ export class SqliteEventLog implements EventLog {
     kept.sort((a, b) => a.expiresAtMs - b.expiresAtMs)
     for (const { key, fingerprint, first, last, count, publishedAtMs, expiresAtMs } of kept) {
       const [firstCursor, lastCursor] = codec.ofEvents([first, last])
+      // Of a commit that was refused and undone, before a crash kept its receipt from being deleted.
+      if (this.resolve(lastCursor!).type === 'foreign') continue
       const receipt = { first: firstCursor!, last: lastCursor!, count, publishedAtMs }
       this.#receipts.add({ key, fingerprint }, receipt, expiresAtMs)
     }

@@ -12,6 +12,8 @@ export interface LogUnderTest extends AsyncDisposable {
 export interface LogOptions {
   readonly eventsMax: number
   readonly maxAgeMs: number
+  readonly keyWindowMs?: number
+  readonly keysMax?: number
 }
 
 export function publication(path: string, payload: object = {}): Publication {
@@ -331,13 +333,50 @@ export function eventLogContract(
     assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a'])
   })
 
-  test(`${name}: a key is new again after its window`, async () => {
-    await using opened = await open(plenty)
-    const once = { key: 'k', fingerprint: 'f' }
-    await opened.log.appendOnce([publication('/a')], once)
-    opened.passTime(86_400_000)
-    await opened.log.appendOnce([publication('/a')], once)
-    assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/a'])
+  for (const [what, window, windowMs] of [
+    ['of a day', {}, 86_400_000],
+    ['that is configured', { keyWindowMs: 5_000 }, 5_000],
+  ] as const)
+    test(`${name}: a key is known until its window ${what} has passed, and new again then`, async () => {
+      await using opened = await open({ ...plenty, ...window })
+      const once = { key: 'k', fingerprint: 'f' }
+      const first = await opened.log.appendOnce([publication('/a')], once)
+      opened.passTime(windowMs - 1)
+      assert.deepEqual(await opened.log.appendOnce([publication('/a')], once), first)
+      opened.passTime(1)
+      const second = await opened.log.appendOnce([publication('/a')], once)
+      assert.notEqual(second.last, first.last)
+      // The window is that of the new event.
+      opened.passTime(windowMs - 1)
+      assert.deepEqual(await opened.log.appendOnce([publication('/a')], once), second)
+      assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/a'])
+    })
+
+  test(`${name}: beyond their number the oldest key is forgotten, and by a new one only`, async () => {
+    await using opened = await open({ ...plenty, keysMax: 2 })
+    const store = (key: string) =>
+      opened.log.appendOnce([publication(`/${key}`)], { key, fingerprint: 'f' })
+    for (const key of ['a', 'b', 'a', 'b', 'a', 'c', 'b', 'c', 'a', 'c']) await store(key)
+    await assert.rejects(
+      opened.log.appendOnce([publication('/x')], { key: 'c', fingerprint: 'g' }),
+      {
+        code: 'IDEMPOTENCY_KEY_REUSED',
+      },
+    )
+    await store('c')
+    assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/b', '/c', '/a'])
+  })
+
+  test(`${name}: of keys that come at once, the newest are known`, async () => {
+    await using opened = await open({ ...plenty, keysMax: 10 })
+    const keys = Array.from({ length: 30 }, (_, n) => `${n}`)
+    const store = (key: string) =>
+      opened.log.appendOnce([publication(`/${key}`)], { key, fingerprint: 'f' })
+    await Promise.all(keys.map(store))
+    await Promise.all(keys.slice(20).map(store))
+    assert.equal((await readAll(opened.log)).length, 30)
+    await store('0')
+    assert.equal((await readAll(opened.log)).length, 31)
   })
 
   test(`${name}: a log that is closed refuses what comes, also what has been waiting`, async () => {
@@ -347,6 +386,15 @@ export function eventLogContract(
     await opened[Symbol.asyncDispose]()
     await refused
     await assert.rejects(opened.log.append([publication('/b')]), { code: 'LOG_UNAVAILABLE' })
+  })
+
+  test(`${name}: what is refused leaves no receipt, so that its repeat is refused, too`, async () => {
+    const opened = await open(plenty)
+    const store = () => opened.log.appendOnce([publication('/a')], { key: 'k', fingerprint: 'f' })
+    const refused = assert.rejects(store(), { code: 'LOG_UNAVAILABLE' })
+    await opened[Symbol.asyncDispose]()
+    await refused
+    await assert.rejects(store(), { code: 'LOG_UNAVAILABLE' })
   })
 }
 

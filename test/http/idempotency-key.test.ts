@@ -74,6 +74,19 @@ for (const key of ['', 'a b', 'x'.repeat(256), 'é'])
     assert.match(body, /1 to 255 visible characters of ASCII/)
   })
 
+test('keys are forgotten as limits.idempotency_keys says', async () => {
+  await using started = await startPubsub({ limits: { idempotency_keys: 2 } })
+  await using client = await RawClient.open(started.port)
+  const cursors = []
+  for (const key of ['a', 'b', 'a', 'c', 'a']) {
+    const answer = await client.ask(put('/a', '{}', [`Idempotency-Key: ${key}`]))
+    assert.equal(answer.status, 202)
+    cursors.push(answer.headers['x-pubsub-cursor'])
+  }
+  assert.equal(cursors[2], cursors[0])
+  assert.equal(new Set(cursors).size, 4)
+})
+
 test('a key is known after a restart', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-keys-'))
   try {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { PublishedEvent } from '../../src/hub/event.ts'
+import type { Receipt } from '../../src/hub/event-log.ts'
 import { publication } from '../contracts/event-log.ts'
 import { readAll, StoreFolder, type OpenedStore } from './store-folder.ts'
 
@@ -27,6 +28,27 @@ test('below the reserve publishers are refused, readers go on, and it heals by i
   await untilWritable(store)
   acknowledged.push(...(await store.log.append([publication('/healed')])))
   assert.deepEqual(await readAll(store.log), acknowledged)
+})
+
+test('a keyed publication that a full disk refused is stored by its repeat', async (t) => {
+  using disk = smallDisk(t)
+  if (disk === undefined) return
+  using folder = new StoreFolder(disk.path)
+  let receipt
+  {
+    await using opened = await folder.open({ reserveBytes: 4 * MIB })
+    writeFileSync(folder.file('filler'), Buffer.alloc(13 * MIB))
+    for (let repeat = 0; repeat < 2; repeat++)
+      await assert.rejects(storeOnce(opened), { code: 'LOG_UNAVAILABLE' })
+    rmSync(folder.file('filler'))
+    await untilWritable(opened)
+    receipt = await storeOnce(opened)
+    assert.deepEqual(await storeOnce(opened), receipt)
+    assert.equal((await readAll(opened.log)).length, 1)
+  }
+  await using opened = await folder.open({ reserveBytes: 4 * MIB })
+  assert.deepEqual(await storeOnce(opened), receipt)
+  assert.equal((await readAll(opened.log)).length, 1)
 })
 
 test('a disk that the events themselves have filled heals when they pass their age', async (t) => {
@@ -87,6 +109,10 @@ test('a disk that is read-only is a clear error at the start', async (t) => {
     message: /the store .*new\.pubsubd cannot be written/,
   })
 })
+
+function storeOnce({ log }: OpenedStore): Promise<Receipt> {
+  return log.appendOnce([publication('/once')], { key: 'k', fingerprint: 'f' })
+}
 
 /** Takes all the space there is. */
 function fill(file: string): void {

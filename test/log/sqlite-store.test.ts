@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Position, PublishedEvent } from '../../src/hub/event.ts'
+import type { EventLog, Receipt } from '../../src/hub/event-log.ts'
 import { publication } from '../contracts/event-log.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
 
@@ -311,3 +312,69 @@ test('sqlite: a key is known after a restart, with the cursors of the first time
   })
   assert.equal((await readAll(store.log)).length, 3)
 })
+
+test('sqlite: keys beyond their number are not kept on the disk, nor known after a restart', async () => {
+  using folder = new StoreFolder()
+  {
+    await using opened = await folder.open({ keysMax: 5 })
+    for (let key = 0; key < 20; key++) await storeOnce(opened.log, key)
+  }
+  assert.equal(receiptsIn(folder), 5)
+  {
+    await using opened = await folder.open({ keysMax: 2 })
+    for (const key of [18, 19, 20]) await storeOnce(opened.log, key)
+    assert.equal((await readAll(opened.log)).length, 21)
+  }
+  assert.equal(receiptsIn(folder), 2)
+  await using opened = await folder.open({ keysMax: 2 })
+  for (const key of [19, 20]) await storeOnce(opened.log, key)
+  assert.equal((await readAll(opened.log)).length, 21)
+  await storeOnce(opened.log, 0)
+  assert.equal((await readAll(opened.log)).length, 22)
+})
+
+test('sqlite: a receipt whose event is gone, as that of a commit undone before a crash, makes no repeat a no-op', async () => {
+  using folder = new StoreFolder()
+  {
+    await using opened = await folder.open()
+    await storeOnce(opened.log, 'kept')
+    await storeOnce(opened.log, 'undone')
+  }
+  using database = new DatabaseSync(folder.file('events.db'))
+  database.exec(`DELETE FROM events WHERE path = '/undone'`)
+  database.close()
+  for (let run = 0; run < 2; run++) {
+    await using opened = await folder.open()
+    await storeOnce(opened.log, 'kept')
+    if (run === 0) await opened.log.append([publication('/other')])
+    else await storeOnce(opened.log, 'undone')
+    await storeOnce(opened.log, 'kept')
+    const expected = run === 0 ? ['/kept', '/other'] : ['/kept', '/other', '/undone']
+    assert.deepEqual(await paths(opened.log), expected)
+  }
+})
+
+test('sqlite: a key is known longer than its event is kept', async () => {
+  using folder = new StoreFolder()
+  let receipt
+  {
+    await using opened = await folder.open({ eventsMax: 1 })
+    receipt = await storeOnce(opened.log, 'once')
+  }
+  for (let run = 0; run < 3; run++) {
+    await using opened = await folder.open({ eventsMax: 1 })
+    await opened.log.append([publication(`/${run}`)])
+    assert.deepEqual(await storeOnce(opened.log, 'once'), receipt)
+    assert.deepEqual(await paths(opened.log), [`/${run}`])
+  }
+})
+
+/** Each key with an event of its own. */
+function storeOnce(log: EventLog, key: string | number): Promise<Receipt> {
+  return log.appendOnce([publication(`/${key}`)], { key: String(key), fingerprint: 'f' })
+}
+
+function receiptsIn(folder: StoreFolder): unknown {
+  using database = new DatabaseSync(folder.file('events.db'), { readOnly: true })
+  return database.prepare('SELECT count(*) AS count FROM state').get()!['count']
+}
