@@ -56,7 +56,7 @@ const lines: PayloadForm = {
       refuseTooMany(payloads.length + 1, limits)
       payloads.push(
         readPart(`line ${payloads.length + 1}`, () =>
-          readLine(body.subarray(start, lineEnd), limits),
+          readLine(withoutReturn(body.subarray(start, lineEnd)), limits),
         ),
       )
       start = lineEnd + 1
@@ -142,6 +142,11 @@ function contentEnd(body: Buffer): number {
 
 function isBlank(byte: number): boolean {
   return byte === LF || byte === CR || byte === SPACE || byte === TAB
+}
+
+/** A carriage return before the line feed is part of the line break, and counts for no limit. */
+function withoutReturn(line: Buffer): Buffer {
+  return line.at(-1) === CR ? line.subarray(0, -1) : line
 }
 
 function readLine(line: Buffer, { payloadBytesMax, jsonDepthMax }: HttpLimits): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { RawClient } from './raw-client.ts'
 import { eventsUpToNow, listen, put, RECEIVED, sharedPubsub } from './requests.ts'
 
@@ -21,6 +22,11 @@ describe('every line of a batch is an event', () => {
     ['line feeds', '{"n": 1}\n{"n": 2}\n', [NDJSON]],
     ['no line feed at the end', '{"n": 1}\n{"n": 2}', [NDJSON]],
     ['carriage returns', '{"n": 1}\r\n{"n": 2}\r\n', [NDJSON]],
+    [
+      'carriage returns behind lines as long as they may be',
+      `{"n": 1}${' '.repeat(92)}\r\n{"n": 2}\r\n`,
+      [NDJSON],
+    ],
     ['blank lines at the end', '{"n": 1}\n{"n": 2}\n\n \r\n\t\n', [NDJSON]],
     ['as jsonl', '{"n": 1}\n{"n": 2}\n', ['Content-Type: Application/JSONL; charset=utf-8']],
     ['packed', gzipSync('{"n": 1}\n{"n": 2}\n'), [NDJSON, 'Content-Encoding: gzip']],
@@ -75,6 +81,103 @@ describe('a batch with a bad line is not published, and the line is named', () =
       assert.deepEqual(await eventsUpToNow(server(), stream), [[]])
     })
 })
+
+describe('however its lines look and arrive, a batch is published whole, or its first bad line named', () => {
+  /** A line, and what is said of it; `null`: it is an event; undefined: it is blank. */
+  type Line = readonly [bytes: Buffer, complaint: RegExp | null | undefined]
+  const line = (text: string, complaint: Line[1]): Line => [Buffer.from(text), complaint]
+  const OBJECT_BYTES_MAX = 100
+  const good = fc.oneof(
+    fc.constantFrom('{}', ' {"a": [1, {"b": "}\\n{"}]}\t', '{"é":"\u2028\u0085日😀"}', padded(99)),
+    fc.constant(padded(OBJECT_BYTES_MAX)),
+  )
+  const anyLine: fc.Arbitrary<Line> = fc.oneof(
+    { weight: 8, arbitrary: good.map((text) => line(text, null)) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom('', ' ', '\t \t').map((text) => line(text, undefined)),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        line('{"a":', /payload is not valid JSON/),
+        line('{} {}', /payload is not valid JSON/),
+        line('{}\r{}', /payload is not valid JSON/),
+        line('\0', /payload is not valid JSON/),
+        line('[]', /payload is JSON, but not an object/),
+        line('null', /payload is JSON, but not an object/),
+        [Buffer.from('7b22c3227d', 'hex'), /payload is not valid UTF-8/] as const,
+        line(padded(OBJECT_BYTES_MAX + 1), /the payload exceeds the limit of 100 bytes/),
+      ),
+    },
+  )
+  const anyBatch = fc.record({
+    lines: fc.array(anyLine, { maxLength: 8 }),
+    ending: fc.constantFrom('\n', '\r\n'),
+    hasLastEnding: fc.boolean(),
+    cuts: fc.array(fc.nat(900), { maxLength: 3 }),
+  })
+
+  /** What is to be answered: by the first line that is wrong, counted from 1. */
+  function complaintAbout(lines: readonly Line[]): RegExp | null {
+    const end = lines.findLastIndex(([, complaint]) => complaint !== undefined) + 1
+    if (end === 0) return /^the batch has no events/
+    for (const [i, [, complaint]] of lines.slice(0, end).entries()) {
+      if (i === 5) return /^the batch has more than 5 events/
+      if (complaint !== null)
+        return new RegExp(`^line ${i + 1}: ${(complaint ?? /it is blank/).source}`)
+    }
+    return null
+  }
+
+  test('as a model says', async () => {
+    await using stream = await listen(server(), '/batch')
+    await using client = await RawClient.open(server().port)
+    const property = async ({ lines, ending, hasLastEnding, cuts }: Batch) => {
+      const pieces = lines.flatMap(([bytes], i) =>
+        i === lines.length - 1 && !hasLastEnding ? [bytes] : [bytes, Buffer.from(ending)],
+      )
+      const body = Buffer.concat(pieces)
+      const whole = put('/batch', body, [NDJSON])
+      for (const [from, to] of pairs([0, ...cuts.toSorted((a, b) => a - b), whole.length])) {
+        client.send(whole.subarray(from, to))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      const answer = await client.answer()
+      const complaint = complaintAbout(lines)
+      if (complaint !== null) {
+        assert.equal(answer.status, 400)
+        assert.match(answer.body, complaint)
+      } else assert.equal(answer.status, 202, answer.body)
+      // Nothing of a refused one: the next events are those of the marker.
+      const expected = complaint === null ? lines.filter((each) => each[1] === null) : []
+      assert.equal((await client.ask(put('/batch', '{"marker":1}'))).status, 202)
+      const seen = []
+      for (;;) {
+        const { json } = await stream.event()
+        if (json.marker === 1) break
+        const { pubsub_timestamp, pubsub_topics, pubsub_path, pubsub_cursor, ...own } = json
+        assert.ok(pubsub_timestamp && pubsub_topics && pubsub_path && pubsub_cursor)
+        seen.push(own)
+      }
+      assert.deepEqual(
+        seen,
+        expected.map(([bytes]) => JSON.parse(bytes.toString())),
+      )
+    }
+    type Batch = Parameters<Parameters<typeof anyBatch.map>[0]>[0]
+    await fc.assert(fc.asyncProperty(anyBatch, property), { numRuns: 300 })
+  })
+})
+
+/** An object of so many bytes. */
+function padded(bytes: number): string {
+  return `{"t":"${'x'.repeat(bytes - 8)}"}`
+}
+
+function pairs(numbers: readonly number[]): (readonly [number, number])[] {
+  return numbers.slice(1).map((to, i) => [numbers[i]!, to])
+}
 
 test('a packed batch is measured as it comes out', async () => {
   const { status, body } = await ask(gzipSync(' '.repeat(5_000)), NDJSON, 'Content-Encoding: gzip')

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { checkCloudEvent } from '../../src/http/cloud-event.ts'
 import { cloudEventText } from '../../src/http/cloud-event-text.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
@@ -29,4 +30,52 @@ test('a CloudEvent is shown as it came, with the cursor and the path beside', ()
   const text = checkCloudEvent(cloudEventText(published('/orders', came)))
   assert.ok(text.startsWith(came.slice(0, -1)))
   assert.equal(JSON.parse(text).pubsubcursor, 'f02b4908-755f-4455-a215-d1627f190110')
+})
+
+test('what only looks like a CloudEvent becomes the data of one, and whatever is shown is one', () => {
+  const looks = { specversion: '1.0', id: '1', source: '/s', type: 't' }
+  const text = cloudEventText(published('/a', JSON.stringify({ ...looks, Upper_case: {} })))
+  assert.deepEqual(JSON.parse(checkCloudEvent(text)).data, { ...looks, Upper_case: {} })
+
+  const anyValue = fc.oneof(fc.constantFrom('1.0', '/s', 'a b', '', 7, null), fc.jsonValue())
+  const anyPayload = fc.record(
+    {
+      specversion: fc.constantFrom('1.0', '0.3', 1),
+      id: anyValue,
+      source: anyValue,
+      type: anyValue,
+      time: anyValue,
+      data: anyValue,
+      data_base64: anyValue,
+      extension: anyValue,
+      pubsubcursor: anyValue,
+    },
+    { requiredKeys: ['specversion', 'id'] },
+  )
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), anyPayload, (path, payload) => {
+      const shown = cloudEventText(published(path, JSON.stringify(payload)))
+      assert.ok(!/[\r\n]/.test(shown))
+      checkCloudEvent(shown)
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('control characters of a path are escaped, as no attribute may have any', () => {
+  const { source, pubsubpath } = JSON.parse(cloudEventText(published('/a\0b\u0085/\r\né', '{}')))
+  assert.deepEqual([source, pubsubpath], ['/a%00b%C2%85/%0D%0A%C3%A9', '/a%00b%C2%85/%0D%0Aé'])
+})
+
+test('a CloudEvent that another server has shown is told with the cursor and the path of this one', () => {
+  const first = cloudEventText(
+    published('/first', '{"specversion":"1.0","id":"7","source":"/s","type":"t"}'),
+  )
+  const again = JSON.parse(checkCloudEvent(cloudEventText(published('/again', first))))
+  assert.deepEqual([again.id, again.pubsubpath, again.data], ['7', '/again', undefined])
+})
+
+test('attributes whose names are escaped are attributes', () => {
+  const came = String.raw`{"\u0073pecversion":"1.0","id":"7","source":"/s","type":"t"}`
+  assert.equal(JSON.parse(cloudEventText(published('/a', came))).id, '7')
 })
