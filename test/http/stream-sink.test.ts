@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { StreamSink } from '../../src/http/stream-sink.ts'
 import type { RunningServer } from '../running-server.ts'
 import { RawClient } from './raw-client.ts'
@@ -87,28 +88,138 @@ describe('a subscriber that stopped reading', () => {
   })
 })
 
-test('a peer that takes a part of one great write has made progress', async () => {
+/** Both ends of a connection; the peer does not read yet. */
+async function openSink() {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const peer = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
   const [socket] = (await once(server, 'connection')) as [Socket]
-  try {
-    const sink = new StreamSink(socket, null)
-    sink.write(Buffer.alloc(32 * 1_024 * 1_024))
+  return {
+    socket,
+    peer,
+    sink: new StreamSink(socket, null),
+    [Symbol.dispose]() {
+      peer.destroy()
+      socket.destroy()
+      server.close()
+    },
+  }
+}
+
+async function read(peer: Socket): Promise<Buffer> {
+  peer.resume()
+  return Buffer.concat(await Array.fromAsync(peer as AsyncIterable<Buffer>))
+}
+
+/** More than the kernel takes from a peer that does not read. */
+const GREAT = 32 * 1_024 * 1_024
+
+describe('the sink of a stream', () => {
+  test('takes everything in order, whether or not the kernel does so at once', async () => {
+    using connection = await openSink()
+    const { socket, sink } = connection
+    const parts = [7, GREAT, 5, 30_000, 30_000, 30_000].map((size, i) => Buffer.alloc(size, 65 + i))
+    const answers = parts.map((part) => sink.write(part))
+    assert.equal(answers[0], true)
+    assert.deepEqual(answers.slice(1), [false, false, false, false, false])
+    assert.ok(sink.queuedBytes >= 90_005)
+    let drains = 0
+    socket.on('drain', () => drains++)
+    const received = read(connection.peer)
+    await once(socket, 'drain')
+    assert.equal(sink.queuedBytes < socket.writableHighWaterMark, true)
+    assert.equal(sink.write(Buffer.from('after')), true)
+    sink.end('shutdown', Buffer.from(' the end'))
+    assert.deepEqual(await received, Buffer.concat([...parts, Buffer.from('after the end')]))
+    assert.equal(drains, 1)
+    assert.equal(sink.queuedBytes, 0)
+  })
+
+  test('says that it is full from the high water mark on, and when it has drained', async () => {
+    using connection = await openSink()
+    const { socket, peer, sink } = connection
+    const batch = Buffer.alloc(socket.writableHighWaterMark >> 2)
+    while (sink.queuedBytes === 0) assert.equal(sink.write(batch), true)
+    while (sink.queuedBytes + batch.length < socket.writableHighWaterMark)
+      assert.equal(sink.write(batch), true)
+    assert.equal(sink.write(batch), false)
+    peer.resume()
+    await once(socket, 'drain')
+    assert.ok(sink.queuedBytes < socket.writableHighWaterMark)
+    assert.equal(sink.write(Buffer.from('more')), true)
+  })
+
+  test('sends what is queued before it ends', async () => {
+    using connection = await openSink()
+    const { sink } = connection
+    sink.write(Buffer.alloc(GREAT, 'a'))
+    sink.end('shutdown', new Uint8Array())
+    assert.equal((await read(connection.peer)).length, GREAT)
+  })
+
+  test('writes behind what its corked socket holds', async () => {
+    using connection = await openSink()
+    const { socket, sink } = connection
+    socket.cork()
+    sink.write(Buffer.from('one '))
+    sink.write(Buffer.from('two '))
+    assert.equal(sink.queuedBytes, 8)
+    socket.uncork()
+    sink.write(Buffer.from('three'))
+    sink.end('shutdown', new Uint8Array())
+    assert.equal(String(await read(connection.peer)), 'one two three')
+  })
+
+  test('is silent when its socket is destroyed while a write is under way', async () => {
+    using connection = await openSink()
+    const { socket, sink } = connection
+    socket.on('error', assert.fail)
+    assert.equal(sink.write(Buffer.alloc(GREAT)), false)
+    socket.on('drain', () => assert.fail('nothing has drained'))
+    socket.destroy()
+    await once(socket, 'close')
+    assert.equal(sink.write(Buffer.from('late')), false)
+  })
+
+  test('ends with the error when the peer resets while a write is under way', async () => {
+    using connection = await openSink()
+    const { socket, peer, sink } = connection
+    // Only a write can find out about it.
+    socket.pause()
+    assert.equal(sink.write(Buffer.alloc(GREAT)), false)
+    const failed = once(socket, 'error')
+    peer.resetAndDestroy()
+    assert.match(String(await failed), /ECONNRESET|EPIPE/)
+    await once(socket, 'close')
+  })
+
+  test('ends with the error when a write meets it at once', async () => {
+    using connection = await openSink()
+    const { socket, peer, sink } = connection
+    const failed = new Promise((resolve) => socket.on('error', resolve))
+    peer.resetAndDestroy()
+    await once(peer, 'close')
+    while (socket.errored === null && !socket.destroyed) {
+      sink.write(Buffer.from('is anybody there?'))
+      await turn()
+    }
+    assert.match(String(await failed), /ECONNRESET|EPIPE/)
+  })
+
+  test('sees progress when the peer takes a part of one great write', async () => {
+    using connection = await openSink()
+    const { peer, sink } = connection
+    sink.write(Buffer.alloc(GREAT))
     const before = sink.takenBytes
-    assert.ok(before < 32 * 1_024 * 1_024)
+    assert.ok(before < GREAT)
     let taken = 0
     peer.on('data', (bytes: Buffer) => {
       taken += bytes.length
-      if (taken > 8 * 1_024 * 1_024) peer.pause()
+      if (taken > GREAT / 4) peer.pause()
     })
     peer.resume()
     await once(peer, 'pause')
     assert.ok(sink.queuedBytes > 0)
     assert.ok(sink.takenBytes > before, `${sink.takenBytes} bytes are taken as ${before} were`)
-  } finally {
-    peer.destroy()
-    socket.destroy()
-    server.close()
-  }
+  })
 })
