@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import {
+  becomeLoad,
   directory,
   fanload,
   median,
@@ -39,6 +40,7 @@ await using durable = await startPubsubd({
   backlog: 1_000_000,
   storage: join(directory, 'batches'),
 })
+becomeLoad()
 const agent = new Agent({ keepAlive: true })
 const perSecond: number[] = []
 for (let round = 0; round < rounds; round++) perSecond.push(await batches(durable.port))

@@ -60,7 +60,7 @@ const adviceOf: Readonly<Record<ErrorCode, string>> = {
   BAD_BATCH: 'nothing of the batch was published: correct it and send it again',
   BAD_CLOUD_EVENT: 'see https://github.com/cloudevents/spec, version 1.0; nothing was published',
   PAYLOAD_TOO_LARGE: 'publish less, for example a link to the rest, or have the limit raised',
-  LIMIT_EXCEEDED: 'ask for less, or have the limit raised',
+  LIMIT_EXCEEDED: 'send or ask for less, or have the limit raised',
   RESERVED_PATH: `publish to topics: ${PUBLISHING}`,
   BAD_CREDENTIALS: 'try curl -u NAME:PASSWORD, or nothing at all for what is public',
   FORBIDDEN: 'whoever runs this server can let you',

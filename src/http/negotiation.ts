@@ -21,9 +21,14 @@ export function encodingFor(
   const pypubsub = isOldSchool ? forms.oldSchool : forms.pypubsub
   // An absent or unreadable header is no wish.
   if (!request.headers.accept?.includes('/')) return pypubsub
-  const wanted = new Negotiator(request).mediaTypes([pypubsub.contentType, ...forms.ours.keys()])[0]
+  const accept = request.headers.accept.replace(PARAMETER, '')
+  const types = [pypubsub.contentType, ...forms.ours.keys()]
+  const wanted = new Negotiator({ headers: { accept } }).mediaTypes(types)[0]
   return forms.ours.get(wanted ?? '') ?? pypubsub
 }
+
+/** Other than the quality: none of our forms has any, so that `charset=utf-8` must not make an unknown one of it. */
+const PARAMETER = /;\s*(?!q\s*=)[\w.+-]+\s*=\s*(?:"[^"]*"|[^\s;,"]*)/gi
 
 interface Forms {
   readonly pypubsub: StreamEncoding
@@ -36,6 +41,7 @@ function formsOf(framing: Framing): Forms {
   const ours = [
     new NdjsonEncoding(framing),
     new NdjsonEncoding(framing, 'application/jsonl'),
+    new NdjsonEncoding(framing, 'application/ndjson'),
     new SseEncoding(framing),
     new NdjsonEncoding(framing, 'application/cloudevents+json', cloudEventText),
   ]

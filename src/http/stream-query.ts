@@ -127,18 +127,31 @@ function epochMs(seconds: number): number {
 
 /** In ms since the Unix epoch. */
 function readTime(text: string, nowMs: number): number {
-  if (SECONDS.test(text)) return epochMs(Number(text))
+  if (SECONDS.test(text)) {
+    if (Number(text) < SECONDS_MAX) return epochMs(Number(text))
+    throw new Unreadable('must be in seconds since 1970, and this looks like milliseconds')
+  }
   const agoMs = durationMs(text)
   if (agoMs !== null) return nowMs - agoMs
+  const day = RFC_3339.exec(text)?.[1]
   // A plus sign in a query is a space.
-  const ms = RFC_3339.test(text) ? Date.parse(text.replace(' ', '+')) : Number.NaN
+  const ms = day === undefined || !isDay(day) ? Number.NaN : Date.parse(text.replace(' ', '+'))
   if (!Number.isNaN(ms)) return ms
   throw new Unreadable(
     'must be seconds since 1970, a duration such as 10m (that long ago), or a time such as 2026-11-20T10:00:00Z',
   )
 }
 
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+ ]\d\d:\d\d)$/i
+/** The year 5138. Whoever asks for it means milliseconds, and would wait for ever. */
+const SECONDS_MAX = 1e11
+
+const RFC_3339 = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+ ]\d\d:\d\d)$/i
+
+/** `Date` takes 31 February for 3 March. */
+function isDay(day: string): boolean {
+  const date = new Date(`${day}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
+}
 
 /** `null`: none. */
 function durationMs(text: string): number | null {

@@ -278,7 +278,7 @@ describe('limits of a request', () => {
     assert.equal(status, 400)
     assert.equal(
       body,
-      'the path has 10000 topic filters, the limit is 4096 (limits.topic_filters); ask for less, or have the limit raised\n',
+      'the path has 10000 topic filters, the limit is 4096 (limits.topic_filters); send or ask for less, or have the limit raised\n',
     )
     assert.equal((await client.ask(put('/a', '{}'))).body, RECEIVED)
   })

@@ -205,7 +205,7 @@ describe('what arrives', () => {
     await assertAccepted(put('/a', nested(900)), nested(900))
     const told =
       'payload is nested deeper than the limit of 900 levels (limits.json_depth); ' +
-      'ask for less, or have the limit raised\n'
+      'send or ask for less, or have the limit raised\n'
     await assertRefused(put('/a', nested(901)), told)
     await assertRefused(put('/a', `{"a":${'['.repeat(9_000)}`), told)
   })
