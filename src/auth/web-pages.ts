@@ -49,9 +49,17 @@ export class WebPages {
 
   mayPublish({ origin, secFetchSite, host, isTls }: PageHeaders): boolean {
     if (origin === undefined) return !/\bcross-site\b/i.test(secFetchSite ?? '')
+    return this.accessFrom(origin, host, isTls) === 'everything'
+  }
+
+  /**
+   * What the page of an origin, perhaps our own, may do where its browser leaves the decision to us, as it does with
+   * WebSockets: https://websockets.spec.whatwg.org knows no CORS.
+   */
+  accessFrom(origin: string, host: string | undefined, isTls: boolean): PageAccess {
     const canonical = canonicalOrigin(origin)
-    if (canonical === null) return false
-    return this.#origins.has(canonical) || canonical === this.#ownOrigin(host ?? '', isTls)
+    const isOwn = canonical !== null && canonical === this.#ownOrigin(host ?? '', isTls)
+    return isOwn ? 'everything' : this.accessOf(origin)
   }
 
   /**

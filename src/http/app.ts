@@ -25,6 +25,7 @@ import { publish } from './publish.ts'
 import { preflight } from './preflight.ts'
 import { stream } from './stream.ts'
 import { decodePath, isReserved } from './topic-path.ts'
+import { refuseHandshake } from './websocket-handshake.ts'
 
 export interface TlsFiles {
   readonly cert: string
@@ -184,6 +185,7 @@ const DISCARDED_PER_LIMIT = 10
 function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
   // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
   if (request.raw.httpVersionMajor === 0) throw new BadRequestError('HTTP/0.9 is not spoken here')
+  if (request.raw.method !== 'GET') refuseHandshake(request.raw)
   switch (request.raw.method) {
     case 'PUT':
     case 'POST':

@@ -34,6 +34,8 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   METHOD_NOT_ALLOWED: 405,
   REQUEST_TIMEOUT: 408,
   GONE: 410,
+  BAD_HANDSHAKE: 400,
+  UPGRADE_REQUIRED: 426,
   TOO_MANY_STREAMS: 429,
   HEAD_TOO_LARGE: 431,
   INTERNAL: 500,
@@ -66,6 +68,8 @@ const adviceOf: Readonly<Record<ErrorCode, string>> = {
   FORBIDDEN: 'whoever runs this server can let you',
   ORIGIN_NOT_ALLOWED: 'whoever runs this server can list it under server.cors.origins',
   BAD_QUERY: 'correct what stands behind the question mark',
+  BAD_HANDSHAKE: `without a WebSocket: ${FOLLOWING}`,
+  UPGRADE_REQUIRED: `without a WebSocket: ${FOLLOWING}`,
   NOT_FOUND: `follow a topic instead: ${FOLLOWING}`,
   METHOD_NOT_ALLOWED: `read this page with GET; publish to topics: ${PUBLISHING}`,
   REQUEST_TIMEOUT: 'send it faster, or have the limit raised',
@@ -94,6 +98,7 @@ export function refusalOf(error: PubSubError, accept: string | undefined): Refus
   const headers: Record<string, string> = {}
   if (status === 401) headers['WWW-Authenticate'] = 'Basic realm="pubsub", charset="UTF-8"'
   if (status === 405) headers['Allow'] = 'GET, HEAD'
+  if (status === 426) Object.assign(headers, UPGRADE)
   if (status === 429 || status === 503) headers['Retry-After'] = RETRY_AFTER_S
   const detail = `${message}; ${adviceOf[code]}`
   if (!asksForProblem(accept))
@@ -102,6 +107,9 @@ export function refusalOf(error: PubSubError, accept: string | undefined): Refus
   const problem = { type: 'about:blank', title: STATUS_CODES[status], status, detail, code }
   return { status, headers, contentType: PROBLEM, text: `${JSON.stringify(problem)}\n` }
 }
+
+/** The one version there is (RFC 6455 §4.4). */
+const UPGRADE = { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13' }
 
 const TEXT = 'text/plain; charset=utf-8'
 const PROBLEM = 'application/problem+json'
@@ -205,6 +213,16 @@ export class RequestTimeoutError extends PubSubError {
 
 export class NotFoundError extends PubSubError {
   readonly code = 'NOT_FOUND'
+}
+
+/** A request for a WebSocket that is none. */
+export class BadHandshakeError extends PubSubError {
+  readonly code = 'BAD_HANDSHAKE'
+}
+
+/** A WebSocket is wanted, in another version or without an `Upgrade`. */
+export class UpgradeRequiredError extends PubSubError {
+  readonly code = 'UPGRADE_REQUIRED'
 }
 
 export class TooManyStreamsError extends PubSubError {

@@ -94,4 +94,4 @@ type SocketInsides = Socket & {
 }
 
 /** How long a closed stream may take to read its last bytes, in ms. PyPubSub's readers are gone after 9 s at the latest. */
-const LINGER_MS = 5_000
+export const LINGER_MS = 5_000

@@ -14,6 +14,9 @@ import { encodingFor } from './negotiation.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 import { StreamSink } from './stream-sink.ts'
 import { timeLimits } from './time-limits.ts'
+import { WebSocketEncoding } from './websocket-encoding.ts'
+import { asksForWebSocket, handshakeOf } from './websocket-handshake.ts'
+import { WebSocketSink } from './websocket-sink.ts'
 import { wishesOf, type Wishes } from './wishes.ts'
 
 /**
@@ -29,41 +32,56 @@ export async function stream(
   const { hub, traffic } = door
   const { raw: incoming } = request
   const { socket } = incoming
-  const encoding = encodingFor(incoming, door.options.oldschoolers)
-  const wishes = await wishesOf(door, request, reply, encoding.isOurs)
+  const handshake = asksForWebSocket(incoming) ? handshakeOf(incoming, door.webPages) : null
+  const encoding =
+    handshake === null ? encodingFor(incoming, door.options.oldschoolers) : WEB_SOCKET
+  const wishes = await wishesOf(door, request, reply, {
+    isOurs: encoding.isOurs,
+    mayLogIn: handshake === null || handshake.access === 'everything',
+  })
   const { query, login, address } = wishes
   if (socket.destroyed) return
-  const opening = openingOf(door, reply.raw, encoding, wishes)
+  const head =
+    handshake === null
+      ? headOf(reply.raw, door.traffic, encoding)
+      : headText('101 Switching Protocols', handshake.lines, reply.raw, door.traffic)
+  // So that a wait in vain is no success: nobody knows yet what the status will be. A WebSocket says it when it closes.
+  const holdsOpening = handshake === null && query.timeoutMs !== null
+  const webSocket = handshake === null ? null : new WebSocketSink(socket)
   using ends = new DisposableStack()
   socket.cork() // head and first lines in one packet
   process.nextTick(() => socket.uncork())
   const subscription = hub.subscribe({
     ...wishes.subscribe,
     encoding,
-    opening,
-    // So that a wait in vain is no success: nobody knows yet what the status will be.
-    holdsOpening: query.timeoutMs !== null,
-    sink: new StreamSink(socket, query.timeoutMs === null ? null : refusalOfWait(door, reply.raw)),
+    opening: openingOf(door, head, encoding, wishes),
+    holdsOpening,
+    sink: webSocket ?? new StreamSink(socket, holdsOpening ? refusalOfWait(door, reply.raw) : null),
   })
   traffic.streamOpened(address)
   if (login !== null) ends.use(keepRights(login, wishes.subscribe.wants, subscription))
   ends.use(timeLimits(query, subscription, hub))
   follow(socket, { subscription, traffic, address, ends: isBare(wishes) ? null : ends.move() })
   detach(incoming, reply.raw)
+  // Behind it, as Node's HTTP layer goes at once, in part, when somebody else listens.
+  if (webSocket !== null)
+    socket.on('data', (chunk: Buffer) => webSocket.receive(chunk, subscription))
 }
+
+const WEB_SOCKET = new WebSocketEncoding()
 
 function isBare({ login, query }: Wishes): boolean {
   return login === null && query.timeoutMs === null && query.untilMs === null
 }
 
 function openingOf(
-  { hub, traffic }: HttpDoor,
-  response: ServerResponse,
+  { hub }: HttpDoor,
+  head: Uint8Array,
   encoding: StreamEncoding,
   { subscribe, gap }: Wishes,
 ): Uint8Array {
   const nowMs = Date.now()
-  const opening = [headOf(response, traffic, encoding)]
+  const opening = [head]
   if (encoding.isOurs) {
     const from = subscribe.from === 'head' ? hub.head : subscribe.from
     opening.push(encoding.opened(hub.cursorOf(from), nowMs))
@@ -143,22 +161,33 @@ function keepRights(
   })
 }
 
-/** Written by ourselves, because Node's own would keep the response alive. */
 function headOf(
   response: ServerResponse,
   traffic: Traffic,
   { contentType, isOurs }: StreamEncoding,
 ): Uint8Array {
   const isChunked = response.req.httpVersionMinor > 0
+  const lines = [`Content-Type: ${contentType}`]
+  // Neither a cache nor nginx's buffer may keep events back.
+  if (isOurs) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
+  lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close')
+  return headText('200 OK', lines, response, traffic)
+}
+
+/** Written by ourselves, because Node's own would keep the response alive. */
+function headText(
+  status: string,
+  own: readonly string[],
+  response: ServerResponse,
+  traffic: Traffic,
+): Uint8Array {
+  const { httpVersionMinor } = response.req
   const lines = [
-    `HTTP/1.${isChunked ? 1 : 0} 200 OK`,
-    `Content-Type: ${contentType}`,
+    `HTTP/1.${httpVersionMinor > 0 ? 1 : 0} ${status}`,
     `Date: ${new Date().toUTCString()}`,
+    ...own,
   ]
   const pairs = [...traffic.headers(), ...sharedHeaders(response)]
   for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`)
-  // Neither a cache nor nginx's buffer may keep events back.
-  if (isOurs) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
-  lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close', '', '')
-  return Buffer.from(lines.join('\r\n'), 'latin1')
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
 }

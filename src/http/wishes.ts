@@ -24,14 +24,15 @@ export interface Wishes {
 }
 
 /**
- * `isOurs`: the client knows of gaps, so that by default it gets what is left behind one.
+ * `isOurs`: the client knows of gaps, so that by default it gets what is left behind one. `mayLogIn`: false for pages that
+ * see what is public, whatever they send.
  * @throws {PubSubError} why there is no stream.
  */
 export async function wishesOf(
   door: HttpDoor,
   request: FastifyRequest,
   reply: FastifyReply,
-  isOurs: boolean,
+  { isOurs, mayLogIn }: { readonly isOurs: boolean; readonly mayLogIn: boolean },
 ): Promise<Wishes> {
   const { limits, trustedProxies } = door.options
   const { raw: incoming, originalUrl } = request
@@ -40,7 +41,7 @@ export async function wishesOf(
   const wants = topicFilters(path, limits)
   const query = streamQuery(originalUrl, incoming.headers, limits, Date.now())
   const conditions = conditionsOf(query, door)
-  const login = await identify(door, request, reply)
+  const login = mayLogIn ? await identify(door, request, reply) : null
   const { from, gap } = await startOf(
     { ...query, onGap: query.onGap ?? (isOurs ? 'oldest' : null) },
     door.hub,

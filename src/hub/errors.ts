@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'NOT_FOUND'
   | 'METHOD_NOT_ALLOWED'
   | 'BAD_QUERY'
+  | 'BAD_HANDSHAKE'
+  | 'UPGRADE_REQUIRED'
   | 'GONE'
   | 'RESERVED_PATH'
   | 'BAD_CREDENTIALS'

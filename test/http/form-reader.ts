@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { RunningServer } from '../running-server.ts'
 import { RawClient } from './raw-client.ts'
+import { clientFrame, serverFrame, upgrade } from './raw-websocket.ts'
 import { get } from './requests.ts'
 
 /** What a client learns from one frame of a stream. */
@@ -14,14 +15,15 @@ export interface Told {
 
 /** A form as its clients read it. */
 export interface Form {
-  readonly accept: string
+  /** What asks for it: a media type, or `websocket`. */
+  readonly name: string
   /** One whole frame, as text. */
   read(text: string): Told
 }
 
 /** Server-sent events, by the rules of the WHATWG as far as a server of ours can use them. */
 const sse: Form = {
-  accept: 'text/event-stream',
+  name: 'text/event-stream',
   read(text) {
     assert.ok(text.endsWith('\n\n') && !/[\r\0]/.test(text), JSON.stringify(text))
     const fields = new Map<string, string>()
@@ -39,11 +41,11 @@ const sse: Form = {
 }
 
 /** Lines of JSON, of which those with a certain member are events. */
-function lines(accept: string, mark: string, cursorMember: string): Form {
+function lines(name: string, mark: string, cursorMember: string, isLine = true): Form {
   return {
-    accept,
+    name,
     read(text) {
-      assert.ok(text.endsWith('\n') && text.indexOf('\n') === text.length - 1)
+      assert.equal(text.indexOf('\n'), isLine ? text.length - 1 : -1)
       const payload = JSON.parse(text)
       if (mark in payload)
         return {
@@ -63,24 +65,25 @@ function lines(accept: string, mark: string, cursorMember: string): Form {
   }
 }
 
+const WEB_SOCKET = 'websocket'
+
 /** Those that PyPubSub does not have. */
 export const FORMS: readonly Form[] = [
   sse,
   lines('application/x-ndjson', 'pubsub_topics', 'pubsub_cursor'),
   lines('application/jsonl', 'pubsub_topics', 'pubsub_cursor'),
   lines('application/cloudevents+json', 'specversion', 'pubsubcursor'),
+  lines(WEB_SOCKET, 'pubsub_topics', 'pubsub_cursor', false),
 ]
 
 /** A client of one stream. */
 export class FormReader implements AsyncDisposable {
-  readonly contentType: string
   readonly #client: RawClient
   readonly #form: Form
 
-  private constructor(client: RawClient, form: Form, contentType: string) {
+  private constructor(client: RawClient, form: Form) {
     this.#client = client
     this.#form = form
-    this.contentType = contentType
   }
 
   static async open(
@@ -90,17 +93,19 @@ export class FormReader implements AsyncDisposable {
     ...headers: readonly string[]
   ): Promise<FormReader> {
     const client = await RawClient.open(port)
-    client.send(get(target, `Accept: ${form.accept}`, ...headers))
-    const { status, headers: answered } = await client.head()
-    assert.equal(status, 200)
-    assert.equal(answered['cache-control'], 'no-store')
-    return new FormReader(client, form, answered['content-type'] ?? '')
+    if (form.name === WEB_SOCKET) await upgrade(client, target, ...headers)
+    else {
+      client.send(get(target, `Accept: ${form.name}`, ...headers))
+      const { status, headers: answered } = await client.head()
+      assert.equal(status, 200)
+      assert.equal(answered['cache-control'], 'no-store')
+      assert.equal(answered['content-type'], form.name)
+    }
+    return new FormReader(client, form)
   }
 
   async next(): Promise<Told> {
-    const chunk = await this.#client.chunk()
-    assert.ok(chunk !== null, 'the stream ended with the last chunk')
-    return this.#form.read(Buffer.from(chunk, 'latin1').toString())
+    return (await this.#frame()) ?? assert.fail('the stream has ended as whole')
   }
 
   async event(): Promise<Told> {
@@ -120,13 +125,12 @@ export class FormReader implements AsyncDisposable {
     }
   }
 
-  /** Nothing but signs of life, then the last chunk. */
+  /** Nothing but signs of life, then the end of an answer that is whole. */
   async end(): Promise<void> {
     for (;;) {
-      const chunk = await this.#client.chunk()
-      if (chunk === null) return
-      const { type } = this.#form.read(Buffer.from(chunk, 'latin1').toString())
-      assert.ok(type === 'keep-alive' || type === 'closing', type)
+      const told = await this.#frame()
+      if (told === null) return
+      assert.ok(told.type === 'keep-alive' || told.type === 'closing', told.type)
     }
   }
 
@@ -140,5 +144,30 @@ export class FormReader implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#client[Symbol.asyncDispose]()
+  }
+
+  /** `null`: the answer is whole. */
+  async #frame(): Promise<Told | null> {
+    const text = this.#form.name === WEB_SOCKET ? await this.#message() : await this.#chunk()
+    return text === null ? null : this.#form.read(text)
+  }
+
+  async #chunk(): Promise<string | null> {
+    const chunk = await this.#client.chunk()
+    return chunk === null ? null : Buffer.from(chunk, 'latin1').toString()
+  }
+
+  async #message(): Promise<string | null> {
+    for (;;) {
+      const { opcode, payload } = await serverFrame(this.#client)
+      if (opcode === 1) return payload.toString()
+      if (opcode === 9) this.#client.send(clientFrame(10, payload))
+      else {
+        assert.deepEqual([opcode, payload.readUInt16BE()], [8, 1000], payload.toString())
+        this.#client.send(clientFrame(8, payload))
+        await this.#client.closed()
+        return null
+      }
+    }
   }
 }
