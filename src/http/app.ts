@@ -191,8 +191,7 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
     case 'POST':
       return publish(door, request, reply)
     case 'GET':
-      deaf.set(request.raw.socket, false)
-      return stream(door, request, reply)
+      return openStream(door, request, reply)
     case 'HEAD':
       return head(reply.raw, door.traffic)
     case 'OPTIONS':
@@ -201,6 +200,17 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
     default:
       throw notForThisMethod(request)
   }
+}
+
+async function openStream(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const { socket } = request.raw
+  deaf.set(socket, false)
+  await stream(door, request, reply)
+  lastResponses.delete(socket) // with its request it was a third of what an idle stream took
 }
 
 function notForThisMethod(request: FastifyRequest): PubSubError {
