@@ -15,6 +15,11 @@ const FORMS: readonly (readonly [name: string, headers: string])[] = [
   ['NDJSON', 'Accept: application/x-ndjson\r\n'],
   ['server-sent events', 'Accept: text/event-stream\r\n'],
   ['CloudEvents', 'Accept: application/cloudevents+json\r\n'],
+  [
+    'WebSocket',
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n',
+  ],
 ]
 
 const runs = new Map<string, Figures[]>()
