@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { isCalendarDay } from './calendar-day.ts'
 import { BadCloudEventError } from './errors.ts'
 import { readJson } from './json-object.ts'
 import { payloadText } from '../hub/json-text.ts'
@@ -92,10 +93,7 @@ const TIMESTAMP =
 
 function isTimestamp(text: string): boolean {
   const day = TIMESTAMP.exec(text)?.[1]
-  if (day === undefined) return false
-  // `Date` takes 31 April for 1 May.
-  const date = new Date(`${day}T00:00:00Z`)
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
+  return day !== undefined && isCalendarDay(day)
 }
 
 function isInt32(value: unknown): boolean {

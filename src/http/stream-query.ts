@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { PubSubError } from '../hub/errors.ts'
+import { isCalendarDay } from './calendar-day.ts'
 
 /** What a client wants when its cursor leads nowhere: the oldest event there is, what is live, or a refusal. */
 export type OnGap = 'oldest' | 'live' | 'fail'
@@ -135,7 +136,8 @@ function readTime(text: string, nowMs: number): number {
   if (agoMs !== null) return nowMs - agoMs
   const day = RFC_3339.exec(text)?.[1]
   // A plus sign in a query is a space.
-  const ms = day === undefined || !isDay(day) ? Number.NaN : Date.parse(text.replace(' ', '+'))
+  const ms =
+    day === undefined || !isCalendarDay(day) ? Number.NaN : Date.parse(text.replace(' ', '+'))
   if (!Number.isNaN(ms)) return ms
   throw new Unreadable(
     'must be seconds since 1970, a duration such as 10m (that long ago), or a time such as 2026-11-20T10:00:00Z',
@@ -146,12 +148,6 @@ function readTime(text: string, nowMs: number): number {
 const SECONDS_MAX = 1e11
 
 const RFC_3339 = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+ ]\d\d:\d\d)$/i
-
-/** `Date` takes 31 February for 3 March. */
-function isDay(day: string): boolean {
-  const date = new Date(`${day}T00:00:00Z`)
-  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
-}
 
 /** `null`: none. */
 function durationMs(text: string): number | null {
