@@ -1,4 +1,12 @@
-import { fanload, median, option, row, startPubsubd, type Figures } from './harness.ts'
+import {
+  fanload,
+  median,
+  option,
+  row,
+  startPubsubd,
+  WEB_SOCKET_HEADERS,
+  type Figures,
+} from './harness.ts'
 
 /**
  * What each form of a stream costs beside PyPubSub's lines, which the others are measured by: CPU per delivery to 500
@@ -15,11 +23,8 @@ const FORMS: readonly (readonly [name: string, headers: string])[] = [
   ['NDJSON', 'Accept: application/x-ndjson\r\n'],
   ['server-sent events', 'Accept: text/event-stream\r\n'],
   ['CloudEvents', 'Accept: application/cloudevents+json\r\n'],
-  [
-    'WebSocket',
-    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n',
-  ],
+  // The load generator answers no pings: about one in 30 s for each.
+  ['WebSocket', WEB_SOCKET_HEADERS],
 ]
 
 const runs = new Map<string, Figures[]>()

@@ -25,6 +25,10 @@ export interface Peer extends AsyncDisposable {
   readonly isSilent?: true
 }
 
+/** Makes the request of a subscriber one for a WebSocket: the load generator looks for events, whatever is around them. */
+export const WEB_SOCKET_HEADERS =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n'
+
 /** What fanload measures; its README names the fields. */
 export type Figures = Readonly<Record<string, number>>
 
@@ -102,11 +106,20 @@ export async function startPyPubSub(): Promise<Peer | null> {
 
 /** What a connection costs a program of Node that only accepts it, and answers. */
 export async function startBareNet(): Promise<Peer> {
+  return { ...(await startBare('bare net server', 'bare-net.ts')), isSilent: true }
+}
+
+/** WebSockets by the library `ws`, and nothing else. */
+export function startBareWs(): Promise<Peer> {
+  return startBare('bare ws server', 'bare-ws.ts')
+}
+
+/** A program of this folder, with the flags that pubsubd gives itself. */
+async function startBare(name: string, file: string): Promise<Peer> {
   const port = await freePort()
-  const program = fileURLToPath(new URL('bare-net.ts', import.meta.url))
+  const program = fileURLToPath(new URL(file, import.meta.url))
   const flags = ['--max-semi-space-size=1', '--single-threaded-gc']
-  const words = [...flags, program, String(port)]
-  return { ...(await startPeer('bare net server', port, process.execPath, words)), isSilent: true }
+  return startPeer(name, port, process.execPath, [...flags, program, String(port)])
 }
 
 async function startPeer(

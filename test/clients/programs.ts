@@ -14,6 +14,15 @@ export const ASFPY_MISSING = missing(
     'export PUBSUBD_TEST_PYTHON=DIRECTORY/bin/python',
 )
 
+export const WEBSOCKETS_MISSING = missing(
+  PYTHON,
+  ['-c', 'import websockets.sync.client'],
+  'python3 -m venv DIRECTORY; DIRECTORY/bin/pip install -r test/clients/requirements.txt; ' +
+    'export PUBSUBD_TEST_PYTHON=DIRECTORY/bin/python',
+)
+
+export const CHROMIUM_MISSING = missing('chromium', ['--version'], 'apt install chromium')
+
 /** `false`, or why the tests of a client are skipped here. With CI=true nothing is skipped: they fail. */
 function missing(program: string, args: readonly string[], remedy: string): string | false {
   const { status } = spawnSync(program, args, { stdio: 'ignore' })

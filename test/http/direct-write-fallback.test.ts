@@ -9,6 +9,7 @@ process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} --import=${c
 await import('./changed-node.ts')
 await import('./stream-sink.test.ts')
 await import('./stream.test.ts')
+await import('./websocket.test.ts')
 
 test('on a Node with other insides there is no direct way', async () => {
   const { directHandleOf } = await import('../../src/http/direct-write.ts')

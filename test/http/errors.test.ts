@@ -144,6 +144,20 @@ const CASES: Readonly<Record<string, Case>> = {
     shows: [/GET and HEAD only/, PUBLISHING],
     detail: PUBLISHING,
   },
+  'a WebSocket without a key': {
+    bytes: (...headers) => get('/a', 'Connection: Upgrade', 'Upgrade: websocket', ...headers),
+    status: 400,
+    code: 'BAD_HANDSHAKE',
+    shows: [/Sec-WebSocket-Key/, FOLLOWING],
+    detail: FOLLOWING,
+  },
+  'a WebSocket whose Upgrade a proxy took off': {
+    bytes: (...headers) => get('/a', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', ...headers),
+    status: 426,
+    code: 'UPGRADE_REQUIRED',
+    shows: [/proxy_set_header/, FOLLOWING],
+    detail: FOLLOWING,
+  },
   'an unknown word in the query': {
     bytes: (...headers) => get('/a?on_gap=maybe', ...headers),
     status: 400,
