@@ -43,8 +43,8 @@ export async function stream(
   if (socket.destroyed) return
   const head =
     handshake === null
-      ? headOf(reply.raw, door.traffic, encoding)
-      : headText('101 Switching Protocols', handshake.lines, reply.raw, door.traffic)
+      ? headOf(reply.raw, traffic, encoding)
+      : headText('101 Switching Protocols', handshake.lines, reply.raw, traffic)
   // So that a wait in vain is no success: nobody knows yet what the status will be. A WebSocket says it when it closes.
   const holdsOpening = handshake === null && query.timeoutMs !== null
   const webSocket = handshake === null ? null : new WebSocketSink(socket)
@@ -64,8 +64,11 @@ export async function stream(
   follow(socket, { subscription, traffic, address, ends: isBare(wishes) ? null : ends.move() })
   detach(incoming, reply.raw)
   // Behind it, as Node's HTTP layer goes at once, in part, when somebody else listens.
-  if (webSocket !== null)
-    socket.on('data', (chunk: Buffer) => webSocket.receive(chunk, subscription))
+  if (webSocket !== null) hear(socket, webSocket, subscription)
+}
+
+function hear(socket: Socket, sink: WebSocketSink, subscription: Subscription): void {
+  socket.on('data', (chunk: Buffer) => sink.receive(chunk, subscription))
 }
 
 const WEB_SOCKET = new WebSocketEncoding()

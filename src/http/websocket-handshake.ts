@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { PageAccess, WebPages } from '../auth/web-pages.ts'
 import { BadHandshakeError, OriginNotAllowedError, UpgradeRequiredError } from './errors.ts'
@@ -53,7 +53,7 @@ export function handshakeOf(request: IncomingMessage, pages: WebPages): Handshak
   const access =
     origin === undefined ? 'everything' : pages.accessFrom(origin, host, isTls(request))
   if (access === 'nothing') throw new OriginNotAllowedError()
-  const accept = createHash('sha1').update(`${key}${GUID}`).digest('base64')
+  const accept = hash('sha1', `${key}${GUID}`, 'base64')
   return {
     access,
     lines: ['Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`],

@@ -53,11 +53,19 @@ async function message(client: RawClient) {
   }
 }
 
+/** The next message that is an event. */
+async function event(client: RawClient) {
+  for (;;) {
+    const told = await message(client)
+    if ('pubsub_topics' in told) return told
+  }
+}
+
 async function nextOf(client: RawClient, opcode: number): Promise<ServerFrame> {
   for (;;) {
     const frame = await serverFrame(client)
     if (frame.opcode === opcode) return frame
-    assert.equal(frame.opcode, 1)
+    assert.ok(frame.opcode === 1 || frame.opcode === 9, `opcode ${frame.opcode}`)
   }
 }
 
@@ -168,9 +176,7 @@ describe('a WebSocket', () => {
     for (const bytes of [0, 100, 60_000, 70_000]) {
       const t = 'é'.repeat(bytes / 2 - around > 0 ? bytes / 2 - around : 0)
       await publish(server(), '/lengths', { t })
-      let told = await message(client)
-      while (!('pubsub_topics' in told)) told = await message(client)
-      assert.equal(told.t, t)
+      assert.equal((await event(client)).t, t)
     }
   })
 })
@@ -209,9 +215,7 @@ describe('what a client sends on a WebSocket', () => {
     client.send(Buffer.concat([bytes, put('/early', '{"n": 1}'), clientFrame(9, 'early')]))
     assert.equal((await client.head()).status, 101)
     await publish(server(), '/early', { n: 2 })
-    let told = await message(client)
-    while (!('pubsub_topics' in told)) told = await message(client)
-    assert.equal(told.n, 2)
+    assert.equal((await event(client)).n, 2)
   })
 })
 
@@ -281,6 +285,18 @@ describe('a request for a WebSocket', () => {
       assert.equal((await client.ask(put('/a', '{}'))).status, 202)
     })
 
+  test('behind a publication on the same connection is answered behind it', async () => {
+    await using client = await RawClient.open(server().port)
+    const { bytes, accept } = handshake('/behind?since=all')
+    client.send(Buffer.concat([put('/behind', '{"n": 1}'), bytes]))
+    assert.equal((await client.answer()).status, 202)
+    const { status, headers } = await client.head()
+    assert.deepEqual([status, headers['sec-websocket-accept']], [101, accept])
+    assert.equal((await event(client)).n, 1)
+    client.send(clientFrame(9, 'heard?'))
+    assert.equal((await nextOf(client, 10)).payload.toString(), 'heard?')
+  })
+
   test('in HTTP/1.0 is refused', async () => {
     const bytes = Buffer.from(handshake('/a').bytes.toString().replace('HTTP/1.1', 'HTTP/1.0'))
     await using client = await RawClient.open(server().port)
@@ -349,11 +365,7 @@ describe('pages that open a WebSocket', () => {
       await upgrade(client, '/fruits', `Origin: ${origin}`, alice)
       await publish(on, '/private/fruits', { n: 1 })
       await publish(on, '/fruits', { n: 2 })
-      for (const n of sees) {
-        let told = await message(client)
-        while (!('pubsub_topics' in told)) told = await message(client)
-        assert.equal(told.n, n)
-      }
+      for (const n of sees) assert.equal((await event(client)).n, n)
     }
   })
 })
@@ -404,8 +416,8 @@ describe("a client of WebSockets: Node's own", () => {
     const closed = once(client, 'close')
     await once(client, 'open')
     await publish(server(), '/node', { n: 1 })
-    const [event] = (await closed) as [CloseEvent]
-    assert.deepEqual([event.code, event.reason, event.wasClean], [1000, 'finished', true])
+    const [over] = (await closed) as [CloseEvent]
+    assert.deepEqual([over.code, over.reason, over.wasClean], [1000, 'finished', true])
     const leaving = new WebSocket(url)
     await once(leaving, 'open')
     leaving.close(3000, 'enough')
