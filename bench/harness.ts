@@ -42,18 +42,27 @@ export function compiled(name: string): string {
 
 /** `storage`: where the backlog is kept on disk; none: in memory. */
 export async function startPubsubd(
-  settings: { backlog?: number; storage?: string; name?: string; tls?: object } = {},
+  settings: {
+    backlog?: number
+    storage?: string
+    name?: string
+    tls?: object
+    /** Takes part in the server: see hub-delay.ts. */
+    probe?: { program: string; environment: Readonly<Record<string, string>> }
+  } = {},
 ): Promise<Peer> {
   const port = await freePort()
   const config = join(directory, `pubsub-${port}.yaml`)
-  const { backlog: size = 0, storage = null, name = 'pubsubd', tls = null } = settings
+  const { backlog: size = 0, storage = null, name = 'pubsubd', tls = null, probe } = settings
   const backlog = JSON.stringify({ size, max_bytes: '16GiB', ...(storage && { storage }) })
   const secure = tls === null ? '' : `, tls: ${JSON.stringify(tls)}`
   writeFileSync(
     config,
     `server: {bind: 127.0.0.1, port: ${port}, backlog: ${backlog}${secure}}\nclients: {payloaders: [127.0.0.1]}\n`,
   )
-  return startPeer(name, port, process.execPath, [MAIN, '--config', config, '--acl', '/dev/null'])
+  const flags = probe === undefined ? [] : ['--import', probe.program]
+  const words = [...flags, MAIN, '--config', config, '--acl', '/dev/null']
+  return startPeer(name, port, process.execPath, words, probe?.environment)
 }
 
 /** The least work a server can do: one write per subscriber and round, no parsing, matching or history. */
@@ -127,9 +136,11 @@ async function startPeer(
   port: number,
   command: string,
   words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Peer> {
   const child = spawn('taskset', ['-c', SERVER_CORE, command, ...words], {
     stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...environment },
   })
   while (!(await isOpen(port))) await wait(50)
   return { name, port, pid: child.pid!, [Symbol.asyncDispose]: () => ended(child) }

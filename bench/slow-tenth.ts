@@ -1,13 +1,14 @@
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { directory, fanload, option, row, startPubsubd } from './harness.ts'
+import { becomeLoad, directory, fanload, option, row, startPubsubd } from './harness.ts'
 
 /** A subscriber that reads at a tenth of the rate, then as fast as it can: it gets everything, and the others notice nothing. */
 const seconds = option('seconds', 60)
 const load = { subs: 100, rate: 50, payload: 20_000, 'pub-conns': 4, duration: seconds }
 const TICK_MS = 100
 
+becomeLoad()
 await using server = await startPubsubd({ backlog: 100_000, storage: join(directory, 'tenth') })
 await fanload(server, { ...load, duration: 3 })
 const without = await fanload(server, { ...load, duration: Math.min(seconds, 10) })
