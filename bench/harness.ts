@@ -33,10 +33,12 @@ export const WEB_SOCKET_HEADERS =
 export type Figures = Readonly<Record<string, number>>
 
 /** Compiles a C program of this folder. */
-export function compiled(name: string): string {
+export function compiled(name: string, libraries: readonly string[] = []): string {
   const program = join(directory, name)
   const source = fileURLToPath(new URL(`${name}.c`, import.meta.url))
-  execFileSync('gcc', ['-O2', '-o', program, source, '-lpthread'], { stdio: 'inherit' })
+  execFileSync('gcc', ['-O2', '-o', program, source, '-lpthread', ...libraries], {
+    stdio: 'inherit',
+  })
   return program
 }
 

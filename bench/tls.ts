@@ -1,10 +1,12 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import { connect as connectPlain, type Socket } from 'node:net'
-import { connect as connectSecurely } from 'node:tls'
 import {
   becomeLoad,
+  compiled,
   cpuSeconds,
   directory,
   fanload,
@@ -24,38 +26,44 @@ const subs = option('subs', 500)
 const idle = option('idle', 2_000)
 const rate = option('rate', 1_000)
 becomeLoad()
+const program = compiled('readers', ['-lssl', '-lcrypto'])
 
 const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
 const words = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -keyout ${key} -out ${cert}`
 execFileSync('openssl', words.split(' '), { stdio: 'ignore' })
 
-interface Readers extends Disposable {
-  /** What all together have received. */
-  bytes: number
-}
+/** Subscribers of a port, and what all together have received. */
+class Readers implements AsyncDisposable {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  readonly #lines: AsyncIterator<string>
 
-async function open(port: number, isSecure: boolean, count: number): Promise<Readers> {
-  const sockets: Socket[] = []
-  const readers = {
-    bytes: 0,
-    [Symbol.dispose]: () => sockets.forEach((socket) => socket.destroy()),
+  private constructor(port: number, isSecure: boolean, count: number) {
+    const words = [String(port), String(count), ...(isSecure ? ['tls'] : [])]
+    this.#child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#lines = createInterface(this.#child.stdout)[Symbol.asyncIterator]()
   }
-  for (let n = 0; n < count; n++) {
-    const socket = isSecure
-      ? connectSecurely({ port, host: '127.0.0.1', rejectUnauthorized: false })
-      : connectPlain(port, '127.0.0.1')
-    sockets.push(socket)
-    const opened = new Promise((resolve) => socket.once('data', resolve))
-    socket.on('data', (chunk: Buffer) => (readers.bytes += chunk.length))
-    socket.write('GET /bench HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    await opened
+
+  static async open(port: number, isSecure: boolean, count: number): Promise<Readers> {
+    const readers = new Readers(port, isSecure, count)
+    await readers.#lines.next()
+    return readers
   }
-  return readers
+
+  async bytes(): Promise<number> {
+    this.#child.stdin.write('\n')
+    return Number((await this.#lines.next()).value)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    this.#child.kill()
+    await exited
+  }
 }
 
 async function fanOut(server: Peer, port: number, isSecure: boolean) {
-  using readers = await open(port, isSecure, subs)
-  const [bytes, cpu, startMs] = [readers.bytes, cpuSeconds(server.pid), performance.now()]
+  await using readers = await Readers.open(port, isSecure, subs)
+  const [bytes, cpu, startMs] = [await readers.bytes(), cpuSeconds(server.pid), performance.now()]
   const { published } = await fanload(server, {
     subs: 0,
     rate,
@@ -64,16 +72,18 @@ async function fanOut(server: Peer, port: number, isSecure: boolean) {
     duration,
   })
   // Until all is there: nothing but keep-alives comes then.
-  const eventBytes = published! * subs * 300
-  for (let last = -1; readers.bytes - last > eventBytes / 1_000;) {
-    last = readers.bytes
-    await wait(200)
+  let endMs = performance.now()
+  let received = await readers.bytes()
+  for (let last = -1; last < received; received = await readers.bytes()) {
+    endMs = performance.now()
+    last = received
+    await wait(100)
   }
   const deliveries = published! * subs
   return {
-    bytesEach: (readers.bytes - bytes) / deliveries,
+    bytesEach: (received - bytes) / deliveries,
     cpuEach: ((cpuSeconds(server.pid) - cpu) * 1e6) / deliveries,
-    perSecond: deliveries / ((performance.now() - startMs) / 1_000),
+    perSecond: deliveries / ((endMs - startMs) / 1_000),
   }
 }
 
@@ -81,7 +91,7 @@ async function memory(isSecure: boolean): Promise<number> {
   const port = await freePort()
   await using server = await startPubsubd({ tls: { port, cert, key } })
   const before = residentMb(server)
-  using _readers = await open(isSecure ? port : server.port, isSecure, idle)
+  await using _readers = await Readers.open(isSecure ? port : server.port, isSecure, idle)
   await wait(1_000)
   return ((residentMb(server) - before) * 1_024) / idle
 }
