@@ -38,8 +38,8 @@ class Readers implements AsyncDisposable {
   readonly #lines: AsyncIterator<string>
 
   private constructor(port: number, isSecure: boolean, count: number) {
-    const words = [String(port), String(count), ...(isSecure ? ['tls'] : [])]
-    this.#child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+    const argv = [String(port), String(count), ...(isSecure ? ['tls'] : [])]
+    this.#child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#lines = createInterface(this.#child.stdout)[Symbol.asyncIterator]()
   }
 
