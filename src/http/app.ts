@@ -11,6 +11,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Socket } from 'node:net'
 import { PubSubError } from '../hub/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
+import { connectionOf } from './connection.ts'
 import type { HttpDoor, HttpLimits } from './door.ts'
 import {
   BadRequestError,
@@ -102,7 +103,8 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // A stream may stand on this socket: what comes behind its request is nobody's business.
-    if (deaf.has(socket)) deaf.set(socket, true)
+    const connection = connectionOf(socket)
+    if (connection.isDeaf) connection.isSpokenTo = true
     else if (socket.writable) refuseBroken(door, error, socket)
     if (error.code === 'ECONNRESET') socket.destroy()
   })
@@ -110,9 +112,10 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
 
 /** Refuses what is no request, or no body of one, behind the answers to the requests before it. */
 function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Socket): void {
-  deaf.set(socket, true)
-  const last = lastResponses.get(socket)
-  const isBody = last !== undefined && !last.req.complete
+  const connection = connectionOf(socket)
+  connection.isDeaf = connection.isSpokenTo = true
+  const last = connection.lastResponse
+  const isBody = last !== null && !last.req.complete
   if (!isBody) door.traffic.requests++
   const refuseIt = () => {
     if (!socket.writable) return
@@ -125,7 +128,7 @@ function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Sock
     if (last.writableFinished) socket.destroySoon()
     else last.once('finish', () => socket.destroySoon())
   } else if (isBody && last.socket === null) last.once('socket', refuseIt)
-  else if (isBody || last === undefined || last.writableFinished) refuseIt()
+  else if (isBody || last === null || last.writableFinished) refuseIt()
   else last.once('finish', refuseIt)
 }
 
@@ -136,38 +139,31 @@ function refusalOfBroken(error: NodeJS.ErrnoException, { options }: HttpDoor): P
   return new BadRequestError('this is no request of HTTP/1.1 or 1.0')
 }
 
-/**
- * Sockets on which nothing more is carried out, since a stream has been asked for or the bytes make no sense.
- * The value tells whether something was sent there.
- */
-const deaf = new WeakMap<Socket, boolean>()
-
-/** The newest response on each socket, so that a broken request behind it is refused only after it. */
-const lastResponses = new WeakMap<Socket, ServerResponse>()
-
 async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   reply.hijack()
   const { raw: incoming } = request
   const { raw: response } = reply
   const { socket } = incoming
-  if (deaf.has(socket)) {
-    deaf.set(socket, true)
+  const connection = connectionOf(socket)
+  if (connection.isDeaf) {
+    connection.isSpokenTo = true
     return
   }
   door.traffic.requests++
-  lastResponses.set(socket, response)
+  connection.lastResponse = response
   const shared = door.cors.headersFor(incoming.headers.origin)
   for (let i = 0; i < shared.length; i += 2) response.setHeader(shared[i]!, shared[i + 1]!)
   try {
     await route(door, request, reply)
+    // Nothing is refused behind a stream, and with its request this was a third of what an idle one took.
+    if (connection.isDeaf) connection.lastResponse = null
   } catch (error) {
     if (!(error instanceof PubSubError))
       door.options.log('error', `bug while answering: ${stackOf(error)}`)
     const refusal = error instanceof PubSubError ? error : new InternalError(error)
     if (response.headersSent || !socket.writable) return
-    const mustClose = deaf.get(socket) === true || isAwaitingContinue(response)
-    if (mustClose) deaf.set(socket, true)
-    else deaf.delete(socket)
+    const mustClose = connection.isSpokenTo || isAwaitingContinue(response)
+    connection.isDeaf = connection.isSpokenTo = mustClose
     const { payloadBytesMax, batchBytesMax } = door.options.limits
     refuse(response, door.traffic, refusal, {
       mustClose,
@@ -191,7 +187,8 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
     case 'POST':
       return publish(door, request, reply)
     case 'GET':
-      return openStream(door, request, reply)
+      connectionOf(request.raw.socket).isDeaf = true
+      return stream(door, request, reply)
     case 'HEAD':
       return head(reply.raw, door.traffic)
     case 'OPTIONS':
@@ -200,17 +197,6 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
     default:
       throw notForThisMethod(request)
   }
-}
-
-async function openStream(
-  door: HttpDoor,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const { socket } = request.raw
-  deaf.set(socket, false)
-  await stream(door, request, reply)
-  lastResponses.delete(socket) // with its request it was a third of what an idle stream took
 }
 
 function notForThisMethod(request: FastifyRequest): PubSubError {

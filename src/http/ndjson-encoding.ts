@@ -32,8 +32,8 @@ export class NdjsonEncoding implements StreamEncoding {
     return this.#framing.frame(`${this.#text(event)}\n`)
   }
 
-  keepAlive(nowMs: number, cursor: Cursor): Uint8Array {
-    return this.#framing.frame(cursorLine(cursor, nowMs))
+  keepAlive(nowMs: number, cursor: () => Cursor): Uint8Array {
+    return this.#framing.frame(cursorLine(cursor(), nowMs))
   }
 
   gap(gap: Gap, nowMs: number): Uint8Array {

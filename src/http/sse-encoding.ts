@@ -30,8 +30,8 @@ export class SseEncoding implements StreamEncoding {
   }
 
   /** Without data nothing is dispatched, but the last event id moves on. */
-  keepAlive(_nowMs: number, cursor: Cursor): Uint8Array {
-    return this.#framing.frame(`: still alive\nid: ${cursor}\n\n`)
+  keepAlive(_nowMs: number, cursor: () => Cursor): Uint8Array {
+    return this.#framing.frame(`: still alive\nid: ${cursor()}\n\n`)
   }
 
   gap(gap: Gap): Uint8Array {

@@ -49,8 +49,6 @@ export async function stream(
   const holdsOpening = handshake === null && query.timeoutMs !== null
   const webSocket = handshake === null ? null : new WebSocketSink(socket)
   using ends = new DisposableStack()
-  socket.cork() // head and first lines in one packet
-  process.nextTick(() => socket.uncork())
   const subscription = hub.subscribe({
     ...wishes.subscribe,
     encoding,
@@ -84,6 +82,7 @@ function openingOf(
   { subscribe, gap }: Wishes,
 ): Uint8Array {
   const nowMs = Date.now()
+  if (!encoding.isOurs && gap === null) return head
   const opening = [head]
   if (encoding.isOurs) {
     const from = subscribe.from === 'head' ? hub.head : subscribe.from
@@ -184,13 +183,10 @@ function headText(
   response: ServerResponse,
   traffic: Traffic,
 ): Uint8Array {
-  const { httpVersionMinor } = response.req
-  const lines = [
-    `HTTP/1.${httpVersionMinor > 0 ? 1 : 0} ${status}`,
-    `Date: ${new Date().toUTCString()}`,
-    ...own,
-  ]
-  const pairs = [...traffic.headers(), ...sharedHeaders(response)]
-  for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`)
-  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+  const version = response.req.httpVersionMinor > 0 ? 'HTTP/1.1' : 'HTTP/1.0'
+  let text = `${version} ${status}\r\nDate: ${new Date().toUTCString()}\r\n`
+  for (const line of own) text += `${line}\r\n`
+  for (const pairs of [traffic.headers(), sharedHeaders(response)])
+    for (let i = 0; i < pairs.length; i += 2) text += `${pairs[i]}: ${pairs[i + 1]}\r\n`
+  return Buffer.from(`${text}\r\n`, 'latin1')
 }

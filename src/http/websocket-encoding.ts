@@ -11,7 +11,7 @@ export class WebSocketEncoding extends NdjsonEncoding {
   }
 
   /** Now and then with a ping, whose answer shows proxies in between that both directions are alive. */
-  override keepAlive(nowMs: number, cursor: Cursor): Uint8Array {
+  override keepAlive(nowMs: number, cursor: () => Cursor): Uint8Array {
     const message = super.keepAlive(nowMs, cursor)
     // Each stream gets one keep-alive in 5 s, so about one ping in 30.
     return nowMs % PING_INTERVAL_MS < KEEP_ALIVE_MS ? Buffer.concat([message, PING]) : message

@@ -41,7 +41,8 @@ export async function wishesOf(
   const wants = topicFilters(path, limits)
   const query = streamQuery(originalUrl, incoming.headers, limits, Date.now())
   const conditions = conditionsOf(query, door)
-  const login = mayLogIn ? await identify(door, request, reply) : null
+  const isNamed = mayLogIn && incoming.headers.authorization !== undefined
+  const login = isNamed ? await identify(door, request, reply) : null
   const { from, gap } = await startOf(
     { ...query, onGap: query.onGap ?? (isOurs ? 'oldest' : null) },
     door.hub,

@@ -38,8 +38,8 @@ export interface SharedEncoding {
   /** Equal for equal bytes. */
   readonly key: string
   event(event: PublishedEvent): Uint8Array
-  /** `cursor`: everything up to there that is due was sent. */
-  keepAlive(nowMs: number, cursor: Cursor): Uint8Array
+  /** `cursor`: everything up to there that is due was sent. Asked only where it is told, as it takes long to make. */
+  keepAlive(nowMs: number, cursor: () => Cursor): Uint8Array
   gap(gap: Gap, nowMs: number): Uint8Array
   closing(closing: Closing, nowMs: number): Uint8Array
 }

@@ -71,7 +71,7 @@ export class KeepAliveWheel {
     const lineOf = (encoding: SharedEncoding) => {
       let line = lines.get(encoding)
       if (line === undefined)
-        lines.set(encoding, (line = encoding.keepAlive(nowMs, this.#cursorOfHead())))
+        lines.set(encoding, (line = encoding.keepAlive(nowMs, this.#cursorOfHead)))
       return line
     }
     for (const subscription of subscriptions) subscription.keepAlive(lineOf)

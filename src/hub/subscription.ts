@@ -67,11 +67,14 @@ export class Subscription {
   open(start: { opening: Uint8Array; holdsOpening: boolean; from: Position }): void {
     const { opening, holdsOpening, from } = start
     this.#position = from
-    this.#hub.wheel.add(this)
-    if (holdsOpening) this.#held = [opening]
-    else this.#write(opening)
+    this.#held = [opening]
     if (from === this.#hub.head) this.advance()
-    else this.#waitForTurn()
+    else {
+      this.#hub.wheel.add(this)
+      this.#waitForTurn()
+    }
+    // With the first sign of life, where that comes now: a write costs more than all the rest of this.
+    if (!holdsOpening) this.#writeEvents(this.#state === 'live' ? this.#keepAliveLine() : EMPTY)
   }
 
   /** The sink has given everything to the peer. */
@@ -249,7 +252,7 @@ export class Subscription {
   }
 
   #keepAliveLine(): Uint8Array {
-    return this.#encoding.keepAlive(Date.now(), this.#hub.log.cursorOf(this.#place))
+    return this.#encoding.keepAlive(Date.now(), () => this.#hub.log.cursorOf(this.#place))
   }
 
   #writeEvents(bytes: Uint8Array): void {

@@ -157,10 +157,13 @@ describe('server-sent events', () => {
       ])
       assert.ok(opened.retry! > 0)
       assert.deepEqual(readFrames(sse.gap(gap)).dispatched.map(named), [['gap', gap.cursor]])
-      const farewell = readFrames(sse.keepAlive(0, alive), sse.closing(closing))
+      const farewell = readFrames(
+        sse.keepAlive(0, () => alive),
+        sse.closing(closing),
+      )
       assert.deepEqual(farewell.dispatched.map(named), [['closing', closing.cursor]])
       assert.equal(farewell.retry, closing.retryAfterMs)
-      assert.deepEqual(readFrames(sse.keepAlive(0, alive)), {
+      assert.deepEqual(readFrames(sse.keepAlive(0, () => alive)), {
         dispatched: [],
         lastEventId: alive,
         retry: undefined,
@@ -197,7 +200,7 @@ describe('lines of JSON', () => {
     const property = fc.property(anyCursor, anyGap, anyClosing, (cursor, gap, closing) => {
       for (const frame of [
         lines.opened(cursor, 0),
-        lines.keepAlive(0, cursor),
+        lines.keepAlive(0, () => cursor),
         lines.gap(gap, 0),
         lines.closing(closing, 0),
       ]) {

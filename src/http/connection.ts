@@ -1,0 +1,23 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What is remembered of a connection, from one request to the next. */
+export class Connection {
+  /** Nothing more is carried out on it, since a stream has been asked for or the bytes make no sense. */
+  isDeaf = false
+  /** Something was sent while it was deaf. */
+  isSpokenTo = false
+  /** To the newest request, so that a broken one behind it is refused only after it. */
+  lastResponse: ServerResponse | null = null
+  /** Of the peer, once somebody has asked and it is known. */
+  address: string | null = null
+}
+
+export function connectionOf(socket: Socket): Connection {
+  return ((socket as Known)[CONNECTION] ??= new Connection())
+}
+
+/** On the socket itself: WeakMaps of all connections cost each new one some µs of the collector's time. */
+const CONNECTION = Symbol('connection')
+
+type Known = Socket & { [CONNECTION]?: Connection }
