@@ -12,9 +12,10 @@ export function detach(request: IncomingMessage, response: ServerResponse): bool
   const { parser } = socket
   const listeners = httpListeners(socket)
   if (!isKnown(parser) || listeners === null) return false
-  // The request may stand on the parser's own stack now, which must unwind first. Until then the response keeps its
-  // socket, so that a request pipelined behind it gets none.
-  setImmediate(() => {
+  // The request may stand on the parser's own stack now: what it has read must be parsed first. Until then the response
+  // keeps its socket, so that a request pipelined behind it gets none. Later would be dearer: of all requests that are
+  // read in one turn of the event loop what is left would outlive the young generation.
+  queueMicrotask(() => {
     if (socket.parser !== parser) return // closed meanwhile: Node has freed the parser
     response.detachSocket(socket)
     for (const [event, listener] of listeners) socket.removeListener(event, listener)
@@ -24,11 +25,15 @@ export function detach(request: IncomingMessage, response: ServerResponse): bool
     if (parser._consumed) parser.unconsume()
     parser.remove()
     for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
-    parser.close()
     socket.parser = null
+    setImmediate(close, parser) // the read is not over yet for the parser's native half
     socket.resume() // what the peer still sends is thrown away
   })
   return true
+}
+
+function close(parser: HttpParser): void {
+  parser.close()
 }
 
 interface HttpParser {
