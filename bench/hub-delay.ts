@@ -8,7 +8,7 @@ import { Hub } from '../src/hub/hub.ts'
  * go to the file that `HUB_DELAY` names.
  */
 const delay = createHistogram()
-// oxlint-disable-next-line typescript/unbound-method: it is called with its hub.
+// oxlint-disable-next-line typescript/unbound-method -- it is called with its hub.
 const { publish } = Hub.prototype
 Hub.prototype.publish = async function (...publication) {
   const start = performance.now()
