@@ -1,10 +1,7 @@
 import { createServer } from 'node:net'
+import { HEAD } from './bare-head.ts'
 
 /** The yardstick for connecting: reads a request as it comes, answers with the head of a stream, and keeps the socket. */
-const HEAD = Buffer.from(
-  'HTTP/1.1 200 OK\r\nContent-Type: application/vnd.pypubsub-stream\r\nTransfer-Encoding: chunked\r\n\r\n11\r\n{"stillalive":1}\n\r\n',
-)
-
 createServer((socket) => {
   socket.on('error', () => {})
   socket.once('data', () => {

@@ -120,6 +120,16 @@ export async function startBareNet(): Promise<Peer> {
   return { ...(await startBare('bare net server', 'bare-net.ts')), isSilent: true }
 }
 
+/** The same on Node's HTTP server. */
+export async function startBareHttp(): Promise<Peer> {
+  return { ...(await startBare('bare http server', 'bare-http.ts')), isSilent: true }
+}
+
+/** The same on Fastify. */
+export async function startBareFastify(): Promise<Peer> {
+  return { ...(await startBare('bare Fastify server', 'bare-fastify.ts')), isSilent: true }
+}
+
 /** WebSockets by the library `ws`, and nothing else. */
 export function startBareWs(): Promise<Peer> {
   return startBare('bare ws server', 'bare-ws.ts')

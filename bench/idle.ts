@@ -3,6 +3,8 @@ import {
   median,
   option,
   row,
+  startBareFastify,
+  startBareHttp,
   startBareNet,
   startNchan,
   startPubsubd,
@@ -15,11 +17,11 @@ const subs = option('subs', 9_000)
 
 const runs = new Map<string, Figures[]>()
 for (let round = 0; round < rounds; round++)
-  for (const start of [startPubsubd, startBareNet, startNchan]) {
+  for (const start of [startPubsubd, startBareNet, startBareHttp, startBareFastify, startNchan]) {
     const server = await start() // fresh, as memory once used is not given back
     if (server === null) continue
     await using _server = server
-    // The bare server sends no events, and nchan no keep-alives.
+    // The bare servers send no events, and nchan no keep-alives.
     const load = { subs, rate: 1, duration: 0.1, idle: server.name === 'pubsubd' ? 15 : 1 }
     const figures = await fanload(server, load)
     runs.set(server.name, [...(runs.get(server.name) ?? []), figures])

@@ -6,29 +6,27 @@ import type { Socket } from 'node:net'
  * nor request nor response, and what the peer sends behind its request is nobody's business any more. Node has no public
  * way to do it; where its insides are not what is known here, `false` comes back and the socket stays as it is, which
  * costs memory and nothing else.
+ *
+ * Not to be called by what the parser itself has called: all that was read must be parsed before, or a request pipelined
+ * behind this one would get the socket. But in the same turn of the event loop: of all requests that are read in one turn
+ * what is left would outlive the young generation.
  */
 export function detach(request: IncomingMessage, response: ServerResponse): boolean {
   const socket = request.socket as HttpSocket
   const { parser } = socket
   const listeners = httpListeners(socket)
   if (!isKnown(parser) || listeners === null) return false
-  // The request may stand on the parser's own stack now: what it has read must be parsed first. Until then the response
-  // keeps its socket, so that a request pipelined behind it gets none. Later would be dearer: of all requests that are
-  // read in one turn of the event loop what is left would outlive the young generation.
-  queueMicrotask(() => {
-    if (socket.parser !== parser) return // closed meanwhile: Node has freed the parser
-    response.detachSocket(socket)
-    for (const [event, listener] of listeners) socket.removeListener(event, listener)
-    // Set, not deleted: V8 keeps an object that has lost a property in a slow form.
-    for (const name of OVERRIDDEN)
-      Reflect.set(socket, name, Reflect.get(Object.getPrototypeOf(socket), name))
-    if (parser._consumed) parser.unconsume()
-    parser.remove()
-    for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
-    socket.parser = null
-    setImmediate(close, parser) // the read is not over yet for the parser's native half
-    socket.resume() // what the peer still sends is thrown away
-  })
+  response.detachSocket(socket)
+  for (const [event, listener] of listeners) socket.removeListener(event, listener)
+  // Set, not deleted: V8 keeps an object that has lost a property in a slow form.
+  for (const name of OVERRIDDEN)
+    Reflect.set(socket, name, Reflect.get(Object.getPrototypeOf(socket), name))
+  if (parser._consumed) parser.unconsume()
+  parser.remove()
+  for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
+  socket.parser = null
+  setImmediate(close, parser) // the read is not over yet for the parser's native half
+  socket.resume() // what the peer still sends is thrown away
   return true
 }
 

@@ -59,9 +59,9 @@ export async function stream(
   traffic.streamOpened(address)
   if (login !== null) ends.use(keepRights(login, wishes.subscribe.wants, subscription))
   ends.use(timeLimits(query, subscription, hub))
-  follow(socket, { subscription, traffic, address, ends: isBare(wishes) ? null : ends.move() })
   detach(incoming, reply.raw)
-  // Behind it, as Node's HTTP layer goes at once, in part, when somebody else listens.
+  // Behind it: where two listen to an event and one goes, Node keeps a long array for the other.
+  follow(socket, { subscription, traffic, address, ends: isBare(wishes) ? null : ends.move() })
   if (webSocket !== null) hear(socket, webSocket, subscription)
 }
 

@@ -8,14 +8,14 @@ import { detach } from '../../src/http/detach.ts'
 import { RawClient } from './raw-client.ts'
 import { get, put } from './requests.ts'
 
-/** An HTTP server that answers the first request of each connection by hand. */
+/** An HTTP server that answers the first request of each connection by hand, once its parser has returned. */
 async function startDetaching(
   onRequest: (request: IncomingMessage, response: ServerResponse) => void,
 ) {
   let requests = 0
   const server = createServer((request, response) => {
     requests++
-    onRequest(request, response)
+    queueMicrotask(() => onRequest(request, response))
   })
   const sockets: Socket[] = []
   server.on('connection', (socket: Socket) => sockets.push(socket))
@@ -83,16 +83,18 @@ test('one that has nothing of HTTP stays as it is', async () => {
   assert.deepEqual(await twice.promise, [true, false])
 })
 
-test('one that is closed before its turn is left to Node', async () => {
-  const closed = Promise.withResolvers<void>()
-  await using running = await startDetaching((request, response) => {
-    assert.ok(detach(request, response))
-    request.socket.on('close', closed.resolve)
-    request.socket.destroy()
+for (const isFirst of [true, false])
+  test(`one that is closed just ${isFirst ? 'before' : 'after'} is closed, and no more`, async () => {
+    const closed = Promise.withResolvers<void>()
+    await using running = await startDetaching((request, response) => {
+      request.socket.on('close', closed.resolve)
+      if (isFirst) request.socket.destroy()
+      assert.ok(detach(request, response))
+      request.socket.destroy()
+    })
+    await using client = await RawClient.open(running.port)
+    client.send(get('/'))
+    await closed.promise
+    await client.rest()
+    await turn()
   })
-  await using client = await RawClient.open(running.port)
-  client.send(get('/'))
-  await closed.promise
-  await client.rest()
-  await turn()
-})
