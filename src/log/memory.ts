@@ -15,7 +15,10 @@ export interface MemoryEventLogOptions extends ReceiptLimits {
   readonly now?: () => number
 }
 
-/** Kept in this process, gone with it. A commit takes everything that arrived in one turn of the event loop. */
+/**
+ * Kept in this process, gone with it. A commit takes everything that arrived in one turn of the event loop, and while
+ * there are several publishers in two.
+ */
 export class MemoryEventLog implements EventLog {
   readonly #options: MemoryEventLogOptions
   readonly #now: () => number
@@ -30,6 +33,8 @@ export class MemoryEventLog implements EventLog {
   #head = 0
   #lastMs = 0
   #pending: PendingBatch[] = []
+  /** The last commit was of several publishers. */
+  #isShared = false
   #disposed = false
 
   constructor(options: MemoryEventLogOptions) {
@@ -44,7 +49,11 @@ export class MemoryEventLog implements EventLog {
 
   append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]> {
     if (this.#disposed) return Promise.reject(new LogUnavailableError('the event log is closed'))
-    if (this.#pending.length === 0) setImmediate(() => this.#commit())
+    if (this.#pending.length === 0) {
+      // Publishers in parallel that wait for their answers come back one after the other: a turn later all of them have.
+      if (this.#isShared) setImmediate(() => setImmediate(() => this.#commit()))
+      else setImmediate(() => this.#commit())
+    }
     return new Promise((resolve, reject) => this.#pending.push({ batch, resolve, reject }))
   }
 
@@ -107,6 +116,7 @@ export class MemoryEventLog implements EventLog {
   #commit(): void {
     const pending = this.#pending.splice(0)
     if (pending.length === 0) return
+    this.#isShared = pending.length > 1
     const first = this.#head + 1
     const count = pending.reduce((sum, { batch }) => sum + batch.length, 0)
     const positions = Array.from({ length: count }, (_, i) => (first + i) as Position)

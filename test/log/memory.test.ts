@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Position } from '../../src/hub/event.ts'
 import { MemoryEventLog } from '../../src/log/memory.ts'
 import { eventLogContract, publication } from '../contracts/event-log.ts'
@@ -41,4 +42,26 @@ test('memory: what is kept stays right over many more events than are kept', asy
     numbers,
     Array.from({ length: 700 }, (_, n) => 4_300 + n),
   )
+})
+
+test('memory: while publishers come together, a commit waits a turn for the next ones', async () => {
+  await using log = new MemoryEventLog({ eventsMax: 0, maxAgeMs: 0, bytesMax: 1e9 })
+  const sizes: number[] = []
+  using _commits = log.onCommit((events) => sizes.push(events.length))
+  const append = () => log.append([publication('/a', { n: 1 })])
+  /** Two publishers, one a turn of the event loop after the other. */
+  const publish = async () => {
+    const first = append()
+    await turn()
+    await Promise.all([first, append()])
+  }
+  await publish()
+  assert.deepEqual(sizes.splice(0), [1, 1])
+  await Promise.all([append(), append()])
+  assert.deepEqual(sizes.splice(0), [2])
+  await publish()
+  assert.deepEqual(sizes.splice(0), [2])
+  await append()
+  await publish()
+  assert.deepEqual(sizes.splice(0), [1, 1, 1])
 })
