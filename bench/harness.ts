@@ -139,7 +139,7 @@ export function startBareWs(): Promise<Peer> {
 async function startBare(name: string, file: string): Promise<Peer> {
   const port = await freePort()
   const program = fileURLToPath(new URL(file, import.meta.url))
-  const flags = ['--max-semi-space-size=1', '--single-threaded-gc']
+  const flags = ['--max-semi-space-size=1', '--single-threaded-gc', '--use-largepages=silent']
   return startPeer(name, port, process.execPath, [...flags, program, String(port)])
 }
 
