@@ -43,14 +43,19 @@ export function streamQuery(
   limits: StreamQueryLimits,
   nowMs: number,
 ): StreamQuery {
-  const query = new Query(target)
-  const cursor =
-    firstOf(headers['x-fetch-since-cursor']) ??
-    firstOf(headers['last-event-id']) ??
-    query.text('cursor')
+  const cursorOfHeader =
+    firstOf(headers['x-fetch-since-cursor']) ?? firstOf(headers['last-event-id'])
   const since = firstOf(headers['x-fetch-since'])
+  // Most requests are as plain as that.
+  if (!target.includes('?'))
+    return {
+      ...NO_QUERY,
+      cursor: cursorOfHeader,
+      sinceMs: since === null ? null : secondsOf(since),
+    }
+  const query = new Query(target)
   return {
-    cursor,
+    cursor: cursorOfHeader ?? query.text('cursor'),
     sinceMs:
       since === null
         ? query.read('since', (text) => (text === 'all' ? -Infinity : readTime(text, nowMs)))
@@ -64,18 +69,27 @@ export function streamQuery(
   }
 }
 
+const NO_QUERY: StreamQuery = {
+  cursor: null,
+  sinceMs: null,
+  onGap: null,
+  untilMs: null,
+  count: null,
+  timeoutMs: null,
+  without: [],
+  where: null,
+}
+
 /** The query of a request is not what it may be. */
 class BadQueryError extends PubSubError {
   readonly code = 'BAD_QUERY'
 }
 
 class Query {
-  /** `null`: most requests have none. */
-  readonly #parameters: URLSearchParams | null
+  readonly #parameters: URLSearchParams
 
   constructor(target: string) {
-    const query = /\?([^#]*)/.exec(target)?.[1]
-    this.#parameters = query === undefined ? null : new URLSearchParams(query)
+    this.#parameters = new URLSearchParams(/\?([^#]*)/.exec(target)?.[1])
   }
 
   /** `null`: not there, or empty: forms send empty fields, and PyPubSub looks at none. */
@@ -100,7 +114,7 @@ class Query {
   }
 
   #only(name: string): string | null {
-    const values = this.#parameters?.getAll(name) ?? []
+    const values = this.#parameters.getAll(name)
     if (values.length > 1) throw new BadQueryError(`${name} is given ${values.length} times`)
     return values[0] ?? null
   }
@@ -111,7 +125,7 @@ class Unreadable extends Error {}
 
 /** Of a header that was sent twice the first counts, as in PyPubSub; Node joins them by commas. `null`: absent. */
 function firstOf(header: string | string[] | undefined): string | null {
-  return String(header ?? '').split(',', 1)[0]! || null
+  return header === undefined ? null : String(header).split(',', 1)[0]! || null
 }
 
 /** Of epoch seconds; what is no number is 0, as in PyPubSub. */

@@ -39,7 +39,7 @@ export async function stream(
     isOurs: encoding.isOurs,
     mayLogIn: handshake === null || handshake.access === 'everything',
   })
-  const { query, login, address } = wishes
+  const { query, address } = wishes
   if (socket.destroyed) return
   const head =
     handshake === null
@@ -48,7 +48,6 @@ export async function stream(
   // So that a wait in vain is no success: nobody knows yet what the status will be. A WebSocket says it when it closes.
   const holdsOpening = handshake === null && query.timeoutMs !== null
   const webSocket = handshake === null ? null : new WebSocketSink(socket)
-  using ends = new DisposableStack()
   const subscription = hub.subscribe({
     ...wishes.subscribe,
     encoding,
@@ -57,11 +56,10 @@ export async function stream(
     sink: webSocket ?? new StreamSink(socket, holdsOpening ? refusalOfWait(door, reply.raw) : null),
   })
   traffic.streamOpened(address)
-  if (login !== null) ends.use(keepRights(login, wishes.subscribe.wants, subscription))
-  ends.use(timeLimits(query, subscription, hub))
+  const ends = endsOf(door, wishes, subscription)
   detach(incoming, reply.raw)
   // Behind it: where two listen to an event and one goes, Node keeps a long array for the other.
-  follow(socket, { subscription, traffic, address, ends: isBare(wishes) ? null : ends.move() })
+  follow(socket, { subscription, traffic, address, ends })
   if (webSocket !== null) hear(socket, webSocket, subscription)
 }
 
@@ -71,8 +69,17 @@ function hear(socket: Socket, sink: WebSocketSink, subscription: Subscription): 
 
 const WEB_SOCKET = new WebSocketEncoding()
 
-function isBare({ login, query }: Wishes): boolean {
-  return login === null && query.timeoutMs === null && query.untilMs === null
+/** What ends with a stream; `null`: nothing, as with most. */
+function endsOf(
+  { hub }: HttpDoor,
+  { login, query, subscribe }: Wishes,
+  subscription: Subscription,
+): Disposable | null {
+  if (login === null) return timeLimits(query, subscription, hub)
+  const ends = new DisposableStack()
+  ends.use(keepRights(login, subscribe.wants, subscription))
+  ends.use(timeLimits(query, subscription, hub))
+  return ends
 }
 
 function openingOf(

@@ -24,13 +24,20 @@ export function canonicalFilters(filters: readonly TopicFilter[]): {
 } {
   if (filters.some((filter) => filter.topics.length === 0 && !filter.privateOnly))
     return { filters: [{ topics: [], privateOnly: false }], key: '*' }
+  const [only] = filters
+  if (filters.length === 1 && only!.topics.length < 2)
+    return { filters, key: keyOf(only!.privateOnly, only!.topics) }
   const byKey = new Map<string, TopicFilter>()
   for (const { topics, privateOnly } of filters) {
     const sorted = [...new Set(topics)].toSorted()
-    byKey.set(JSON.stringify([privateOnly, sorted]), { topics: sorted, privateOnly })
+    byKey.set(keyOf(privateOnly, sorted), { topics: sorted, privateOnly })
   }
   const keys = [...byKey.keys()].toSorted()
   return { filters: keys.map((key) => byKey.get(key)!), key: keys.join() }
+}
+
+function keyOf(privateOnly: boolean, topics: readonly string[]): string {
+  return JSON.stringify([privateOnly, topics])
 }
 
 /** What the index finds: whoever has filters. `T` carries the mark by which it is found once per event. */
