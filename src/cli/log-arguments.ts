@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import type { ParseArgsOptionsConfig } from 'node:util'
 import { loadSettings } from '../config/load.ts'
-
-/** The words of a command make no sense: exit code 2. */
-export class UsageError extends Error {}
+import { readArguments } from './arguments.ts'
 
 /** How every command is told which store. */
 const STORE_OPTIONS = {
@@ -13,30 +11,15 @@ const STORE_OPTIONS = {
 } as const
 
 /**
- * Options and names of a command.
+ * Options and names of a command that needs a store.
  * @throws {UsageError}
  */
-export function readArguments<T extends ParseArgsOptionsConfig>(
+export function readLogArguments<T extends ParseArgsOptionsConfig>(
   words: readonly string[],
   options: T,
   namesMax: number,
 ) {
-  const { values, positionals } = parse(words, options)
-  if (positionals.length > namesMax)
-    throw new UsageError(`unexpected ${JSON.stringify(positionals[namesMax])}`)
-  return { values, names: positionals }
-}
-
-function parse<T extends ParseArgsOptionsConfig>(words: readonly string[], options: T) {
-  try {
-    return parseArgs({
-      args: [...words],
-      options: { ...options, ...STORE_OPTIONS },
-      allowPositionals: true,
-    })
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error })
-  }
+  return readArguments(words, { ...options, ...STORE_OPTIONS }, namesMax)
 }
 
 /**

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { backupStore } from '../log/backup-store.ts'
-import { existingStore, readArguments, UsageError } from './log-arguments.ts'
+import { UsageError } from './arguments.ts'
+import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 export async function logBackup(words: readonly string[]): Promise<number> {
-  const { values, names } = readArguments(words, {}, 1)
+  const { values, names } = readLogArguments(words, {}, 1)
   const [copy] = names
   if (copy === undefined) throw new UsageError('name the directory that shall hold the copy')
   const directory = existingStore(values)

@@ -1,10 +1,10 @@
-import { printable } from '../ops/logger.ts'
-import { UsageError } from './log-arguments.ts'
+import { UsageError } from './arguments.ts'
 import { logBackup } from './log-backup.ts'
 import { logExport } from './log-export.ts'
 import { logImport } from './log-import.ts'
 import { logInfo } from './log-info.ts'
 import { logVerify } from './log-verify.ts'
+import { asksForHelp, runCommand } from './run-command.ts'
 
 const HELP = `pubsubd log: look after the store of events.
 
@@ -47,22 +47,13 @@ const COMMANDS: ReadonlyMap<string, (words: readonly string[]) => Promise<number
 
 /** Runs `pubsubd log …`, given the words behind `log`. */
 export async function main([name, ...words]: readonly string[]): Promise<void> {
-  const asksForHelp = [name, ...words].some((word) => word === '--help' || word === '-h')
-  if (asksForHelp) return void process.stdout.write(HELP)
-  const command = COMMANDS.get(name ?? '')
-  try {
-    if (command === undefined)
-      throw new UsageError(
-        name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`,
-      )
-    process.exitCode = await command(words)
-  } catch (error) {
-    const { message } = error as Error
-    const isUsage = error instanceof UsageError
-    const advice = isUsage ? '\nTry pubsubd log --help.' : ''
-    process.stderr.write(
-      `pubsubd log${command === undefined ? '' : ` ${name}`}: ${printable(message)}${advice}\n`,
-    )
-    process.exitCode = isUsage ? 2 : 1
-  }
+  if (name !== undefined && asksForHelp([name])) return void process.stdout.write(HELP)
+  const run = COMMANDS.get(name ?? '')
+  if (run !== undefined) return runCommand(`log ${name}`, words, { help: HELP, run })
+  const problem =
+    name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`
+  await runCommand('log', words, {
+    help: HELP,
+    run: () => Promise.reject(new UsageError(problem)),
+  })
 }

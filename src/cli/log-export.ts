@@ -1,11 +1,11 @@
 import { exportedLine } from '../log/exported-line.ts'
 import { StoreView } from '../log/store-view.ts'
-import { existingStore, readArguments } from './log-arguments.ts'
+import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 import { parseTime } from './log-time.ts'
 
 export async function logExport(words: readonly string[]): Promise<number> {
-  const { values } = readArguments(words, OPTIONS, 0)
+  const { values } = readLogArguments(words, OPTIONS, 0)
   const nowMs = Date.now()
   const sinceMs = values.since === undefined ? 0 : parseTime(values.since, nowMs)
   const untilMs = values.until === undefined ? Infinity : parseTime(values.until, nowMs)

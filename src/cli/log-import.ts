@@ -6,11 +6,12 @@ import { readPypubsubBacklog } from '../log/pypubsub-backlog.ts'
 import { openSqliteStore } from '../log/sqlite-store.ts'
 import { storeOwner } from '../log/store-owner.ts'
 import { log } from '../ops/logger.ts'
-import { readArguments, storeDirectory, UsageError } from './log-arguments.ts'
+import { UsageError } from './arguments.ts'
+import { readLogArguments, storeDirectory } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 export async function logImport(words: readonly string[]): Promise<number> {
-  const { values, names } = readArguments(words, { pypubsub: { type: 'boolean' } } as const, 1)
+  const { values, names } = readLogArguments(words, { pypubsub: { type: 'boolean' } } as const, 1)
   const [file = '-'] = names
   if (file === '-' && process.stdin.isTTY) throw new UsageError('name a file, or pipe events in')
   const bytes = file === '-' ? 0 : sizeOf(file)

@@ -2,10 +2,10 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreView } from '../log/store-view.ts'
 import { storeOwner } from '../log/store-owner.ts'
-import { existingStore, readArguments } from './log-arguments.ts'
+import { existingStore, readLogArguments } from './log-arguments.ts'
 
 export async function logInfo(words: readonly string[]): Promise<number> {
-  const { values } = readArguments(words, {}, 0)
+  const { values } = readLogArguments(words, {}, 0)
   const directory = existingStore(values)
   let isDamaged = false
   using view = new StoreView(directory, () => (isDamaged = true))

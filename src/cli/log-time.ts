@@ -1,4 +1,4 @@
-import { UsageError } from './log-arguments.ts'
+import { UsageError } from './arguments.ts'
 
 /**
  * A point in time as an operator writes it, in ms since the Unix epoch: a date, seconds since 1970, or how long ago.

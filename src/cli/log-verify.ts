@@ -1,10 +1,10 @@
 import { printable } from '../ops/logger.ts'
 import { verifyStore } from '../log/verify-store.ts'
-import { existingStore, readArguments } from './log-arguments.ts'
+import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 export async function logVerify(words: readonly string[]): Promise<number> {
-  const { values } = readArguments(words, {}, 0)
+  const { values } = readLogArguments(words, {}, 0)
   const directory = existingStore(values)
   const found: string[] = []
   let count = 0

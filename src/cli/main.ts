@@ -1,10 +1,18 @@
 #!/usr/bin/env node
 import { runWithFlags } from './node-flags.ts'
+import { runCommand } from './run-command.ts'
 
 const words = process.argv.slice(2)
-if (words[0] === 'log') {
+const [name, ...rest] = words
+if (name === 'log') {
   const { main } = await import('./log-command.ts')
-  await main(words.slice(1))
+  await main(rest)
+} else if (name === 'publish') {
+  const { publishCommand } = await import('./publish.ts')
+  await runCommand(name, rest, publishCommand)
+} else if (name === 'listen') {
+  const { listenCommand } = await import('./listen.ts')
+  await runCommand(name, rest, listenCommand)
 } else {
   // First of all, because it begins the process anew; nothing else may have been loaded by then.
   runWithFlags()

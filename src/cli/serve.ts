@@ -7,8 +7,11 @@ import { startServer, VERSION, type RunningServer } from '../server.ts'
 
 const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 
-Usage: pubsubd [--config FILE] [--acl FILE]
-       pubsubd log info|verify|export|import|backup   the stored events: pubsubd log --help
+Usage: pubsubd [--config FILE] [--acl FILE]           runs the server
+       pubsubd publish URL [FILE|-]                   publishes JSON objects
+       pubsubd listen URL                             follows topics, prints events or runs a command for each
+       pubsubd log info|verify|export|import|backup   looks after the stored events
+       pubsubd COMMAND --help                         tells more
 
   --config FILE   settings (default: pubsub.yaml)
   --acl FILE      users and what they may see (default: pubsub_acl.yaml)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,10 +21,17 @@ export class Command implements AsyncDisposable {
   #stderr = ''
   readonly #ended: Promise<unknown>
 
-  /** `words`: the arguments, or a whole command line where `{directory}` stands for the directory. */
+  /**
+   * `words`: the arguments, or a whole command line where `{directory}` stands for the directory. `input`: what it finds on
+   * standard input; `'open'`: what the test writes there.
+   */
   constructor(
     files: Readonly<Record<string, string>>,
     words: readonly string[] | { readonly shell: string; readonly in?: string },
+    options: {
+      readonly input?: string
+      readonly environment?: Readonly<Record<string, string>>
+    } = {},
   ) {
     for (const [name, text] of Object.entries(files)) this.write(name, text)
     const isShell = 'shell' in words
@@ -34,9 +41,12 @@ export class Command implements AsyncDisposable {
       : [MAIN, ...words]
     this.child = spawn(program, args, {
       cwd: (isShell ? words.in : undefined) ?? this.directory,
-      env: { ...process.env, NODE: process.execPath, MAIN },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE: process.execPath, MAIN, ...options.environment },
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
+    this.child.stdin?.on('error', () => {}) // it may not want to read
+    if (options.input !== undefined && options.input !== 'open')
+      this.child.stdin!.end(options.input)
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text
     })
@@ -56,6 +66,12 @@ export class Command implements AsyncDisposable {
 
   get output(): string {
     return this.#stdout + this.#stderr
+  }
+
+  /** The text of a file in its directory; empty while there is none. */
+  read(name: string): string {
+    const file = join(this.directory, name)
+    return existsSync(file) ? readFileSync(file, 'utf8') : ''
   }
 
   write(name: string, text: string): void {

@@ -1,0 +1,128 @@
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { open } from 'node:fs/promises'
+import type { Writable } from 'node:stream'
+import { BackOff } from '../client/back-off.ts'
+import { pause } from '../client/pause.ts'
+import type { ListenedEvent } from './event-format.ts'
+
+export interface EventCommandOptions {
+  /** For `sh -c`. */
+  readonly command: string
+  /** How often a failing one is run for the same event. */
+  readonly tries: number
+  /** Where events go whose command failed that often. */
+  readonly setAside: string | null
+  readonly format: (event: ListenedEvent) => string
+  /** Nothing is tried again after it. */
+  readonly signal: AbortSignal
+  readonly tell: (sentence: string) => void
+}
+
+export type CommandOutcome = 'done' | 'set aside' | 'failed' | 'interrupted'
+
+/** Runs a command for each event, which it finds on standard input. */
+export class EventCommand {
+  readonly #options: EventCommandOptions
+  #appending = Promise.resolve()
+  readonly #children = new Set<ChildProcess>()
+
+  constructor(options: EventCommandOptions) {
+    this.#options = options
+  }
+
+  /** @throws {Error} the file for what is set aside cannot be written. */
+  async run(event: ListenedEvent): Promise<CommandOutcome> {
+    const { tries, setAside, signal, tell } = this.#options
+    const backOff = new BackOff(FIRST_WAIT_MS, WAIT_MS_MAX)
+    const where = `${event.path} ${event.cursor ?? ''}`.trim()
+    for (let tried = 1; ; tried++) {
+      const failure = await this.#runOnce(event)
+      if (failure === null) return 'done'
+      if (signal.aborted) return 'interrupted'
+      if (tried >= tries) {
+        if (setAside === null) {
+          tell(`the command ${failure} for ${where}, ${tries} times`)
+          return 'failed'
+        }
+        await this.#append(setAside, `${event.text}\n`)
+        tell(
+          `the command ${failure} for ${where}, ${tries} times; the event is set aside in ${setAside}`,
+        )
+        return 'set aside'
+      }
+      const waitMs = backOff.next()
+      tell(`the command ${failure} for ${where}; trying again in ${(waitMs / 1_000).toFixed(1)} s`)
+      await pause(waitMs, signal)
+      if (signal.aborted) return 'interrupted'
+    }
+  }
+
+  /** Those that run. */
+  kill(): void {
+    for (const { pid } of this.#children) {
+      try {
+        process.kill(-pid!, 'SIGTERM') // with its own children
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
+  /** One after the other: two lines must not get into each other. */
+  #append(file: string, line: string): Promise<void> {
+    this.#appending = this.#appending.then(() => append(file, line))
+    return this.#appending
+  }
+
+  /** `null`: it succeeded; else how it failed. */
+  async #runOnce(event: ListenedEvent): Promise<string | null> {
+    let child: ChildProcessByStdio<Writable, null, null> | null = null
+    try {
+      child = spawn('/bin/sh', ['-c', this.#options.command], {
+        env: { ...process.env, ...environmentOf(event) },
+        stdio: ['pipe', 'inherit', 'inherit'],
+        // A group of its own: Ctrl-C on the terminal shall let it finish.
+        detached: true,
+      })
+      this.#children.add(child)
+      child.stdin.on('error', () => {}) // it need not read
+      child.stdin.end(this.#options.format(event))
+      const [code, signal] = await once(child, 'exit')
+      if (code === 0) return null
+      return code === null ? `was ended by ${signal}` : `failed with exit code ${code}`
+    } catch (error) {
+      return `could not be started (${(error as Error).message})`
+    } finally {
+      if (child !== null) this.#children.delete(child)
+    }
+  }
+}
+
+/** Nothing of an event stands in the command itself, where a shell would read it. */
+function environmentOf(event: ListenedEvent): Readonly<Record<string, string>> {
+  const variables = {
+    PUBSUB_CURSOR: event.cursor ?? '',
+    PUBSUB_PATH: event.path,
+    PUBSUB_TOPICS: event.topics.join('/'), // no topic has a slash
+    PUBSUB_TIMESTAMP: String(event.timestamp ?? ''),
+  }
+  // The environment has no NUL, a path may.
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [name, value.replaceAll('\0', '\uFFFD')]),
+  )
+}
+
+/** Flushed: the checkpoint moves on behind it. */
+async function append(file: string, line: string): Promise<void> {
+  try {
+    await using handle = await open(file, 'a')
+    await handle.appendFile(line)
+    await handle.sync()
+  } catch (error) {
+    throw new Error(`${file} cannot be written: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+const FIRST_WAIT_MS = 500
+const WAIT_MS_MAX = 30_000

@@ -1,0 +1,31 @@
+import { UsageError } from './arguments.ts'
+
+/**
+ * The URL of topics, as somebody types it: `localhost:2069/fruits` is enough.
+ * @throws {UsageError}
+ */
+export function parseServerUrl(text: string | undefined): URL {
+  if (text === undefined) throw new UsageError('name the URL, such as http://localhost:2069/fruits')
+  const written = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  if (!URL.canParse(written)) throw new UsageError(`${JSON.stringify(text)} is no URL`)
+  const url = new URL(written)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new UsageError(`the URL begins with http:// or https://, not ${url.protocol}//`)
+  return url
+}
+
+/**
+ * The same URL with topics behind its own.
+ * @throws {UsageError} a topic cannot be one.
+ */
+export function withTopics(url: URL, topics: readonly string[]): URL {
+  const joined = new URL(url)
+  for (const topic of topics) {
+    if (topic === '' || topic.includes('/'))
+      throw new UsageError(
+        `--topic ${JSON.stringify(topic)} is no topic: it is not empty and has no slash; give --topic again for another one`,
+      )
+    joined.pathname = `${joined.pathname.replace(/\/$/, '')}/${encodeURIComponent(topic)}`
+  }
+  return joined
+}

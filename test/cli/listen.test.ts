@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { CuttableProxy } from '../clients/cuttable-proxy.ts'
+import { newTopic, publish } from '../clients/pubsub-server.ts'
+import { startServer } from '../running-server.ts'
+import { Command } from './command.ts'
+import { sharedServer } from './pubsub-server.ts'
+
+/** Each test is a process or two of its own. */
+const AT_ONCE = { concurrency: 4 }
+
+function listen(words: readonly string[], files: Readonly<Record<string, string>> = {}): Command {
+  return new Command(files, ['listen', ...words], { environment: { HOME: '/nonexistent' } })
+}
+
+/** What the events have as their `n`, one on each line of what was printed. */
+function numbers(lines: string): unknown[] {
+  return lines
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => (JSON.parse(line) as { n: unknown }).n)
+}
+
+describe('pubsubd listen', AT_ONCE, () => {
+  const server = sharedServer()
+  /** A topic that these numbers were published to. */
+  const published = async (count: number, path = (_n: number) => ''): Promise<string> => {
+    const topic = newTopic()
+    for (let n = 0; n < count; n++) await publish(server(), `/${topic}${path(n)}`, { n })
+    return topic
+  }
+
+  test('prints each event as it comes, and ends after --count of them', async () => {
+    const topic = newTopic()
+    await using command = listen([`${server().url}/${topic}`, '--count', '2', '--checkpoint', 'c'])
+    // Its checkpoint tells that it listens.
+    while (command.read('c') === '') await new Promise((resolve) => setTimeout(resolve, 20))
+    await publish(server(), `/${topic}`, { n: 1 })
+    await command.printed(/"n":1/)
+    await publish(server(), `/${topic}`, { n: 2 })
+    await publish(server(), `/${topic}`, { n: 3 })
+    assert.equal(await command.exit(), 0, command.stderr)
+    assert.deepEqual(numbers(command.stdout), [1, 2])
+    assert.equal(command.stderr, '')
+  })
+
+  test('--since and --until bring a range', async () => {
+    const topic = await published(3)
+    await using command = listen([`${server().url}/${topic}`, '--since', 'all', '--until', '0s'])
+    assert.equal(await command.exit(), 0, command.stderr)
+    assert.deepEqual(numbers(command.stdout), [0, 1, 2])
+  })
+
+  test('--where and --without narrow it', async () => {
+    const topic = await published(6, (n) => (n === 4 ? '/not' : ''))
+    const words = ['--since', 'all', '--until', '0s', '--where', 'n > 2', '--without', 'not']
+    await using command = listen([`${server().url}/${topic}`, ...words])
+    assert.equal(await command.exit(), 0, command.stderr)
+    assert.deepEqual(numbers(command.stdout), [3, 5])
+  })
+
+  test('a wrong --where is told as the server tells it, with 3', async () => {
+    await using command = listen([`${server().url}/a`, '--where', 'n > )'])
+    assert.equal(await command.exit(), 3)
+    assert.match(command.stderr, /400 Bad Request: where: unexpected '\)'/)
+  })
+
+  test('too few events within --timeout end with 5, those that came are printed', async () => {
+    const topic = await published(1)
+    const words = ['--since', 'all', '--count', '2', '--timeout', '1s']
+    await using command = listen([`${server().url}/${topic}`, ...words])
+    assert.equal(await command.exit(), 5)
+    assert.deepEqual(numbers(command.stdout), [0])
+  })
+
+  test('without --count a --timeout ends with 0', async () => {
+    await using command = listen([`${server().url}/${newTopic()}`, '--timeout', '500ms'])
+    assert.equal(await command.exit(), 0)
+  })
+
+  test('formats show the payload, digit by digit, or a page for people', async () => {
+    const url = `${server().url}/${newTopic()}`
+    const payload = '{"n":12345678901234567890,"pubsub_timestamp\\"":1,"a":{"b":[1.0]}}'
+    assert.equal((await fetch(url, { method: 'PUT', body: payload })).status, 202)
+    const words = [url, '--since', 'all', '--count', '1', '--format']
+    await using plain = listen([...words, 'payload'])
+    assert.equal(await plain.exit(), 0)
+    assert.equal(plain.stdout, `${payload}\n`)
+    await using pretty = listen([...words, 'pretty'])
+    assert.equal(await pretty.exit(), 0)
+    assert.match(pretty.stdout, /^\d{4}-\S+Z \/topic-\d+\n\{\n {2}"n": 12345678901234567890,\n/)
+    assert.match(pretty.stdout, /\n {6}1\.0\n/)
+  })
+
+  describe('--exec', () => {
+    test('finds the event on standard input and in the environment, never in the command', async () => {
+      const topic = newTopic()
+      await publish(server(), `/${topic}/$(touch%20hacked)/%00'`, { n: '$(touch hacked)' })
+      await using command = listen([
+        `${server().url}/${topic}`,
+        '--since',
+        'all',
+        '--count',
+        '1',
+        '--exec',
+        'cat; echo "$PUBSUB_PATH|$PUBSUB_TOPICS|$PUBSUB_CURSOR|$PUBSUB_TIMESTAMP"',
+      ])
+      assert.equal(await command.exit(), 0, command.stderr)
+      const [event, variables] = command.stdout.split('\n')
+      const { pubsub_cursor, pubsub_timestamp } = JSON.parse(event!) as Record<string, string>
+      const path = `${topic}/$(touch hacked)/\uFFFD'`
+      assert.equal(variables, `/${path}|${path}|${pubsub_cursor}|${pubsub_timestamp}`)
+      assert.equal(command.read('hacked'), '')
+    })
+
+    test('the checkpoint moves when the command has succeeded, and the next run goes on behind it', async () => {
+      const topic = await published(4)
+      const words = [`${server().url}/${topic}`, '--checkpoint', 'c', '--since', 'all']
+      const exec = ['--exec', 'cat c >> seen 2>/dev/null; cat >> out']
+      await using first = listen([...words, '--count', '2', ...exec])
+      assert.equal(await first.exit(), 0, first.stderr)
+      const events = first.read('out').trim().split('\n')
+      const cursors = events.map(
+        (line) => (JSON.parse(line) as { pubsub_cursor: string }).pubsub_cursor,
+      )
+      // While the second one ran the first one's cursor was there at most.
+      assert.doesNotMatch(first.read('seen'), new RegExp(cursors[1]!))
+      assert.equal(first.read('c'), `${cursors[1]}\n`)
+      await using second = listen([...words, '--count', '2', ...exec], { c: first.read('c') })
+      assert.equal(await second.exit(), 0, second.stderr)
+      assert.deepEqual(numbers(first.read('out')), [0, 1])
+      assert.deepEqual(numbers(second.read('out')), [2, 3])
+    })
+
+    test('a failing command is tried again', async () => {
+      const topic = await published(2)
+      await using command = listen([
+        `${server().url}/${topic}`,
+        '--since',
+        'all',
+        '--count',
+        '2',
+        '--tries',
+        '3',
+        '--exec',
+        'echo x >> tries; test $(wc -l < tries) -ne 1 && cat',
+      ])
+      assert.equal(await command.exit(), 0, command.stderr)
+      assert.deepEqual(numbers(command.stdout), [0, 1])
+      assert.match(
+        command.stderr,
+        /the command failed with exit code 1 for \/topic\S+ .*; trying again in/,
+      )
+    })
+
+    test('an event whose command fails for good is set aside, as it came, and told by 7', async () => {
+      const topic = await published(3)
+      await using command = listen([
+        `${server().url}/${topic}`,
+        '--since',
+        'all',
+        '--count',
+        '3',
+        '--tries',
+        '2',
+        '--checkpoint',
+        'c',
+        '--exec',
+        'read -r line; case $line in *\'"n":1\'*) kill -9 $$;; esac; echo "$line"',
+      ])
+      assert.equal(await command.exit(), 7)
+      assert.deepEqual(numbers(command.stdout), [0, 2])
+      assert.deepEqual(numbers(command.read('c.failed')), [1])
+      assert.match(command.stderr, /was ended by SIGKILL .* set aside in c\.failed/)
+      assert.equal(
+        command.read('c').trim(),
+        JSON.parse(command.stdout.split('\n')[1]!).pubsub_cursor,
+      )
+    })
+
+    test('with nowhere to set it aside it ends with 7', async () => {
+      const topic = await published(2)
+      const words = ['--since', 'all', '--tries', '1', '--exec', 'exit 3']
+      await using command = listen([`${server().url}/${topic}`, ...words])
+      assert.equal(await command.exit(), 7)
+      assert.equal(command.stderr.match(/failed with exit code 3/g)!.length, 1)
+    })
+
+    test('with --jobs commands run at once, those of the same topics in order', async () => {
+      const topic = await published(8, (n) => `/${n % 2 === 0 ? 'even' : 'odd'}`)
+      // Each even one waits for the odd one behind it, so one at a time would never end.
+      const wait = 'until test -e "$1"; do sleep 0.01; done'
+      const script = `n=$(grep -o '"n":[0-9]*' | cut -d: -f2)
+        wait_for() { ${wait}; }
+        test $((n % 2)) = 1 || wait_for done$((n + 1))
+        echo $n >> out; touch done$n`
+      await using command = listen([
+        `${server().url}/${topic}`,
+        '--since',
+        'all',
+        '--count',
+        '8',
+        '--jobs',
+        '2',
+        '--exec',
+        script,
+      ])
+      assert.equal(await command.exit(), 0, command.stderr)
+      const order = command.read('out').trim().split('\n').map(Number)
+      assert.deepEqual(
+        order.filter((n) => n % 2 === 0),
+        [0, 2, 4, 6],
+      )
+      assert.deepEqual(
+        order.filter((n) => n % 2 === 1),
+        [1, 3, 5, 7],
+      )
+    })
+
+    test('SIGTERM lets the running command finish, and the checkpoint tells it', async () => {
+      const topic = await published(2)
+      await using command = listen([
+        `${server().url}/${topic}`,
+        '--since',
+        'all',
+        '--checkpoint',
+        'c',
+        '--exec',
+        'touch begun; until test -e go; do sleep 0.01; done; cat',
+      ])
+      while (command.read('c') === '') await new Promise((resolve) => setTimeout(resolve, 20))
+      command.child.kill('SIGTERM')
+      command.write('go', '')
+      assert.equal(await command.exit(), 143)
+      assert.deepEqual(numbers(command.stdout), [0])
+      assert.equal(command.read('c').trim(), JSON.parse(command.stdout).pubsub_cursor)
+    })
+  })
+
+  test('a cursor of another log is told as a gap, and by 6 if asked for', async () => {
+    const topic = await published(1)
+    const cursor = ['--cursor', '4d870a6f-8ec8-4f25-98ee-bd867ea0b201', '--count', '1']
+    await using command = listen([`${server().url}/${topic}`, ...cursor])
+    assert.equal(await command.exit(), 0)
+    assert.match(command.stderr, /gap: the cursor is not of this log/)
+    assert.deepEqual(numbers(command.stdout), [0])
+    await using strict = listen([`${server().url}/${topic}`, ...cursor, '--on-gap', 'fail'])
+    assert.equal(await strict.exit(), 6)
+    assert.equal(strict.stdout, '')
+  })
+
+  test('a connection that is cut is taken up where it was', async () => {
+    const topic = newTopic()
+    await using proxy = await CuttableProxy.to(server().port)
+    const url = `http://127.0.0.1:${proxy.port}/${topic}`
+    await using command = listen([url, '--count', '3', '--checkpoint', 'c'])
+    while (command.read('c') === '') await new Promise((resolve) => setTimeout(resolve, 20))
+    await publish(server(), `/${topic}`, { n: 1 })
+    await command.printed(/"n":1/)
+    proxy.cut()
+    await publish(server(), `/${topic}`, { n: 2 })
+    proxy.goOn()
+    await publish(server(), `/${topic}`, { n: 3 })
+    assert.equal(await command.exit(), 0, command.stderr)
+    assert.deepEqual(numbers(command.stdout), [1, 2, 3])
+    assert.match(command.stderr, /; trying again in \d/)
+    assert.match(command.stderr, /connected again/)
+    assert.doesNotMatch(command.stderr, /gap/)
+  })
+
+  test('private events come to who may see them', async () => {
+    const topic = newTopic()
+    await publish(server(), `/private/fruits/${topic}`, { n: 1 })
+    const words = [`${server().url}/${topic}`, '--since', 'all', '--until', '0s']
+    await using alice = listen([...words, '--user', 'alice:wonder:land'])
+    assert.equal(await alice.exit(), 0, alice.stderr)
+    assert.deepEqual(numbers(alice.stdout), [1])
+    await using nobody = listen(words)
+    assert.equal(await nobody.exit(), 0)
+    assert.deepEqual(numbers(nobody.stdout), [])
+  })
+
+  test('a reader that leaves ends it quietly', async () => {
+    const topic = await published(1)
+    const url = `${server().url}/${topic}`
+    const shell = `exec "$NODE" "$MAIN" listen ${url} --since all`
+    await using command = new Command({}, { shell })
+    await command.printed(/"n":0/)
+    command.child.stdout!.destroy()
+    await publish(server(), `/${topic}`, { n: 1 })
+    assert.equal(await command.exit(), 0)
+    assert.equal(command.stderr, '')
+  })
+
+  test('what is no stream of ours is told with 3', async () => {
+    await using command = listen([`${server().url}/-/healthz`])
+    assert.equal(await command.exit(), 3)
+  })
+
+  for (const [words, message] of [
+    [[], /name the URL/],
+    [['http://a/b', '--format', 'xml'], /--format is json, payload, pretty, not "xml"/],
+    [['http://a/b', '--on-gap', 'x'], /--on-gap is oldest, live, fail/],
+    [['http://a/b', '--jobs', '2'], /--jobs is about commands/],
+    [['http://a/b', '--timeout', '30d'], /--timeout takes a duration such as .*at most 24d/],
+    [['http://a/b', 'more'], /unexpected "more"/],
+  ] as const)
+    test(`"listen ${words.join(' ')}" is a wrong usage`, async () => {
+      await using command = listen(words)
+      assert.equal(await command.exit(), 2)
+      assert.match(command.stderr, message)
+      assert.match(command.stderr, /Try pubsubd listen --help\.\n$/)
+    })
+
+  test('a file that is no checkpoint is left alone', async () => {
+    await using command = listen(['http://a/b', '--checkpoint', 'c'], { c: 'two words\n' })
+    assert.equal(await command.exit(), 1)
+    assert.match(command.stderr, /c holds no cursor; is it a checkpoint\?/)
+    assert.equal(command.read('c'), 'two words\n')
+  })
+})
+
+test('without a server it ends with 4 after --retry-for', async () => {
+  const server = await startServer({ config: 'server: {bind: 127.0.0.1, port: 0}\nclients: {}\n' })
+  const { url } = server
+  await server[Symbol.asyncDispose]()
+  await using command = listen([`${url}/a`, '--retry-for', '1s'])
+  assert.equal(await command.exit(), 4)
+  assert.match(command.stderr, /ECONNREFUSED/)
+})
