@@ -10,7 +10,7 @@ const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 Usage: pubsubd [--config FILE] [--acl FILE]           runs the server
        pubsubd publish URL [FILE|-]                   publishes JSON objects
        pubsubd listen URL                             follows topics, prints events or runs a command for each
-       pubsubd log info|verify|export|import|backup   looks after the stored events
+       pubsubd log info|verify|export|import|backup   looks after the stored events: pubsubd log --help
        pubsubd COMMAND --help                         tells more
 
   --config FILE   settings (default: pubsub.yaml)
