@@ -23,13 +23,14 @@ export class Command implements AsyncDisposable {
 
   /**
    * `words`: the arguments, or a whole command line where `{directory}` stands for the directory. `input`: what it finds on
-   * standard input; `'open'`: what the test writes there.
+   * standard input; `'open'`: what the test writes there. `in`: it runs in that directory instead.
    */
   constructor(
     files: Readonly<Record<string, string>>,
     words: readonly string[] | { readonly shell: string; readonly in?: string },
     options: {
       readonly input?: string
+      readonly in?: string
       readonly environment?: Readonly<Record<string, string>>
     } = {},
   ) {
@@ -40,7 +41,7 @@ export class Command implements AsyncDisposable {
       ? ['-c', words.shell.replaceAll('{directory}', this.directory)]
       : [MAIN, ...words]
     this.child = spawn(program, args, {
-      cwd: (isShell ? words.in : undefined) ?? this.directory,
+      cwd: options.in ?? (isShell ? words.in : undefined) ?? this.directory,
       env: { ...process.env, NODE: process.execPath, MAIN, ...options.environment },
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })

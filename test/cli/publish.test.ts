@@ -147,6 +147,8 @@ describe('pubsubd publish', AT_ONCE, () => {
 })
 
 describe('pubsubd publish, when the server is in trouble', AT_ONCE, () => {
+  const server = sharedServer()
+
   test('tries again after Retry-After, with the same key', async () => {
     await using fake = await FakeServer.start((request, response, n) => {
       if (n === 0) response.writeHead(503, { 'Retry-After': '1' }).end('not now\n')
@@ -163,6 +165,48 @@ describe('pubsubd publish, when the server is in trouble', AT_ONCE, () => {
     const [first, second] = fake.requests
     assert.ok(second!.atMs - first!.atMs >= 1_000)
     assert.match(command.stderr, /503 Service Unavailable: not now; trying again in 1\.\d s\n/)
+  })
+
+  for (const [words, times] of [
+    [['-i'], 1],
+    [[], 2],
+    [['--key', 'k'], 1],
+  ] as const)
+    test(`what was published without an answer is there ${times} times after "publish ${words.join(' ')}"`, async () => {
+      const { url } = server()
+      const path = `/unanswered-${words.join('')}`
+      await using proxy = await FakeServer.start(async (request, response, n, body) => {
+        const { headers } = request
+        const key = headers['idempotency-key']
+        const answer = await fetch(url + path, {
+          method: 'PUT',
+          body,
+          headers: {
+            'Content-Type': headers['content-type']!,
+            ...(key === undefined ? {} : { 'Idempotency-Key': String(key) }),
+          },
+        })
+        if (n === 0) request.socket.destroy()
+        else response.writeHead(answer.status, { 'X-Pubsub-Cursor': 'c' }).end()
+      })
+      await using command = new Command({}, ['publish', proxy.url, ...words], {
+        input: '{"n": 1}\n{"n": 2}\n',
+      })
+      assert.equal(await command.exit(), 0, command.stderr)
+      assert.equal(proxy.requests.length, 2)
+      const once = ['{"n": 1}', '{"n": 2}']
+      assert.deepEqual(await publishedAt(url + path), times === 1 ? once : [...once, ...once])
+    })
+
+  test('a second run with the same --key publishes nothing again', async () => {
+    const url = `${server().url}/key`
+    const lines = Array.from({ length: 10 }, (_, n) => `{"n": ${n}}`)
+    const words = ['publish', url, '--key', 'import-7', '--batch', '4']
+    for (const _ of [1, 2]) {
+      await using command = new Command({}, words, { input: lines.join('\n') })
+      assert.equal(await command.exit(), 0, command.stderr)
+    }
+    assert.deepEqual(await publishedAt(url), lines)
   })
 
   test('gives up after --retry-for with 4', async () => {
@@ -211,24 +255,29 @@ interface Recorded {
   readonly atMs: number
 }
 
+type Answer = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  n: number,
+  body: string,
+) => unknown
+
 /** Answers as the test says. */
 class FakeServer implements AsyncDisposable {
   readonly requests: Recorded[] = []
   readonly #server
 
-  static async start(
-    answer: (request: IncomingMessage, response: ServerResponse, n: number, body: string) => void,
-  ): Promise<FakeServer> {
+  static async start(answer: Answer): Promise<FakeServer> {
     const fake = new FakeServer(answer)
     await once(fake.#server, 'listening')
     return fake
   }
 
-  private constructor(answer: Parameters<typeof FakeServer.start>[0]) {
+  private constructor(answer: Answer) {
     const serve = async (request: IncomingMessage, response: ServerResponse) => {
       const body = await text(request)
       this.requests.push({ headers: request.headers, body, atMs: performance.now() })
-      answer(request, response, this.requests.length - 1, body)
+      await answer(request, response, this.requests.length - 1, body)
     }
     this.#server = createServer((request, response) => void serve(request, response)).listen(
       0,
