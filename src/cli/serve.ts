@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadAclFile } from '../config/acl-file.ts'
+import { ConfigError } from '../config/config-error.ts'
 import { loadSettings } from '../config/load.ts'
 import { log } from '../ops/logger.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
@@ -29,7 +30,8 @@ export async function main(words: readonly string[]): Promise<void> {
   try {
     await serve(options.config, options.acl)
   } catch (error) {
-    log('error', (error as Error).message)
+    const problems = error instanceof ConfigError ? error.problems : [(error as Error).message]
+    for (const problem of problems) log('error', problem)
     process.exitCode = 1
   }
 }

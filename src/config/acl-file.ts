@@ -48,9 +48,9 @@ export function loadAclFile(file: string): AclFile {
     )
   if (!isGiven(root)) return { users: [], warnings: warnings.texts, missing: false }
 
-  const place: Place = { file, line: root.line, path: '', warnings }
-  const users = Array.from(entriesOf(root, place), ([name, { line, value }]) =>
-    readUser(name, value, placeBelow(place, name, line)),
+  const place: Place = { file, line: root.line, column: root.column, path: '', warnings }
+  const users = Array.from(entriesOf(root, place), ([name, entry]) =>
+    readUser(name, entry.value, placeBelow(place, name, entry)),
   )
   return { users, warnings: warnings.texts, missing: false }
 }
@@ -69,9 +69,10 @@ function readUser(name: string, node: YamlNode, place: Place): AclUser {
   }
   const entries = unlessBroken(new Map<string, YamlEntry>(), () => entriesOf(node, place))
   const field = <T>(key: string, fallback: T, reader: Reader<T>): T => {
-    const { line, value } = entries.get(key) ?? {}
-    if (line === undefined || !isGiven(value)) return fallback
-    return unlessBroken(fallback, () => reader(value, placeBelow(place, key, line)))
+    const entry = entries.get(key)
+    if (!isGiven(entry?.value)) return fallback
+    const { value } = entry
+    return unlessBroken(fallback, () => reader(value, placeBelow(place, key, entry)))
   }
 
   const password = field('password', null, anyText) || null

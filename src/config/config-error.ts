@@ -2,8 +2,18 @@ import { printable } from './printable.ts'
 
 /** A file the operator wrote cannot be used. The message names file, line and key, and never a secret. */
 export class ConfigError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
+  /** One sentence for each thing that is wrong. */
+  readonly problems: readonly string[]
+
+  constructor(message: string, options?: ErrorOptions & { readonly problems?: readonly string[] }) {
     super(printable(message), options)
+    this.problems = options?.problems ?? [this.message]
+  }
+
+  static ofMany(errors: readonly ConfigError[]): ConfigError {
+    if (errors.length === 1) return errors[0]!
+    const problems = errors.flatMap((error) => error.problems)
+    return new ConfigError(problems.join('. '), { cause: errors[0], problems })
   }
 
   override get name(): string {

@@ -82,7 +82,7 @@ export const ldap: Reader<LdapSettings> = (node, place) => {
   const settings = ldapSection(node, place)
   if (settings.startTls && settings.uri.toLowerCase().startsWith('ldaps:'))
     refuse(
-      placeBelow(place, 'starttls', place.line),
+      placeBelow(place, 'starttls', place),
       'is for ldap:// only; ldaps:// is encrypted from the start',
     )
   return settings

@@ -18,7 +18,7 @@ export function loadSettings(file: string): {
     warnings.add(
       `${file}, line ${line}: the key ${shownKey(key)} is given again (first on line ${firstLine}). The last one counts`,
     )
-  const place: Place = { file, line: root.line, path: '', warnings }
+  const place: Place = { file, line: root.line, column: root.column, path: '', warnings }
   const settings = SETTINGS.read(root, place)
   if (settings.clients.payloaders.length === 0)
     warnings.add(`${file}: clients.payloaders lists no address, so nobody may publish by address`)

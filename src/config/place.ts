@@ -1,25 +1,25 @@
 import { ConfigError } from './config-error.ts'
 import type { Warnings } from './warnings.ts'
+import type { Spot } from './yaml.ts'
 
 /** Longest piece of a file's text that a message repeats, in characters. */
 const SHOWN_MAX = 60
 
 /** Where a value stands: how every message about it begins. */
-export interface Place {
+export interface Place extends Spot {
   readonly file: string
-  readonly line: number
   /** Keys from the top, `server.port`; empty for the whole file. */
   readonly path: string
   readonly warnings: Warnings
 }
 
-export function placeBelow(place: Place, key: string, line: number): Place {
+export function placeBelow(place: Place, key: string, { line, column }: Spot): Place {
   const name = shownKey(key)
-  return { ...place, line, path: place.path === '' ? name : `${place.path}.${name}` }
+  return { ...place, line, column, path: place.path === '' ? name : `${place.path}.${name}` }
 }
 
-export function describePlace({ file, line, path }: Place): string {
-  return `${file}, line ${line}: ${path || 'the file'}`
+export function describePlace({ file, line, column, path }: Place): string {
+  return `${file}, line ${line}, column ${column}: ${path || 'the file'}`
 }
 
 export function refuse(place: Place, problem: string, cause?: unknown): never {

@@ -1,3 +1,4 @@
+import { ConfigError } from './config-error.ts'
 import { nearestName } from './nearest-name.ts'
 import { placeBelow, refuse, type Place } from './place.ts'
 import { entriesOf, isGiven, type Reader } from './values.ts'
@@ -41,7 +42,12 @@ export function section<F extends Fields>(key: string, fields: F): Setting<Value
   return {
     key,
     read: (node, place) =>
-      reader(isGiven(node) ? node : { type: 'map', entries: new Map(), line: place.line }, place),
+      reader(
+        isGiven(node)
+          ? node
+          : { type: 'map', entries: new Map(), line: place.line, column: place.column },
+        place,
+      ),
   }
 }
 
@@ -50,13 +56,21 @@ export function sectionReader<F extends Fields>(fields: F): Reader<Values<F>> {
   const names = Object.values(fields).map((field) => field.key)
   return (node, place) => {
     const entries = entriesOf(node, place)
-    for (const [key, { line }] of entries)
-      if (!names.includes(key)) warnOfUnknownKey(key, names, placeBelow(place, key, line), place)
+    for (const [key, entry] of entries)
+      if (!names.includes(key)) warnOfUnknownKey(key, names, placeBelow(place, key, entry), place)
     const values: Record<string, unknown> = {}
+    const errors: ConfigError[] = []
     for (const [name, { key, read }] of Object.entries(fields)) {
       const entry = entries.get(key)
-      values[name] = read(entry?.value, placeBelow(place, key, entry?.line ?? place.line))
+      try {
+        values[name] = read(entry?.value, placeBelow(place, key, entry ?? place))
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error
+        errors.push(error)
+      }
     }
+    // All of them at once: whoever corrects one need not start again to hear of the next.
+    if (errors.length > 0) throw ConfigError.ofMany(errors)
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop gave each name its value
     return values as Values<F>
   }
@@ -70,6 +84,6 @@ function warnOfUnknownKey(
 ) {
   const nearest = nearestName(key, names)
   const advice =
-    nearest === null ? '.' : `, did you mean ${placeBelow(parent, nearest, line).path}?`
+    nearest === null ? '.' : `, did you mean ${placeBelow(parent, nearest, parent).path}?`
   warnings.add(`${file}: unknown key ${path} (line ${line})${advice} It is ignored`)
 }

@@ -43,7 +43,7 @@ const tlsSection = sectionReader({
 export const tls: Reader<TlsSettings> = (node, place) => {
   const { port, cert, key, chain } = tlsSection(node, place)
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
-    refuse(placeBelow(place, 'key', place.line), 'does not belong to the certificate in cert')
+    refuse(placeBelow(place, 'key', place), 'does not belong to the certificate in cert')
   const certPem = chain === null ? cert : `${cert.trimEnd()}\n${chain}`
   try {
     createSecureContext({ cert: certPem, key })

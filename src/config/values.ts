@@ -109,7 +109,7 @@ function showDuration(ms: number): string {
 export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   return (node, place) => {
     if (node.type !== 'list') return refuse(place, `must be a list, not ${describeKind(node)}`)
-    return node.items.map((each) => item(each, { ...place, line: each.line }))
+    return node.items.map((each) => item(each, { ...place, line: each.line, column: each.column }))
   }
 }
 
@@ -118,7 +118,7 @@ export function map<T>(value: Reader<T>): Reader<ReadonlyMap<string, T>> {
   return (node, place) => {
     const values = new Map<string, T>()
     for (const [key, entry] of entriesOf(node, place))
-      values.set(key, value(entry.value, placeBelow(place, key, entry.line)))
+      values.set(key, value(entry.value, placeBelow(place, key, entry)))
     return values
   }
 }

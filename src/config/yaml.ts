@@ -23,29 +23,31 @@ const ENTRIES_MAX = 4_000_000
 /** A value in a YAML file. Aliases share nodes; there are no cycles, and never more than `ENTRIES_MAX` nodes to walk. */
 export type YamlNode = YamlScalar | YamlList | YamlMap
 
-interface YamlScalar {
+/** Where something begins in a file, from 1. */
+export interface Spot {
+  readonly line: number
+  readonly column: number
+}
+
+interface YamlScalar extends Spot {
   readonly type: 'scalar'
   /** As written: `007` is `007`. `null`: nothing, or `null` or `~` without quotes. */
   readonly text: string | null
-  readonly line: number
 }
 
-interface YamlList {
+interface YamlList extends Spot {
   readonly type: 'list'
   readonly items: readonly YamlNode[]
-  readonly line: number
 }
 
-export interface YamlMap {
+export interface YamlMap extends Spot {
   readonly type: 'map'
   /** Merge keys (`<<`) are already carried out. */
   readonly entries: ReadonlyMap<string, YamlEntry>
-  readonly line: number
 }
 
-export interface YamlEntry {
-  /** The key's. */
-  readonly line: number
+/** The spot is the key's. */
+export interface YamlEntry extends Spot {
   readonly value: YamlNode
 }
 
@@ -117,9 +119,8 @@ interface Frame {
 type OpenList = YamlList & { readonly items: YamlNode[] }
 type OpenMap = YamlMap & { readonly entries: Map<string, YamlEntry> }
 
-interface Key {
+interface Key extends Spot {
   readonly text: string
-  readonly line: number
   readonly isMerge: boolean
 }
 
@@ -160,10 +161,10 @@ class TreeBuilder {
           this.#addScalar(event)
           break
         case EVENT_ID.SEQUENCE:
-          this.#open(event, '!!seq', { type: 'list', items: [], line: this.#line })
+          this.#open(event, '!!seq', { type: 'list', items: [], ...this.#spot })
           break
         case EVENT_ID.MAPPING:
-          this.#open(event, '!!map', { type: 'map', entries: new Map(), line: this.#line })
+          this.#open(event, '!!map', { type: 'map', entries: new Map(), ...this.#spot })
           break
         case EVENT_ID.ALIAS:
           this.#addAlias(this.#slice(event.anchorStart, event.anchorEnd) ?? '')
@@ -173,7 +174,7 @@ class TreeBuilder {
           break
       }
     }
-    const root = this.#root ?? { type: 'scalar', text: null, line: 1 }
+    const root = this.#root ?? { type: 'scalar', text: null, line: 1, column: 1 }
     return { root, duplicateKeys: this.#duplicateKeys }
   }
 
@@ -185,7 +186,7 @@ class TreeBuilder {
     const meaning = tag === null ? 'text' : SCALAR_TAGS.get(tag)
     if (meaning === undefined) this.#refuse(TAG_REFUSED)
     const isNull = meaning === 'null' || (isPlain && NULLS.has(written))
-    const node: YamlNode = { type: 'scalar', text: isNull ? null : written, line: this.#line }
+    const node: YamlNode = { type: 'scalar', text: isNull ? null : written, ...this.#spot }
     const anchor = this.#slice(event.anchorStart, event.anchorEnd)
     if (anchor !== null) this.#anchors.set(anchor, { node, entries: 1 })
     // As a key, `null` is a name like any other; only nothing at all is none.
@@ -229,7 +230,7 @@ class TreeBuilder {
     else if (frame.node.type === 'list') frame.node.items.push(node)
     else if (frame.key === null) {
       if (keyText === null) this.#refuse('a key must be text (write "" for an empty one)')
-      frame.key = { text: keyText, line: this.#line, isMerge }
+      frame.key = { text: keyText, ...this.#spot, isMerge }
     } else {
       const { key } = frame
       frame.key = null
@@ -238,11 +239,11 @@ class TreeBuilder {
     }
   }
 
-  #addEntry(map: OpenMap, { text, line }: Key, value: YamlNode): void {
+  #addEntry(map: OpenMap, { text, line, column }: Key, value: YamlNode): void {
     const firstLine = map.entries.get(text)?.line
     if (firstLine !== undefined)
       this.#duplicateKeys.push({ key: text, line, firstLine, depth: this.#frames.length })
-    map.entries.set(text, { line, value })
+    map.entries.set(text, { line, column, value })
   }
 
   /** Of a list's maps the earlier ones win; of several `<<` in one map, the last. */
@@ -272,8 +273,14 @@ class TreeBuilder {
     }
   }
 
+  /** Of the event in hand. */
+  get #spot(): Spot {
+    return { line: this.#line, column: this.#offset - this.#lineStart + 1 }
+  }
+
   #refuse(problem: string): never {
-    throw yamlError(this.#file, this.#line, this.#offset - this.#lineStart + 1, problem)
+    const { line, column } = this.#spot
+    throw yamlError(this.#file, line, column, problem)
   }
 }
 

@@ -53,7 +53,10 @@ test('a store that is not there is told with where to look, and exit code 1', as
       /no-store\.yaml has no server\.backlog\.storage, .*--store DIR$/,
     ],
     [['verify', '--config', 'store.yaml'], /data\/events\.pubsubd holds no store .*--store DIR$/],
-    [['verify', '--config', 'broken.yaml'], /broken\.yaml, line 1: server\.port must be/],
+    [
+      ['verify', '--config', 'broken.yaml'],
+      /broken\.yaml, line 1, column \d+: server\.port must be/,
+    ],
     [['export', '--store', 'nowhere'], /nowhere holds no store/],
     [['backup', 'copy', '--store', 'no\u001b[31mwhere'], /no\\u\{1b\}\[31mwhere holds no store/],
     [['import', 'nothing.ndjson', '--store', 's'], /ENOENT.*nothing\.ndjson/],

@@ -194,8 +194,8 @@ describe('pubsubd publish, when the server is in trouble', AT_ONCE, () => {
       })
       assert.equal(await command.exit(), 0, command.stderr)
       assert.equal(proxy.requests.length, 2)
-      const once = ['{"n": 1}', '{"n": 2}']
-      assert.deepEqual(await publishedAt(url + path), times === 1 ? once : [...once, ...once])
+      const each = ['{"n": 1}', '{"n": 2}']
+      assert.deepEqual(await publishedAt(url + path), times === 1 ? each : [...each, ...each])
     })
 
   test('a second run with the same --key publishes nothing again', async () => {

@@ -77,9 +77,9 @@ test('a file that is broken or no map is refused with its line', () => {
   )
   assert.match(
     refusal('# users\n- bob\n'),
-    /^acl\.yaml, line 2: the file must be a map, not a list/,
+    /^acl\.yaml, line 2, column \d+: the file must be a map, not a list/,
   )
-  assert.match(refusal('bob'), /^acl\.yaml, line 1: the file must be a map, not text/)
+  assert.match(refusal('bob'), /^acl\.yaml, line 1, column \d+: the file must be a map, not text/)
 })
 
 test('names, passwords, segments and topics are text as written', () => {
@@ -182,7 +182,7 @@ test('a broken entry takes all rights from its user and none from others', () =>
     assert.equal(warnings.length, 1)
     assert.match(
       warnings[0] ?? '',
-      /^acl\.yaml, line 2: bob\.(acl|topics)\S* must be .*\. User "bob" gets no rights$/,
+      /^acl\.yaml, line 2, column \d+: bob\.(acl|topics)\S* must be .*\. User "bob" gets no rights$/,
     )
   }
 })
@@ -195,7 +195,7 @@ test('a user with a broken password has none, and no rights', () => {
     ])
     assert.match(
       warnings.join(),
-      /^acl\.yaml, line 1: bob\.password must be text, not a (map|list)\. User "bob" gets no rights$/,
+      /^acl\.yaml, line 1, column \d+: bob\.password must be text, not a (map|list)\. User "bob" gets no rights$/,
     )
     assert.doesNotMatch(warnings.join(), /s3cret/)
   }
@@ -213,7 +213,7 @@ test('a user who is no map has no password and no rights', () => {
     )
     assert.match(
       warnings.join(),
-      /^acl\.yaml, line 1: bob must be a map, not (empty|text|a list)\. User "bob" gets no rights$/,
+      /^acl\.yaml, line 1, column \d+: bob must be a map, not (empty|text|a list)\. User "bob" gets no rights$/,
     )
   }
 })
