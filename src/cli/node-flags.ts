@@ -1,8 +1,8 @@
 import process from 'node:process'
 
 /**
- * Flags that only the start of a process can set. A small young generation makes idle streams cost 5 KB instead of 8
- * (measured with 9,000 of them, where survivors are not spread over semi-spaces) and publishing faster. A collector with
+ * Flags that only the start of a process can set. A small young generation makes publishing faster. Without
+ * the flag an idle stream once took 3 KB more; with 2 or 4 MB it takes the same now (docs/decisions/0015). A collector with
  * threads of its own takes the core from the thread that writes the log: beside 50 replays the slowest hundredth of live
  * events came 15 ms later, without them 3 (bench/replay.ts). Node's own program on large pages, where the kernel has
  * them, takes 4 % off the CPU of a fan-out, for 12 MB more. And without `--disable-sigusr1` anybody who may signal us

@@ -17,7 +17,7 @@ export function connectionOf(socket: Socket): Connection {
   return ((socket as Known)[CONNECTION] ??= new Connection())
 }
 
-/** On the socket itself: WeakMaps of all connections cost each new one some µs of the collector's time. */
+/** On the socket itself, and gone with it. */
 const CONNECTION = Symbol('connection')
 
 type Known = Socket & { [CONNECTION]?: Connection }
