@@ -13,6 +13,18 @@ export class AddressList {
     this.#ranges = ranges.map(parseRange)
   }
 
+  /**
+   * Whether every address of a range is in one of these.
+   * @throws {OptionError} it is no address and no range.
+   */
+  covers(text: string): boolean {
+    const [address, prefix] = parseRange(text)
+    return this.#ranges.some(
+      ([base, bits]) =>
+        base.kind() === address.kind() && bits <= prefix && address.match(base, bits),
+    )
+  }
+
   /** `false` for a text that is no address. */
   includes(text: string): boolean {
     const address = parse(text)

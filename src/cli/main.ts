@@ -13,6 +13,9 @@ if (name === 'log') {
 } else if (name === 'listen') {
   const { listenCommand } = await import('./listen.ts')
   await runCommand(name, rest, listenCommand)
+} else if (name === 'check') {
+  const { checkCommand } = await import('./check.ts')
+  await runCommand(name, rest, checkCommand)
 } else {
   // First of all, because it begins the process anew; nothing else may have been loaded by then.
   runWithFlags()

@@ -11,6 +11,7 @@ const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 Usage: pubsubd [--config FILE] [--acl FILE]           runs the server
        pubsubd publish URL [FILE|-]                   publishes JSON objects
        pubsubd listen URL                             follows topics, prints events or runs a command for each
+       pubsubd check                                  tells what is wrong with the configuration files
        pubsubd log info|verify|export|import|backup   looks after the stored events: pubsubd log --help
        pubsubd COMMAND --help                         tells more
 
@@ -30,7 +31,9 @@ export async function main(words: readonly string[]): Promise<void> {
   try {
     await serve(options.config, options.acl)
   } catch (error) {
-    const problems = error instanceof ConfigError ? error.problems : [(error as Error).message]
+    const { problems, warnings } =
+      error instanceof ConfigError ? error : { problems: [(error as Error).message], warnings: [] }
+    for (const warning of warnings) log('warn', warning)
     for (const problem of problems) log('error', problem)
     process.exitCode = 1
   }

@@ -4,10 +4,19 @@ import { printable } from './printable.ts'
 export class ConfigError extends Error {
   /** One sentence for each thing that is wrong. */
   readonly problems: readonly string[]
+  /** What else there is to say about the file: a key that is missing may be misspelt. */
+  readonly warnings: readonly string[]
 
-  constructor(message: string, options?: ErrorOptions & { readonly problems?: readonly string[] }) {
+  constructor(
+    message: string,
+    options?: ErrorOptions & {
+      readonly problems?: readonly string[]
+      readonly warnings?: readonly string[]
+    },
+  ) {
     super(printable(message), options)
     this.problems = options?.problems ?? [this.message]
+    this.warnings = options?.warnings ?? []
   }
 
   static ofMany(errors: readonly ConfigError[]): ConfigError {

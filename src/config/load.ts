@@ -1,8 +1,9 @@
+import { ConfigError } from './config-error.ts'
 import { shownKey, type Place } from './place.ts'
 import { SETTINGS, type Settings } from './schema.ts'
 import { readTextFile } from './text-file.ts'
 import { Warnings } from './warnings.ts'
-import { parseYaml } from './yaml.ts'
+import { parseYaml, type YamlNode } from './yaml.ts'
 
 /**
  * Reads `pubsub.yaml`.
@@ -19,8 +20,19 @@ export function loadSettings(file: string): {
       `${file}, line ${line}: the key ${shownKey(key)} is given again (first on line ${firstLine}). The last one counts`,
     )
   const place: Place = { file, line: root.line, column: root.column, path: '', warnings }
-  const settings = SETTINGS.read(root, place)
+  const settings = readOrTellAll(root, place)
   if (settings.clients.payloaders.length === 0)
     warnings.add(`${file}: clients.payloaders lists no address, so nobody may publish by address`)
   return { settings, warnings: warnings.texts }
+}
+
+/** @throws {ConfigError} with the warnings. */
+function readOrTellAll(root: YamlNode, place: Place): Settings {
+  try {
+    return SETTINGS.read(root, place)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const { message, problems } = error
+    throw new ConfigError(message, { cause: error, problems, warnings: place.warnings.texts })
+  }
 }

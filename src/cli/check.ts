@@ -1,0 +1,207 @@
+import { AddressList } from '../auth/address-list.ts'
+import { LdapDirectory } from '../auth/ldap-directory.ts'
+import { loadAclFile, type AclUser } from '../config/acl-file.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { placesIn, type PlacePath } from '../config/find-place.ts'
+import { loadSettings } from '../config/load.ts'
+import { shown } from '../config/place.ts'
+import type { Settings } from '../config/schema.ts'
+import { printable } from '../ops/logger.ts'
+import { readArguments } from './arguments.ts'
+import { EXIT } from './exit-code.ts'
+import type { Command } from './run-command.ts'
+
+const HELP = `pubsubd check: reads both configuration files and tells everything that is wrong with them, without a server.
+
+Usage: pubsubd check [options]
+
+  --config FILE   settings (default: pubsub.yaml)
+  --acl FILE      users and what they may see (default: pubsub_acl.yaml)
+  --strict        exit code 1 for warnings, too
+
+An error is what the server would not start with. Warnings are unknown keys, with the nearest right one, and what has no
+effect: addresses that are covered twice, rights that no event can match, secure topics that nobody may publish to.
+
+Exit code: 0 no errors, 1 errors, 2 wrong usage.
+
+Examples:
+  pubsubd check
+  pubsubd check --strict --config /etc/pubsubd/pubsub.yaml --acl /etc/pubsubd/pubsub_acl.yaml && systemctl reload pubsubd
+`
+
+const OPTIONS = {
+  config: { type: 'string', default: 'pubsub.yaml' },
+  acl: { type: 'string', default: 'pubsub_acl.yaml' },
+  strict: { type: 'boolean' },
+} as const
+
+export const checkCommand: Command & { readonly options: typeof OPTIONS } = {
+  help: HELP,
+  options: OPTIONS,
+  run: check,
+}
+
+async function check(words: readonly string[]): Promise<number> {
+  const { values } = readArguments(words, OPTIONS, 0)
+  const report = new Report()
+  const settings = report.unlessBroken(() => loadSettings(values.config))
+  const acl = report.unlessBroken(() => loadAclFile(values.acl))
+  for (const warning of [...(settings?.warnings ?? []), ...(acl?.warnings ?? [])])
+    report.warn(warning)
+  if (settings !== null) await checkSettings(settings.settings, placesIn(values.config), report)
+  if (acl !== null) checkUsers(acl.users, placesIn(values.acl), report)
+  if (settings !== null && acl !== null)
+    checkSecureTopics(settings.settings.clients, acl.users, values, report)
+  return report.end(values.strict === true)
+}
+
+type Where = (path: PlacePath) => string
+
+class Report {
+  #errors = 0
+  #warnings = 0
+
+  unlessBroken<T>(load: () => T): T | null {
+    try {
+      return load()
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      for (const problem of error.problems) this.error(problem)
+      for (const warning of error.warnings) this.warn(warning)
+      return null
+    }
+  }
+
+  error(sentence: string): void {
+    this.#errors++
+    process.stdout.write(`error: ${printable(sentence)}\n`)
+  }
+
+  warn(sentence: string): void {
+    this.#warnings++
+    process.stdout.write(`warning: ${printable(sentence)}\n`)
+  }
+
+  /** The exit code. */
+  end(isStrict: boolean): number {
+    process.stdout.write(`errors: ${this.#errors}, warnings: ${this.#warnings}\n`)
+    return this.#errors > 0 || (isStrict && this.#warnings > 0) ? EXIT.failed : EXIT.done
+  }
+}
+
+/** What only the rooms that use the settings can judge. */
+async function checkSettings({ clients }: Settings, where: Where, report: Report): Promise<void> {
+  checkAddresses(clients.payloaders, report)
+  checkAddresses(clients.trustProxy, report)
+  if (clients.ldap === null) return
+  try {
+    await using _directory = new LdapDirectory(clients.ldap, () => {})
+  } catch (error) {
+    report.error(`${where(['clients', 'ldap'])}: ${(error as Error).message}`)
+  }
+  for (const [dn, { segments }] of clients.ldap.acl)
+    checkSegments(segments, (name) => where(['clients', 'ldap', 'acl', dn, name]), report)
+}
+
+function checkAddresses(ranges: Settings['clients']['payloaders'], report: Report): void {
+  const before: { readonly text: string; readonly list: AddressList }[] = []
+  for (const { text, where } of ranges) {
+    try {
+      const list = new AddressList([text])
+      const covering = before.find((other) => other.list.covers(text))
+      const covered = before.find((other) => list.covers(other.text))
+      if (covering !== undefined)
+        report.warn(`${where}: ${text} is covered by ${covering.text} already; take it out`)
+      else if (covered !== undefined)
+        report.warn(`${where}: ${text} covers ${covered.text}, too; take that out`)
+      before.push({ text, list })
+    } catch (error) {
+      report.error(`${where}: ${(error as Error).message}`)
+    }
+  }
+}
+
+function checkUsers(users: readonly AclUser[], where: Where, report: Report): void {
+  for (const { name, password, segments } of users) {
+    const user = where([name])
+    if (password === null) report.warn(`${user}: ${shown(name)} has no password and never logs in`)
+    if (name.includes(':'))
+      report.warn(
+        `${user}: ${shown(name)} never logs in: HTTP Basic ends a name at its first colon`,
+      )
+    checkSegments(segments, (segment) => where([name, 'acl', segment]), report)
+  }
+}
+
+function checkSegments(
+  segments: ReadonlyMap<string, readonly string[]>,
+  where: (name: string) => string,
+  report: Report,
+): void {
+  for (const [name, topics] of segments) {
+    const wrong = topics.find((topic) => topic === '' || topic.includes('/'))
+    if (wrong !== undefined)
+      report.warn(
+        `${where(name)}: ${shown(name)} matches no event: ` +
+          `no topic is ${wrong === '' ? 'empty' : `${shown(wrong)}, with a slash; list its parts`}`,
+      )
+    else if (topics.includes('private'))
+      report.warn(
+        `${where(name)}: ${shown(name)} matches no event but those of /private/private: ` +
+          'the first topic "private" makes an event private and is taken off; leave it out',
+      )
+    else {
+      const wider = [...segments].find(
+        ([other, others]) =>
+          other !== name &&
+          others.every((topic) => topics.includes(topic)) &&
+          (others.length < topics.length || isFirst(segments, other, name)),
+      )
+      if (wider !== undefined)
+        report.warn(
+          `${where(name)}: ${shown(name)} adds nothing: ${shown(wider[0])} covers every event that it matches`,
+        )
+    }
+  }
+}
+
+/** Of two that say the same only the second is told. */
+function isFirst(map: ReadonlyMap<string, unknown>, first: string, second: string): boolean {
+  const names = [...map.keys()]
+  return names.indexOf(first) < names.indexOf(second)
+}
+
+/** Both files have a say in who may publish to a secure topic. */
+function checkSecureTopics(
+  { secureTopics, ldap }: Settings['clients'],
+  users: readonly AclUser[],
+  files: { readonly config: string; readonly acl: string },
+  report: Report,
+): void {
+  const inConfig = placesIn(files.config)
+  const inAcl = placesIn(files.acl)
+  const holders = [
+    ...users.map((user) => ({
+      ...user,
+      canLogIn: user.password !== null,
+      where: (at: number) => inAcl([user.name, 'topics', at]),
+    })),
+    ...Array.from(ldap?.acl ?? [], ([name, group]) => ({
+      ...group,
+      name,
+      canLogIn: true,
+      where: (at: number) => inConfig(['clients', 'ldap', 'acl', name, 'topics', at]),
+    })),
+  ]
+  for (const { name, secureTopics: topics, where } of holders)
+    for (const [at, topic] of topics.entries())
+      if (!secureTopics.includes(topic))
+        report.warn(
+          `${where(at)}: that ${shown(name)} may publish to ${shown(topic)} has no effect: it is none of clients.secure_topics`,
+        )
+  for (const [at, topic] of secureTopics.entries())
+    if (!holders.some((holder) => holder.canLogIn && holder.secureTopics.includes(topic)))
+      report.warn(
+        `${inConfig(['clients', 'secure_topics', at])}: nobody may publish to ${shown(topic)}: no user and no group has it in its topics`,
+      )
+}
