@@ -128,28 +128,58 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
 
   /** `null`: the directory refuses the name or the password. */
   async #identify(client: Client, name: string, password: string): Promise<Identity | null> {
-    const { userDn, baseScope, timeoutMs } = this.#options
-    const dn = userDn.replace('%s', () => escapeDnValue(name))
-    // ldapts would take such a "DN" for a SASL mechanism.
-    if (SASL_MECHANISMS.some((mechanism) => mechanism === dn)) return null
-    try {
-      await client.bind(dn, password)
-    } catch (error) {
-      if (error instanceof ResultCodeError && REFUSING_CODES.has(error.code)) return null
-      throw error
-    }
-    const timeLimit = Math.ceil(timeoutMs / 1000)
-    const searches = this.#membershipFilters.map((filterFor) =>
-      client.search(baseScope, { filter: filterFor(name), attributes: ['1.1'], timeLimit }),
+    const dn = await this.#bind(client, name, password)
+    if (dn === null) return null
+    const grants = (await this.#dnsOf(client, name, dn)).flatMap(
+      (found) => this.#grants.get(found) ?? [],
     )
-    const groups = (await Promise.all(searches)).flatMap(({ searchEntries }) => searchEntries)
-    const dns = new Set([dn, ...groups.map((group) => group.dn)].map((text) => canonicalDn(text)))
-    const grants = [...dns].flatMap((found) => this.#grants.get(found ?? '') ?? [])
     return {
       name,
       rights: rightsOf(grants.flatMap(({ segments }) => [...segments.values()])),
       secureTopics: new Set(grants.flatMap(({ secureTopics }) => secureTopics)),
     }
+  }
+
+  /**
+   * The DNs of the ACL, as written there, whose rights a name has. `password` `null`: asked as nobody in particular, who may see
+   * less. `null`: the directory refuses the name or the password.
+   * @throws {Error} it cannot be asked.
+   */
+  grantsOf(name: string, password: string | null): Promise<readonly string[] | null> {
+    return this.#connections.use(async (client) => {
+      const dn = await this.#bind(client, name, password)
+      if (dn === null) return null
+      const dns = await this.#dnsOf(client, name, dn)
+      return [...this.#options.acl.keys()].filter((text) => dns.includes(canonicalDn(text) ?? ''))
+    })
+  }
+
+  /** The user's own DN and those of the groups. */
+  async #dnsOf(client: Client, name: string, dn: string): Promise<readonly string[]> {
+    const { baseScope, timeoutMs } = this.#options
+    const timeLimit = Math.ceil(timeoutMs / 1000)
+    const searches = this.#membershipFilters.map((filterFor) =>
+      client.search(baseScope, { filter: filterFor(name), attributes: ['1.1'], timeLimit }),
+    )
+    const groups = (await Promise.all(searches)).flatMap(({ searchEntries }) => searchEntries)
+    return [
+      ...new Set([dn, ...groups.map((group) => group.dn)].map((text) => canonicalDn(text) ?? '')),
+    ]
+  }
+
+  /** The user's DN; `null`: the directory refuses the name or the password. Without a password nobody is bound. */
+  async #bind(client: Client, name: string, password: string | null): Promise<string | null> {
+    const dn = this.#options.userDn.replace('%s', () => escapeDnValue(name))
+    // ldapts would take such a "DN" for a SASL mechanism.
+    if (SASL_MECHANISMS.some((mechanism) => mechanism === dn)) return null
+    try {
+      if (password === null) await client.bind('', '')
+      else await client.bind(dn, password)
+    } catch (error) {
+      if (error instanceof ResultCodeError && REFUSING_CODES.has(error.code)) return null
+      throw error
+    }
+    return dn
   }
 
   /** What an answer means for the cache and for open logins. */

@@ -16,6 +16,9 @@ if (name === 'log') {
 } else if (name === 'check') {
   const { checkCommand } = await import('./check.ts')
   await runCommand(name, rest, checkCommand)
+} else if (name === 'explain') {
+  const { explainCommand } = await import('./explain.ts')
+  await runCommand(name, rest, explainCommand)
 } else {
   // First of all, because it begins the process anew; nothing else may have been loaded by then.
   runWithFlags()

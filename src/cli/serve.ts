@@ -12,6 +12,7 @@ Usage: pubsubd [--config FILE] [--acl FILE]           runs the server
        pubsubd publish URL [FILE|-]                   publishes JSON objects
        pubsubd listen URL                             follows topics, prints events or runs a command for each
        pubsubd check                                  tells what is wrong with the configuration files
+       pubsubd explain [publish|listen] PATH          tells which rule decides who may
        pubsubd log info|verify|export|import|backup   looks after the stored events: pubsubd log --help
        pubsubd COMMAND --help                         tells more
 

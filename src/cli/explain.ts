@@ -1,0 +1,205 @@
+import { AddressList } from '../auth/address-list.ts'
+import { loadAclFile } from '../config/acl-file.ts'
+import { placesIn } from '../config/find-place.ts'
+import { loadSettings } from '../config/load.ts'
+import { shown } from '../config/place.ts'
+import type { Settings } from '../config/schema.ts'
+import { printable } from '../ops/logger.ts'
+import { readArguments, UsageError } from './arguments.ts'
+import { EXIT } from './exit-code.ts'
+import { grantsFor, type Grant, type Subject } from './grants.ts'
+import type { Command } from './run-command.ts'
+
+const HELP = `pubsubd explain: tells who may publish to a path and listen to it, and which rule decides, with file and line.
+
+Usage: pubsubd explain [publish|listen] PATH [options]
+
+      --as NAME       of pubsub_acl.yaml, or of the directory (default: nobody in particular)
+      --from ADDRESS  where the publisher is
+      --config FILE   settings (default: pubsub.yaml)
+      --acl FILE      users and what they may see (default: pubsub_acl.yaml)
+
+A name that only the directory knows is looked up there: as that user with the password in PUBSUBD_PASSWORD, or without
+one as nobody in particular, who may be shown less.
+
+Exit code: 0 yes, or yes in part, 3 no, 4 the directory cannot be asked, 2 wrong usage, 1 the files cannot be used.
+
+Examples:
+  pubsubd explain --as alice listen /private/commit
+  pubsubd explain publish /builds --from 10.1.2.3
+  PUBSUBD_PASSWORD=… pubsubd explain --as jane /private/commit
+`
+
+const OPTIONS = {
+  as: { type: 'string' },
+  from: { type: 'string' },
+  config: { type: 'string', default: 'pubsub.yaml' },
+  acl: { type: 'string', default: 'pubsub_acl.yaml' },
+} as const
+
+export const explainCommand: Command & { readonly options: typeof OPTIONS } = {
+  help: HELP,
+  options: OPTIONS,
+  run: explain,
+}
+
+async function explain(words: readonly string[]): Promise<number> {
+  const { values, names } = readArguments(words, OPTIONS, 2)
+  const verbs = names.length === 2 ? [names[0]!] : ['publish', 'listen']
+  const path = names.at(-1)
+  if (path === undefined || !path.startsWith('/'))
+    throw new UsageError('name the path, such as /private/commit')
+  const { settings } = loadSettings(values.config)
+  const { users } = loadAclFile(values.acl)
+  const files = { settings: placesIn(values.config), acl: placesIn(values.acl) }
+  const { ldap, badCredentials } = settings.clients
+  const subject = await grantsFor(values.as ?? null, { users, ldap, badCredentials }, files)
+  const rules = new Rules(settings.clients, subject, files.settings)
+  let isAllowed = true
+  for (const verb of verbs) {
+    const told =
+      verb === 'publish'
+        ? rules.publish(decoded(path), values.from)
+        : verb === 'listen'
+          ? rules.listen(decoded(path))
+          : null
+    if (told === null)
+      throw new UsageError(`explain publish or listen, not ${JSON.stringify(verb)}`)
+    isAllowed &&= told.answer !== 'no'
+    const who = values.as === undefined ? 'nobody in particular' : shown(values.as)
+    write(`${verb} ${path} as ${who}: ${told.answer}`)
+    for (const reason of [...subject.notes, ...told.reasons]) write(`  ${reason}`)
+  }
+  return isAllowed ? EXIT.done : EXIT.refused
+}
+
+interface Explanation {
+  readonly answer: 'yes' | 'no' | 'in part' | 'it depends on the address'
+  readonly reasons: readonly string[]
+}
+
+class Rules {
+  readonly #clients: Settings['clients']
+  readonly #subject: Subject
+  readonly #where: ReturnType<typeof placesIn>
+
+  constructor(clients: Settings['clients'], subject: Subject, where: ReturnType<typeof placesIn>) {
+    this.#clients = clients
+    this.#subject = subject
+    this.#where = where
+  }
+
+  publish(path: string, address: string | undefined): Explanation {
+    if (this.#subject.isRefused) return { answer: 'no', reasons: [] }
+    const topics = topicsOf(path)
+    if (topics[0] === '-')
+      return { answer: 'no', reasons: ['paths that begin with /-/ are the server’s own'] }
+    const secured = [...new Set(topics)].filter((topic) =>
+      this.#clients.secureTopics.includes(topic),
+    )
+    if (secured.length === 0) return this.#publishByAddress(address)
+    const reasons = secured.map((topic) => {
+      const at = this.#clients.secureTopics.indexOf(topic)
+      const secure = `${shown(topic)} is secured (${this.#where(['clients', 'secure_topics', at])})`
+      const holder = this.#subject.grants.find((grant) => grant.secureTopics.includes(topic))
+      const held =
+        holder === undefined
+          ? 'and not among the topics of this name'
+          : `and among the topics of ${holder.name} (${holder.whereTopic(topic)})`
+      return { isHeld: holder !== undefined, text: `${secure}, ${held}` }
+    })
+    const answer = reasons.every(({ isHeld }) => isHeld) ? 'yes' : 'no'
+    return { answer, reasons: reasons.map(({ text }) => text) }
+  }
+
+  /** A login never stands for an address. */
+  #publishByAddress(address: string | undefined): Explanation {
+    const { payloaders } = this.#clients
+    const told = `no topic of it is secured, so the address decides`
+    if (address !== undefined) {
+      const rule = payloaders.find(({ text }) => new AddressList([text]).includes(address))
+      return rule === undefined
+        ? {
+            answer: 'no',
+            reasons: [
+              `${told}: ${shown(address)} is in none of clients.payloaders (${this.#where(['clients', 'payloaders'])})`,
+            ],
+          }
+        : { answer: 'yes', reasons: [`${told}: ${rule.text} (${rule.where})`] }
+    }
+    return payloaders.length === 0
+      ? { answer: 'no', reasons: [`${told}: clients.payloaders lists none`] }
+      : {
+          answer: 'it depends on the address',
+          reasons: [
+            `${told}; give --from:`,
+            ...payloaders.map(({ text, where }) => `${text} (${where})`),
+          ],
+        }
+  }
+
+  listen(path: string): Explanation {
+    if (this.#subject.isRefused) return { answer: 'no', reasons: [] }
+    const groups = path.split(',').map((group) => {
+      const topics = topicsOf(group)
+      const isPrivate = topics[0] === 'private'
+      return this.#listenTo(isPrivate ? topics.slice(1) : topics, isPrivate)
+    })
+    const answers = groups.map(({ answer }) => answer)
+    const isOne = answers.every((answer) => answer === answers[0])
+    return {
+      answer: isOne ? answers[0]! : 'in part',
+      reasons: groups.flatMap(({ reasons }) => reasons),
+    }
+  }
+
+  #listenTo(topics: readonly string[], isPrivate: boolean): Explanation {
+    const wanted = topics.length === 0 ? 'of any topic' : `with ${topics.map(shown).join(' and ')}`
+    const seen = this.#privateEvents(topics)
+    const reasons = seen.reasons.map((reason) => `private events ${wanted}: ${reason}`)
+    if (isPrivate) return { answer: seen.answer, reasons }
+    return { answer: 'yes', reasons: [`public events ${wanted}: all, as everybody`, ...reasons] }
+  }
+
+  /** Of private events with these topics a name sees those that have all topics of one of its segments. */
+  #privateEvents(topics: readonly string[]): Explanation {
+    const segments = this.#subject.grants.flatMap((grant) =>
+      Array.from(grant.segments, ([name, needed]) => ({
+        missing: needed.filter((topic) => !topics.includes(topic)),
+        rule: ruleOf(grant, name),
+      })),
+    )
+    const all = segments.filter(({ missing }) => missing.length === 0)
+    if (all.length > 0) return { answer: 'yes', reasons: all.map(({ rule }) => `all, by ${rule}`) }
+    if (segments.length === 0)
+      return { answer: 'no', reasons: ['none, as no segment of an ACL is this name’s'] }
+    return {
+      answer: 'in part',
+      reasons: segments.map(
+        ({ missing, rule }) =>
+          `those that have ${missing.map(shown).join(' and ')}, too, by ${rule}`,
+      ),
+    }
+  }
+}
+
+function ruleOf(grant: Grant, segment: string): string {
+  return `the segment ${shown(segment)} of ${grant.name} (${grant.whereSegment(segment)})`
+}
+
+function topicsOf(path: string): string[] {
+  return path.split('/').filter((topic) => topic !== '')
+}
+
+/** A path as in a URL, or as it is meant. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
+}
+
+function write(line: string): void {
+  process.stdout.write(`${printable(line)}\n`)
+}

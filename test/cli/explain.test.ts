@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import {
+  BASE_DN,
+  GROUPS,
+  MEMBERSHIP_PATTERNS,
+  SLAPD_MISSING,
+  startSlapd,
+  USER_DN,
+} from '../auth/slapd.ts'
+import { Command } from './command.ts'
+
+const SETTINGS = `server: {}
+clients:
+  payloaders:
+    - 127.0.0.1
+    - 10.0.0.0/8
+  secure_topics: [release, commit]
+  bad_credentials: reject
+`
+const ACL = `alice:
+  password: a
+  acl:
+    mail: [email, dev]
+    mine: [x]
+  topics: [commit]
+nopass:
+  acl: {all: []}
+`
+
+async function explain(
+  words: readonly string[],
+  { settings = SETTINGS, acl = ACL, environment = {} } = {},
+) {
+  const files = { 'pubsub.yaml': settings, 'pubsub_acl.yaml': acl }
+  await using command = new Command(files, ['explain', ...words], { environment })
+  const code = await command.exit()
+  return { code, told: command.stdout.trimEnd().split('\n'), errors: command.stderr }
+}
+
+function withDirectory(uri: string): string {
+  return `${SETTINGS}  ldap:
+    uri: ${uri}
+    user_dn: ${USER_DN}
+    base_scope: ${BASE_DN}
+    membership_patterns: ${JSON.stringify(MEMBERSHIP_PATTERNS)}
+    timeout: 5s
+    acl:
+      ${GROUPS.committers}:
+        commits: [commit]
+        topics: [release]
+`
+}
+
+describe('pubsubd explain', { concurrency: 4 }, () => {
+  const cases: Readonly<
+    Record<string, readonly [words: string, code: number, told: readonly string[]]>
+  > = {
+    'a segment that covers the wish': [
+      '--as alice listen /private/y/x',
+      0,
+      [
+        'listen /private/y/x as "alice": yes',
+        '  private events with "y" and "x": all, by the segment "mine" of "alice" (pubsub_acl.yaml, line 5, column 5)',
+      ],
+    ],
+    'segments that cover a part of it': [
+      '--as alice listen /private/dev',
+      0,
+      [
+        'listen /private/dev as "alice": in part',
+        '  private events with "dev": those that have "email", too, by the segment "mail" of "alice" (pubsub_acl.yaml, line 4, column 5)',
+        '  private events with "dev": those that have "x", too, by the segment "mine" of "alice" (pubsub_acl.yaml, line 5, column 5)',
+      ],
+    ],
+    'nobody in particular': [
+      'listen /private/x',
+      3,
+      [
+        'listen /private/x as nobody in particular: no',
+        '  private events with "x": none, as no segment of an ACL is this name’s',
+      ],
+    ],
+    'public and private events': [
+      '--as alice listen /x',
+      0,
+      [
+        'listen /x as "alice": yes',
+        '  public events with "x": all, as everybody',
+        '  private events with "x": all, by the segment "mine" of "alice" (pubsub_acl.yaml, line 5, column 5)',
+      ],
+    ],
+    'a secure topic': [
+      '--as alice publish /commit/x',
+      0,
+      [
+        'publish /commit/x as "alice": yes',
+        '  "commit" is secured (pubsub.yaml, line 6, column 28), and among the topics of "alice" (pubsub_acl.yaml, line 6, column 12)',
+      ],
+    ],
+    'a secure topic of others': [
+      '--as alice publish /release --from 127.0.0.1',
+      3,
+      [
+        'publish /release as "alice": no',
+        '  "release" is secured (pubsub.yaml, line 6, column 19), and not among the topics of this name',
+      ],
+    ],
+    'an address': [
+      'publish /x --from 10.1.2.3',
+      0,
+      [
+        'publish /x as nobody in particular: yes',
+        '  no topic of it is secured, so the address decides: 10.0.0.0/8 (pubsub.yaml, line 5, column 7: clients.payloaders)',
+      ],
+    ],
+    'a foreign address': [
+      'publish /x --from 11.1.2.3',
+      3,
+      [
+        'publish /x as nobody in particular: no',
+        '  no topic of it is secured, so the address decides: "11.1.2.3" is in none of clients.payloaders (pubsub.yaml, line 3, column 3)',
+      ],
+    ],
+    'a user without a password': [
+      '--as nopass listen /private/x',
+      3,
+      [
+        'listen /private/x as "nopass": no',
+        '  "nopass" has no password (pubsub_acl.yaml, line 7, column 1), so its login is refused (clients.bad_credentials, pubsub.yaml, line 7, column 3)',
+      ],
+    ],
+    'both verbs': [
+      '/-/x --from 127.0.0.1',
+      3,
+      [
+        'publish /-/x as nobody in particular: no',
+        '  paths that begin with /-/ are the server’s own',
+        'listen /-/x as nobody in particular: yes',
+        '  public events with "-" and "x": all, as everybody',
+        '  private events with "-" and "x": none, as no segment of an ACL is this name’s',
+      ],
+    ],
+  }
+  for (const [what, [words, code, told]] of Object.entries(cases))
+    test(what, async () => {
+      const outcome = await explain(words.split(' '))
+      assert.deepEqual(outcome, { code, told, errors: '' })
+    })
+
+  test('without an address the rules are listed', async () => {
+    const { code, told } = await explain(['publish', '/x'])
+    assert.equal(code, 0)
+    assert.match(told[0]!, /: it depends on the address$/)
+    assert.equal(told.length, 4)
+  })
+
+  test('what makes no sense is a wrong usage', async () => {
+    for (const words of [[], ['x'], ['read', '/x'], ['listen']])
+      assert.equal((await explain(words)).code, 2, words.join(' '))
+  })
+
+  describe('the directory', { skip: SLAPD_MISSING }, () => {
+    test('is asked as the user, whose groups decide', async () => {
+      await using slapd = await startSlapd()
+      const as = (name: string, password: string, words: readonly string[]) =>
+        explain(['--as', name, ...words], {
+          settings: withDirectory(slapd.uri),
+          acl: '',
+          environment: { PUBSUBD_PASSWORD: password },
+        })
+
+      const alice = await as('alice', 'alice-secret', ['listen', '/private/commit'])
+      assert.equal(alice.code, 0)
+      const rule = `the segment "commits" of ${GROUPS.committers} (pubsub.yaml, line 16, column 9)`
+      assert.equal(alice.told[2], `  private events with "commit": all, by ${rule}`)
+      const release = await as('alice', 'alice-secret', ['publish', '/release'])
+      assert.match(
+        release.told[2]!,
+        /among the topics of cn=committers\S+ \(pubsub\.yaml, line 17, column 18\)/,
+      )
+
+      const bob = await as('bob', 'bob-secret', ['listen', '/private/commit'])
+      assert.equal(bob.code, 3)
+      assert.match(bob.told[1]!, /asked as that user, finds nothing of clients\.ldap\.acl/)
+      const carol = await as('carol', 'wrong', ['listen', '/private/commit'])
+      assert.equal(carol.code, 3)
+      assert.match(carol.told[1]!, /the directory refuses "carol", so its login is refused/)
+      const unproven = await as('alice', '', ['listen', '/private/commit'])
+      assert.match(unproven.told[1]!, /asked without a password/)
+    })
+
+    test('that cannot be asked is told with 4', async () => {
+      const { code, errors } = await explain(['--as', 'jane', 'listen', '/private/commit'], {
+        settings: withDirectory('ldap://127.0.0.1:1'),
+      })
+      assert.equal(code, 4)
+      assert.match(errors, /the directory cannot be asked: .*ECONNREFUSED/)
+    })
+  })
+})
