@@ -35,7 +35,7 @@ const OPTIONS = {
   strict: { type: 'boolean' },
 } as const
 
-export const checkCommand: Command & { readonly options: typeof OPTIONS } = {
+export const checkCommand: Command = {
   help: HELP,
   options: OPTIONS,
   run: check,

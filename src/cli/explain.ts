@@ -37,7 +37,7 @@ const OPTIONS = {
   acl: { type: 'string', default: 'pubsub_acl.yaml' },
 } as const
 
-export const explainCommand: Command & { readonly options: typeof OPTIONS } = {
+export const explainCommand: Command = {
   help: HELP,
   options: OPTIONS,
   run: explain,

@@ -70,7 +70,7 @@ const OPTIONS = {
   'set-aside': { type: 'string' },
 } as const
 
-export const listenCommand: Command & { readonly options: typeof OPTIONS } = {
+export const listenCommand: Command = {
   help: HELP,
   options: OPTIONS,
   run,

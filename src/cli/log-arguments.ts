@@ -5,7 +5,7 @@ import { loadSettings } from '../config/load.ts'
 import { readArguments } from './arguments.ts'
 
 /** How every command is told which store. */
-const STORE_OPTIONS = {
+export const STORE_OPTIONS = {
   config: { type: 'string', default: 'pubsub.yaml' },
   store: { type: 'string' },
 } as const

@@ -1,10 +1,10 @@
 import { UsageError } from './arguments.ts'
 import { logBackup } from './log-backup.ts'
-import { logExport } from './log-export.ts'
-import { logImport } from './log-import.ts'
+import { EXPORT_OPTIONS, logExport } from './log-export.ts'
+import { IMPORT_OPTIONS, logImport } from './log-import.ts'
 import { logInfo } from './log-info.ts'
 import { logVerify } from './log-verify.ts'
-import { asksForHelp, runCommand } from './run-command.ts'
+import { asksForHelp, runCommand, type Command } from './run-command.ts'
 
 const HELP = `pubsubd log: look after the store of events.
 
@@ -36,19 +36,19 @@ Examples:
   pubsubd log backup /backup/events-1 && pubsubd log verify --store /backup/events-1
 `
 
-/** Each resolves with the exit code. */
-const COMMANDS: ReadonlyMap<string, (words: readonly string[]) => Promise<number>> = new Map([
-  ['info', logInfo],
-  ['verify', logVerify],
-  ['export', logExport],
-  ['import', logImport],
-  ['backup', logBackup],
+/** Beside the options that all have. */
+export const LOG_COMMANDS: ReadonlyMap<string, Pick<Command, 'run' | 'options'>> = new Map([
+  ['info', { run: logInfo, options: {} }],
+  ['verify', { run: logVerify, options: {} }],
+  ['export', { run: logExport, options: EXPORT_OPTIONS }],
+  ['import', { run: logImport, options: IMPORT_OPTIONS }],
+  ['backup', { run: logBackup, options: {} }],
 ])
 
 /** Runs `pubsubd log …`, given the words behind `log`. */
 export async function main([name, ...words]: readonly string[]): Promise<void> {
   if (name !== undefined && asksForHelp([name])) return void process.stdout.write(HELP)
-  const run = COMMANDS.get(name ?? '')
+  const run = LOG_COMMANDS.get(name ?? '')?.run
   if (run !== undefined) return runCommand(`log ${name}`, words, { help: HELP, run })
   const problem =
     name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`

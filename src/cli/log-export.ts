@@ -5,7 +5,7 @@ import { ProgressBar } from './progress-bar.ts'
 import { parseTime } from './log-time.ts'
 
 export async function logExport(words: readonly string[]): Promise<number> {
-  const { values } = readLogArguments(words, OPTIONS, 0)
+  const { values } = readLogArguments(words, EXPORT_OPTIONS, 0)
   const nowMs = Date.now()
   const sinceMs = values.since === undefined ? 0 : parseTime(values.since, nowMs)
   const untilMs = values.until === undefined ? Infinity : parseTime(values.until, nowMs)
@@ -29,7 +29,7 @@ export async function logExport(words: readonly string[]): Promise<number> {
   return damaged === 0 ? 0 : 1
 }
 
-const OPTIONS = {
+export const EXPORT_OPTIONS = {
   private: { type: 'boolean' },
   since: { type: 'string' },
   until: { type: 'string' },

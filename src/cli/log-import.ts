@@ -11,7 +11,7 @@ import { readLogArguments, storeDirectory } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 export async function logImport(words: readonly string[]): Promise<number> {
-  const { values, names } = readLogArguments(words, { pypubsub: { type: 'boolean' } } as const, 1)
+  const { values, names } = readLogArguments(words, IMPORT_OPTIONS, 1)
   const [file = '-'] = names
   if (file === '-' && process.stdin.isTTY) throw new UsageError('name a file, or pipe events in')
   const bytes = file === '-' ? 0 : sizeOf(file)
@@ -44,6 +44,8 @@ export async function logImport(words: readonly string[]): Promise<number> {
   for (const sentence of describeReport(report)) process.stderr.write(`${sentence}\n`)
   return report.skipped.size === 0 ? 0 : 1
 }
+
+export const IMPORT_OPTIONS = { pypubsub: { type: 'boolean' } } as const
 
 /** Left free on the disk, as the server does by default, in bytes. */
 const RESERVE_BYTES = 64 * 2 ** 20

@@ -50,7 +50,7 @@ const OPTIONS = {
   batch: { type: 'string', default: '1000' },
 } as const
 
-export const publishCommand: Command & { readonly options: typeof OPTIONS } = {
+export const publishCommand: Command = {
   help: HELP,
   options: OPTIONS,
   run: publish,

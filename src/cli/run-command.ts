@@ -1,3 +1,4 @@
+import type { ParseArgsOptionsConfig } from 'node:util'
 import { GaveUpError, RefusedError } from '../client/client-error.ts'
 import { printable } from '../ops/logger.ts'
 import { UsageError } from './arguments.ts'
@@ -6,6 +7,8 @@ import { EXIT } from './exit-code.ts'
 /** A command as its file exports it. */
 export interface Command {
   readonly help: string
+  /** As `parseArgs` takes them. */
+  readonly options: ParseArgsOptionsConfig
   /** Resolves with the exit code, given the words behind the command's name. */
   readonly run: (words: readonly string[]) => Promise<number>
 }
@@ -14,7 +17,7 @@ export interface Command {
 export async function runCommand(
   name: string,
   words: readonly string[],
-  { help, run }: Command,
+  { help, run }: Pick<Command, 'help' | 'run'>,
 ): Promise<void> {
   if (asksForHelp(words)) return void process.stdout.write(help)
   try {

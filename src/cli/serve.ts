@@ -14,6 +14,7 @@ Usage: pubsubd [--config FILE] [--acl FILE]           runs the server
        pubsubd check                                  tells what is wrong with the configuration files
        pubsubd explain [publish|listen] PATH          tells which rule decides who may
        pubsubd log info|verify|export|import|backup   looks after the stored events: pubsubd log --help
+       pubsubd completion bash|zsh                    completes all of this in a shell
        pubsubd COMMAND --help                         tells more
 
   --config FILE   settings (default: pubsub.yaml)
@@ -23,6 +24,13 @@ Usage: pubsubd [--config FILE] [--acl FILE]           runs the server
 
 Signals: SIGTERM and SIGINT stop the server; SIGHUP and SIGUSR2 read the ACL file again.
 `
+
+export const SERVE_OPTIONS = {
+  config: { type: 'string', default: 'pubsub.yaml' },
+  acl: { type: 'string', default: 'pubsub_acl.yaml' },
+  help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', default: false },
+} as const
 
 /** Runs the server until a signal ends it. */
 export async function main(words: readonly string[]): Promise<void> {
@@ -44,12 +52,7 @@ function readArguments(words: readonly string[]) {
   try {
     return parseArgs({
       args: [...words],
-      options: {
-        config: { type: 'string', default: 'pubsub.yaml' },
-        acl: { type: 'string', default: 'pubsub_acl.yaml' },
-        help: { type: 'boolean', short: 'h', default: false },
-        version: { type: 'boolean', default: false },
-      },
+      options: SERVE_OPTIONS,
     }).values
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\nTry pubsubd --help.\n`)
