@@ -42,12 +42,12 @@ export class EventCommand {
       if (signal.aborted) return 'interrupted'
       if (tried >= tries) {
         if (setAside === null) {
-          tell(`the command ${failure} for ${where}, ${tries} times`)
+          tell(`the command ${failure} for ${where}; tried so often: ${tries}`)
           return 'failed'
         }
         await this.#append(setAside, `${event.text}\n`)
         tell(
-          `the command ${failure} for ${where}, ${tries} times; the event is set aside in ${setAside}`,
+          `the command ${failure} for ${where}; tried so often: ${tries}; the event is set aside in ${setAside}`,
         )
         return 'set aside'
       }
