@@ -329,3 +329,66 @@ test('without a server it ends with 4 after --retry-for', async () => {
   assert.equal(await command.exit(), 4)
   assert.match(command.stderr, /ECONNREFUSED/)
 })
+
+function onTerminal(command: string): Command {
+  const shell = `exec script -qec '"$NODE" "$MAIN" ${command}' /dev/null`
+  return new Command({}, { shell }, { input: 'open', environment: { TERM: 'dumb' } })
+}
+
+describe('on a terminal', AT_ONCE, () => {
+  const server = sharedServer()
+
+  test('a status line says how it goes, and Ctrl-C ends it in good order, running command included', async () => {
+    const topic = newTopic()
+    for (const n of [1, 2]) await publish(server(), `/${topic}`, { n })
+    const exec =
+      'touch begun$PUBSUB_CURSOR; until test -e go; do sleep 0.01; done; echo end >> ends'
+    await using command = onTerminal(
+      `listen ${server().url}/${topic} --since all --checkpoint c --exec "${exec.replaceAll('$', String.raw`\$`)}"`,
+    )
+    await command.printed(/listening to 127\.0\.0\.1:\d+, 2 events, 1 running/)
+    const before = command.read('c')
+    command.child.stdin!.write('\u0003')
+    // The line discipline has made a signal of it before it takes what comes next.
+    await command.printed(/\^C/)
+    command.write('go', '')
+    assert.equal(await command.exit(), 130)
+    assert.equal(command.read('ends'), 'end\n')
+    assert.notEqual(command.read('c'), before)
+  })
+
+  test('a second Ctrl-C ends the command, too', async () => {
+    const topic = newTopic()
+    await publish(server(), `/${topic}`, { n: 1 })
+    await using command = onTerminal(
+      `listen ${server().url}/${topic} --since all --exec "echo pid=\\$\\$; exec sleep 1000"`,
+    )
+    const [, pid] = await command.printed(/pid=(\d+)/)
+    command.child.stdin!.write('\u0003')
+    await command.printed(/\^C/)
+    command.child.stdin!.write('\u0003')
+    assert.equal(await command.exit(), 130)
+    // The process group is told before we go; its end is not ours to wait for.
+    while (isRunning(Number(pid))) await new Promise((resolve) => setTimeout(resolve, 20))
+  })
+
+  test('what events say cannot move the cursor', async () => {
+    const topic = newTopic()
+    const text = '\u009b2J\u202e\u2028'
+    await publish(server(), `/${topic}`, { text })
+    await using command = onTerminal(`listen ${server().url}/${topic} --since all --count 1`)
+    assert.equal(await command.exit(), 0)
+    const [line] = /\{"text".*\}/.exec(command.stdout)!
+    assert.match(line, /\\u009b2J\\u202e\\u2028/)
+    assert.equal((JSON.parse(line) as { text: string }).text, text)
+  })
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
