@@ -16,11 +16,16 @@ import {
 const rounds = option('rounds', 5)
 const load = { subs: 0, rate: 0, payload: 100, 'pub-conns': 32, duration: option('seconds', 4) }
 
-await using pubsubd = await startPubsubd()
+await using inMemory = await startPubsubd({ name: 'pubsubd, memory' })
+await using onDisk = await startPubsubd({
+  name: 'pubsubd, disk',
+  backlog: 100_000,
+  storage: join(directory, 'single'),
+})
 await using limit = await startLimit()
 const runs = new Map<string, Figures[]>()
 for (let round = 0; round < rounds; round++)
-  for (const peer of [pubsubd, limit])
+  for (const peer of [inMemory, onDisk, limit])
     runs.set(peer.name, [...(runs.get(peer.name) ?? []), await fanload(peer, load)])
 
 row('server', 'publications/s', 'µs CPU each')
