@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 
 /**
  * A file that holds a cursor: behind it a listener goes on when it is started again. It is replaced as a whole, and flushed,
@@ -76,10 +75,10 @@ function readCursor(file: string): string | null {
 
 /** All of it or nothing, whatever happens: a new file, flushed, takes the old one's name, which is flushed as well. */
 async function replaceFile(file: string, text: string): Promise<void> {
-  const directory = dirname(file)
-  const beside = join(directory, `.${randomUUID()}.tmp`)
+  // Always the same name: what a crash leaves there the next one writes over.
+  const beside = `${file}.tmp`
   try {
-    await using handle = await open(beside, 'wx', 0o666)
+    await using handle = await open(beside, 'w')
     await handle.writeFile(text)
     await handle.sync()
   } catch (error) {
@@ -87,6 +86,6 @@ async function replaceFile(file: string, text: string): Promise<void> {
     throw error
   }
   await rename(beside, file)
-  await using parent = await open(directory, 'r')
+  await using parent = await open(dirname(file), 'r')
   await parent.sync()
 }

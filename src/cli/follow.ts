@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { RefusedError } from '../client/client-error.ts'
 import { listen, type ListenerOptions, type Told } from '../client/listener.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -56,7 +57,11 @@ class Following implements Disposable {
     this.#command =
       command === null ? null : new EventCommand({ ...command, format, signal: this.#signal, tell })
     this.#jobs = new OrderedJobs(command?.jobsMax ?? 1, WAITING_MAX)
-    this.#signal.addEventListener('abort', () => this.#jobs.close())
+    this.#signal.addEventListener('abort', () => {
+      this.#jobs.close()
+      if (this.#jobs.running > 0)
+        tell('ends when the commands that run are done; a second signal ends them')
+    })
     if (timeoutMs !== Infinity) {
       const code = countMax === Infinity ? EXIT.done : EXIT.timeout
       this.#timer = setTimeout(() => this.#end(code), timeoutMs)
@@ -86,6 +91,7 @@ class Following implements Disposable {
 
   /** Whether it is enough. */
   async #take(told: Told): Promise<boolean> {
+    if (this.#signal.aborted) return true // what came in the same piece is not begun any more
     switch (told.type) {
       case 'event':
         await (this.#command === null ? this.#print(told) : this.#runCommand(told, this.#command))
@@ -126,10 +132,7 @@ class Following implements Disposable {
       },
     )
     if (isTaken || this.#signal.aborted) return
-    await new Promise<void>((resolve) => {
-      stdout.once('drain', resolve)
-      this.#signal.addEventListener('abort', () => resolve(), { once: true })
-    })
+    await once(stdout, 'drain', { signal: this.#signal }).catch(() => {}) // or there is nothing to wait for any more
   }
 
   /** Resolves when there may be more. */

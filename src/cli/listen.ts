@@ -61,7 +61,7 @@ const OPTIONS = {
   where: { type: 'string' },
   without: { type: 'string' },
   format: { type: 'string', default: 'json' },
-  'on-gap': { type: 'string', default: 'oldest' },
+  'on-gap': { type: 'string' },
   user: { type: 'string', short: 'u' },
   'retry-for': { type: 'string' },
   exec: { type: 'string', short: 'x' },
@@ -78,7 +78,14 @@ export const listenCommand: Command = {
 
 async function run(words: readonly string[]): Promise<number> {
   const { values, names } = readArguments(words, OPTIONS, 1)
-  const onGap = values['on-gap']
+  const url = parseServerUrl(names[0])
+  // A URL that was made for a browser or curl may say the same.
+  for (const [name, option] of QUERY_OPTIONS) {
+    const asked = url.searchParams.get(name)
+    if (asked !== null) values[option] ??= asked
+    url.searchParams.delete(name)
+  }
+  const onGap = values['on-gap'] ?? 'oldest'
   if (!ON_GAP.includes(onGap))
     throw new UsageError(`--on-gap is ${ON_GAP.join(', ')}, not ${JSON.stringify(onGap)}`)
   const { jobs, tries, 'set-aside': setAside, exec, checkpoint: file, until } = values
@@ -86,7 +93,6 @@ async function run(words: readonly string[]): Promise<number> {
     for (const [name, value] of Object.entries({ jobs, tries, 'set-aside': setAside }))
       if (value !== undefined)
         throw new UsageError(`--${name} is about commands, and there is no --exec`)
-  const url = parseServerUrl(names[0])
   const { where, without } = values
   const asked = Object.entries({ where, without, until, on_gap: onGap }).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
@@ -121,5 +127,16 @@ async function run(words: readonly string[]): Promise<number> {
           },
   })
 }
+
+const QUERY_OPTIONS = [
+  ['since', 'since'],
+  ['cursor', 'cursor'],
+  ['until', 'until'],
+  ['count', 'count'],
+  ['timeout', 'timeout'],
+  ['where', 'where'],
+  ['without', 'without'],
+  ['on_gap', 'on-gap'],
+] as const
 
 const ON_GAP: readonly string[] = ['oldest', 'live', 'fail']

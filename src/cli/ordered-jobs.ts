@@ -14,8 +14,9 @@ export class OrderedJobs {
     this.#waitingMax = waitingMax
   }
 
-  /** Resolves once there is room for another one. `run` must not throw. */
+  /** Resolves once there is room for another one. `run` must not throw. Nothing is begun after `close`. */
   async add(key: string, run: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) return
     this.#waiting.push({ key, run })
     this.#start()
     while (this.#waiting.length > this.#waitingMax && !this.#isClosed) await this.#changed.promise

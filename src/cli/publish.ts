@@ -1,5 +1,6 @@
 import { createReadStream, statSync } from 'node:fs'
 import { Readable } from 'node:stream'
+import { GaveUpError } from '../client/client-error.ts'
 import { Publisher } from '../client/publisher.ts'
 import { printable } from '../ops/logger.ts'
 import { readArguments, UsageError } from './arguments.ts'
@@ -93,11 +94,14 @@ async function publish(words: readonly string[]): Promise<number> {
   } catch (error) {
     bar[Symbol.dispose]()
     tellPublished(publisher)
-    throw error
+    if (stop.exitCode === null || !(error instanceof GaveUpError)) throw error
+    tell(error.message)
+    return stop.exitCode
+  } finally {
+    input.destroy() // else we would wait for more
   }
   if (publisher.cursor !== null) process.stdout.write(`${publisher.cursor}\n`)
   if (stop.exitCode !== null) tellPublished(publisher)
-  process.stdin.destroy() // else it keeps us waiting
   return stop.exitCode ?? EXIT.done
 }
 
@@ -128,7 +132,7 @@ async function publishBatch(
 function inputOf(
   file: string | undefined,
   data: string | undefined,
-): { readonly input: AsyncIterable<Buffer>; readonly bytes: number } {
+): { readonly input: Readable; readonly bytes: number } {
   if (data !== undefined) {
     if (file !== undefined) throw new UsageError('either --data or a file, not both')
     return { input: Readable.from([Buffer.from(data)]), bytes: 0 }
@@ -141,11 +145,8 @@ function inputOf(
   return { input: createReadStream(file), bytes: stats.size }
 }
 
-async function* counted(
-  input: AsyncIterable<Buffer>,
-  onRead: (bytes: number) => void,
-): AsyncGenerator<Buffer> {
-  for await (const chunk of input) {
+async function* counted(input: Readable, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of input as AsyncIterable<Buffer>) {
     onRead(chunk.length)
     yield chunk
   }

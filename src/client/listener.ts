@@ -59,7 +59,7 @@ export async function* listen(options: ListenerOptions): AsyncGenerator<Told, vo
   const follower = new Follower(options)
   const backOff = new BackOff(FIRST_WAIT_MS, WAIT_MS_MAX)
   const { signal, retryForMs } = options
-  let lastAliveMs = performance.now()
+  let withoutSinceMs = performance.now()
   while (!signal.aborted) {
     let end: StreamEnd
     try {
@@ -67,10 +67,12 @@ export async function* listen(options: ListenerOptions): AsyncGenerator<Told, vo
       end = await follower.refusal(response)
       if (end === null) {
         yield* follower.opened(response)
-        end = yield* follower.lines(response, () => {
-          lastAliveMs = performance.now()
-          backOff.reset()
-        })
+        try {
+          end = yield* follower.lines(response, () => backOff.reset())
+        } finally {
+          // However long we were busy with what came: until now there was a stream.
+          withoutSinceMs = performance.now()
+        }
       }
     } catch (error) {
       if (error instanceof RefusedError) throw error
@@ -79,7 +81,7 @@ export async function* listen(options: ListenerOptions): AsyncGenerator<Told, vo
     if (end === 'whole' || signal.aborted) return
     const { reason, askedMs } = end
     const waitMs = backOff.next(askedMs)
-    if (performance.now() - lastAliveMs + waitMs > retryForMs) throw new GaveUpError(reason)
+    if (performance.now() - withoutSinceMs + waitMs > retryForMs) throw new GaveUpError(reason)
     yield { type: 'disconnected', reason, waitMs }
     await pause(waitMs, signal)
   }

@@ -236,6 +236,24 @@ describe('pubsubd publish, when the server is in trouble', AT_ONCE, () => {
     assert.equal(command.stdout, '')
   })
 
+  test('a refusal ends it, though more could come, and so does SIGTERM between two tries', async () => {
+    await using fake = await FakeServer.start((_request, response) => {
+      response.writeHead(403).end('no\n')
+    })
+    await using refused = new Command({}, ['publish', fake.url], { input: 'open' })
+    refused.child.stdin!.write('{"n": 1}\n')
+    assert.equal(await refused.exit(), 3)
+    assert.match(refused.stderr, /403 Forbidden: no/)
+    await using busy = await FakeServer.start((_request, response) => {
+      response.writeHead(503, { 'Retry-After': '60' }).end()
+    })
+    await using waiting = new Command({}, ['publish', busy.url], { input: 'open' })
+    waiting.child.stdin!.write('{"n": 1}\n')
+    await waiting.printed(/trying again in 6\d/)
+    waiting.child.kill('SIGTERM')
+    assert.equal(await waiting.exit(), 143)
+  })
+
   test('SIGTERM lets the answer come, and ends with 143', async () => {
     const { promise: asked, resolve: isAsked } = Promise.withResolvers<ServerResponse>()
     await using fake = await FakeServer.start((_request, response) => isAsked(response))
