@@ -23,6 +23,11 @@ export const WEBSOCKETS_MISSING = missing(
 
 export const CHROMIUM_MISSING = missing('chromium', ['--version'], 'apt install chromium')
 
+/** Debian keeps it where only root looks. */
+export const NGINX = '/usr/sbin/nginx'
+
+export const NGINX_MISSING = missing(NGINX, ['-v'], 'apt install nginx')
+
 /** `false`, or why the tests of a client are skipped here. With CI=true nothing is skipped: they fail. */
 function missing(program: string, args: readonly string[], remedy: string): string | false {
   const { status } = spawnSync(program, args, { stdio: 'ignore' })

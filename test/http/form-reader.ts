@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import type { RunningServer } from '../running-server.ts'
-import { RawClient } from './raw-client.ts'
+import type { RawClient } from './raw-client.ts'
 import { clientFrame, serverFrame, upgrade } from './raw-websocket.ts'
 import { get } from './requests.ts'
+import type { ReachedServer } from './ways.ts'
 
 /** What a client learns from one frame of a stream. */
 export interface Told {
@@ -80,19 +80,23 @@ export const FORMS: readonly Form[] = [
 export class FormReader implements AsyncDisposable {
   readonly #client: RawClient
   readonly #form: Form
+  readonly #hasFramesInChunks: boolean
+  /** Of chunks, in Latin-1. */
+  #unread = ''
 
-  private constructor(client: RawClient, form: Form) {
+  private constructor(client: RawClient, form: Form, hasFramesInChunks: boolean) {
     this.#client = client
     this.#form = form
+    this.#hasFramesInChunks = hasFramesInChunks
   }
 
   static async open(
-    { port }: RunningServer,
+    server: ReachedServer,
     form: Form,
     target: string,
     ...headers: readonly string[]
   ): Promise<FormReader> {
-    const client = await RawClient.open(port)
+    const client = await server.connect()
     if (form.name === WEB_SOCKET) await upgrade(client, target, ...headers)
     else {
       client.send(get(target, `Accept: ${form.name}`, ...headers))
@@ -101,7 +105,7 @@ export class FormReader implements AsyncDisposable {
       assert.equal(answered['cache-control'], 'no-store')
       assert.equal(answered['content-type'], form.name)
     }
-    return new FormReader(client, form)
+    return new FormReader(client, form, server.keepsChunks)
   }
 
   async next(): Promise<Told> {
@@ -152,9 +156,25 @@ export class FormReader implements AsyncDisposable {
     return text === null ? null : this.#form.read(text)
   }
 
+  /** A frame and no more is one chunk, unless a proxy cuts the answer anew. */
   async #chunk(): Promise<string | null> {
-    const chunk = await this.#client.chunk()
-    return chunk === null ? null : Buffer.from(chunk, 'latin1').toString()
+    const mark = this.#form === sse ? '\n\n' : '\n'
+    for (;;) {
+      const end = this.#unread.indexOf(mark)
+      if (end !== -1) {
+        const frame = this.#unread.slice(0, end + mark.length)
+        this.#unread = this.#unread.slice(frame.length)
+        if (this.#hasFramesInChunks) assert.equal(this.#unread, '')
+        return Buffer.from(frame, 'latin1').toString()
+      }
+      if (this.#hasFramesInChunks) assert.equal(this.#unread, '')
+      const chunk = await this.#client.chunk()
+      if (chunk === null) {
+        assert.equal(this.#unread, '', 'the answer ends within a frame')
+        return null
+      }
+      this.#unread += chunk
+    }
   }
 
   async #message(): Promise<string | null> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectPlain, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, TLSSocket } from 'node:tls'
 import { FIRST } from '../config/certificates.ts'
 
 /** A server that is silent for longer where it should have spoken has failed, in ms. */
@@ -79,7 +79,8 @@ export class RawClient implements AsyncDisposable {
 
   /** Vanishes in the middle of whatever it is. */
   reset(): void {
-    this.socket.resetAndDestroy()
+    if (this.socket instanceof TLSSocket) this.socket.destroy() // Node resets plain ones only
+    else this.socket.resetAndDestroy()
   }
 
   /** One whole answer that says its length. */

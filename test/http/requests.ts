@@ -5,6 +5,12 @@ import { RawClient, type Answer, type Head } from './raw-client.ts'
 
 type Section = Readonly<Record<string, unknown>>
 
+/** Where requests go. */
+interface Reached {
+  readonly port: number
+  readonly isTls?: boolean
+}
+
 /** A server on a free port of 127.0.0.1 where this machine may publish. JSON is YAML, too. */
 export async function startPubsub(
   config: { server?: Section; clients?: Section; limits?: Section } = {},
@@ -77,12 +83,12 @@ export function basic(name: string, password: string): string {
 
 /** Publishes on a connection of its own, and is accepted. */
 export async function publish(
-  server: RunningServer,
+  { port, isTls: tls = false }: Reached,
   target: string,
   payload: object,
   ...headers: readonly string[]
 ): Promise<Answer> {
-  await using publisher = await RawClient.open(server.port)
+  await using publisher = await RawClient.open(port, { tls })
   const answer = await publisher.ask(put(target, JSON.stringify(payload), headers))
   assert.equal(answer.status, 202, answer.body)
   return answer
@@ -105,11 +111,11 @@ export async function listen(
 
 /** Resolves once the server counts no more than so many streams. */
 export async function streamsLeft(
-  server: RunningServer,
+  { port, isTls: tls = false }: Reached,
   count: number,
   withinMs = 9_000,
 ): Promise<void> {
-  await using client = await RawClient.open(server.port)
+  await using client = await RawClient.open(port, { tls })
   const deadlineMs = performance.now() + withinMs
   for (;;) {
     const { headers } = await client.ask(request('HEAD', '/'))

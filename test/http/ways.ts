@@ -1,0 +1,127 @@
+import { once } from 'node:events'
+import { request as requestPlain } from 'node:http'
+import { request as requestTls } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { after, before } from 'node:test'
+import { NGINX_MISSING } from '../clients/programs.ts'
+import { FIRST } from '../config/certificates.ts'
+import { TemporaryFiles } from '../config/temporary-files.ts'
+import type { RunningServer } from '../running-server.ts'
+import { startNginx } from './nginx.ts'
+import { RawClient } from './raw-client.ts'
+import { startPubsub } from './requests.ts'
+
+/** A server as its clients reach it: port and URL are those of the way. */
+export interface ReachedServer extends RunningServer {
+  readonly isTls: boolean
+  /** What the server sends as one HTTP chunk comes as one. */
+  readonly keepsChunks: boolean
+  connect(): Promise<RawClient>
+}
+
+/** What is between a client and the server. */
+export interface Way {
+  readonly name: string
+  /** `false`, or why it cannot be gone here. */
+  readonly missing: string | false
+  start(...config: Parameters<typeof startPubsub>): Promise<ReachedServer>
+}
+
+export const PLAIN: Way = {
+  name: 'plain',
+  missing: false,
+  start: async (...config) => reached(await startPubsub(...config), { isTls: false }),
+}
+
+export const TLS: Way = {
+  name: 'TLS',
+  missing: false,
+  async start(config, acl) {
+    using files = new TemporaryFiles() // read at the start only
+    const tls = {
+      port: 0,
+      cert: files.write('cert.pem', FIRST.certPem),
+      key: files.write('key.pem', FIRST.keyPem),
+    }
+    const server = await startPubsub({ ...config, server: { ...config?.server, tls } }, acl)
+    return reached({ ...server, port: server.tlsPort! }, { isTls: true })
+  },
+}
+
+/** Debian's nginx with the configuration that docs/proxies.md ships, in front of the plain port. */
+export const NGINX: Way = {
+  name: 'nginx',
+  missing: NGINX_MISSING,
+  async start({ clients, ...config } = {}, acl) {
+    const trusting = { ...clients, trust_proxy: ['127.0.0.1'] }
+    const server = await startPubsub({ ...config, clients: trusting }, acl)
+    const nginx = await startNginx(server.port)
+    return reached(
+      {
+        ...server,
+        port: nginx.port,
+        async [Symbol.asyncDispose]() {
+          await nginx[Symbol.asyncDispose]()
+          await server[Symbol.asyncDispose]()
+        },
+      },
+      { isTls: true, keepsChunks: false },
+    )
+  },
+}
+
+function reached(
+  server: RunningServer,
+  { isTls, keepsChunks = true }: { isTls: boolean; keepsChunks?: boolean },
+): ReachedServer {
+  return {
+    ...server,
+    isTls,
+    keepsChunks,
+    url: `${isTls ? 'https' : 'http'}://127.0.0.1:${server.port}`,
+    connect: () => RawClient.open(server.port, { tls: isTls }),
+  }
+}
+
+/** One server for all tests of a suite. */
+export function sharedOver(
+  way: Way,
+  ...config: Parameters<typeof startPubsub>
+): () => ReachedServer {
+  let server: ReachedServer
+  before(async () => {
+    server = await way.start(...config)
+  })
+  after(() => server?.[Symbol.asyncDispose]())
+  return () => server
+}
+
+/** A whole answer. */
+export async function askOver(
+  { url, isTls }: { readonly url: string; readonly isTls: boolean },
+  target: string,
+  {
+    method = 'GET',
+    headers = {},
+    body,
+    from,
+  }: {
+    method?: string
+    headers?: Readonly<Record<string, string>>
+    body?: string
+    /** Address of this machine that the request comes from. */
+    from?: string
+  } = {},
+): Promise<{ status: number; text: string }> {
+  const options = {
+    method,
+    headers,
+    agent: false,
+    ca: FIRST.certPem,
+    ...(from === undefined ? {} : { localAddress: from }),
+  } as const
+  const request = (isTls ? requestTls : requestPlain)(url + target, options)
+  request.end(body)
+  const [response] = await once(request, 'response')
+  return { status: response.statusCode, text: await text(response) }
+}
