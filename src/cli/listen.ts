@@ -5,6 +5,7 @@ import { parseCount } from './count.ts'
 import { parseDuration } from './duration.ts'
 import { formatNamed } from './event-format.ts'
 import { follow } from './follow.ts'
+import { parseHeaderWord } from './header-word.ts'
 import type { Command } from './run-command.ts'
 import { parseServerUrl } from './server-url.ts'
 
@@ -99,13 +100,14 @@ async function run(words: readonly string[]): Promise<number> {
   )
   for (const [name, value] of asked) url.searchParams.set(name, value)
   const checkpoint = file === undefined ? null : new Checkpoint(file)
+  const cursor = values.cursor === undefined ? null : parseHeaderWord('--cursor', values.cursor)
   const duration = (name: 'timeout' | 'retry-for') =>
     values[name] === undefined ? Infinity : parseDuration(`--${name}`, values[name])
   return follow({
     stream: {
       url,
       authorization: authorizationFor(url, values.user),
-      cursor: checkpoint?.cursor ?? values.cursor ?? null,
+      cursor: checkpoint?.cursor ?? cursor,
       since: values.since ?? null,
       asks: asked.map(([name]) => name).filter((name) => name !== 'on_gap'),
       isRange: until !== undefined,

@@ -8,6 +8,7 @@ import { authorizationFor } from './authorization.ts'
 import { parseCount } from './count.ts'
 import { parseDuration } from './duration.ts'
 import { EXIT } from './exit-code.ts'
+import { parseHeaderWord } from './header-word.ts'
 import { ProgressBar } from './progress-bar.ts'
 import { inputObjects, type InputObject } from './published-input.ts'
 import { ReadAhead } from './read-ahead.ts'
@@ -63,6 +64,7 @@ async function publish(words: readonly string[]): Promise<number> {
   const url = withTopics(parseServerUrl(urlText), values.topic ?? [])
   const countMax = parseCount('--batch', values.batch)
   const retryForMs = parseDuration('--retry-for', values['retry-for'])
+  const key = values.key === undefined ? undefined : parseHeaderWord('--key', values.key)
   const authorization = authorizationFor(url, values.user)
   const { input, bytes } = inputOf(file, values.data)
   const stop = new StopSignals()
@@ -85,10 +87,10 @@ async function publish(words: readonly string[]): Promise<number> {
   try {
     for (;;) {
       // What is there is sent at once; with a key of one's own batches must be the same ones in each run.
-      const isFull = values.key !== undefined
+      const isFull = key !== undefined
       const batch = await ahead.next({ isFull, signal: stop.signal })
       if (batch === null) break
-      await publishBatch(publisher, batch, values.key)
+      await publishBatch(publisher, batch, key)
       bar.show(bytesRead, bytes, `${publisher.published} events`)
     }
   } catch (error) {

@@ -136,6 +136,7 @@ describe('pubsubd publish', AT_ONCE, () => {
     [['http://a/b', 'file', '-d', '{}'], /not both/],
     [['http://a/b', '--batch', '0', '-d', '{}'], /--batch takes a number/],
     [['http://a/b', '--retry-for', 'soon', '-d', '{}'], /--retry-for takes a duration/],
+    [['http://a/b', '--key', 'a b', '-d', '{}'], /--key has 1 to 255 visible characters/],
     [['http://a/b', '--unknown'], /--unknown/],
   ] as const)
     test(`"publish ${words.join(' ')}" is a wrong usage`, async () => {
