@@ -19,6 +19,7 @@ import { importPypubsubBacklog } from './log/import-pypubsub.ts'
 import { openSqliteStore } from './log/sqlite-store.ts'
 import { MemoryEventLog } from './log/memory.ts'
 import { log } from './ops/logger.ts'
+import { readPage } from './ui/page.ts'
 
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -66,6 +67,7 @@ export async function startServer(
       cors: new Cors(webPages),
       traffic: new Traffic(hub, VERSION),
       where: new WhereExpressions(limits),
+      page: readPage(),
       options: {
         limits: { ...limits, payloadBytesMax: server.payloadBytesMax },
         trustedProxies,

@@ -22,6 +22,7 @@ import {
 } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
 import { isBatch } from './payload-form.ts'
+import { isForPage, page } from './page.ts'
 import { publish } from './publish.ts'
 import { preflight } from './preflight.ts'
 import { stream } from './stream.ts'
@@ -187,6 +188,7 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
     case 'POST':
       return publish(door, request, reply)
     case 'GET':
+      if (isForPage(request)) return page(door, request, reply)
       connectionOf(request.raw.socket).isDeaf = true
       return stream(door, request, reply)
     case 'HEAD':

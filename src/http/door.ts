@@ -3,6 +3,7 @@ import type { Authenticator } from '../auth/identity.ts'
 import type { PublishPolicy } from '../auth/publish-policy.ts'
 import type { WebPages } from '../auth/web-pages.ts'
 import type { Hub } from '../hub/hub.ts'
+import type { PageFile } from './page-file.ts'
 import type { WhereExpressions } from './where.ts'
 import type { Cors } from './cors.ts'
 
@@ -53,6 +54,8 @@ export interface HttpDoor {
   readonly cors: Cors
   /** Of all open streams. */
   readonly where: WhereExpressions
+  /** What browsers load, by its name below `/-/`. */
+  readonly page: ReadonlyMap<string, PageFile>
   readonly options: HttpOptions
   readonly traffic: Traffic
 }

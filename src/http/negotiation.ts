@@ -27,6 +27,20 @@ export function encodingFor(
   return forms.ours.get(wanted ?? '') ?? pypubsub
 }
 
+/**
+ * Whether a GET is a browser's navigation, by what https://fetch.spec.whatwg.org has them send: both types of web pages are
+ * named (Java's default `Accept` has only the first), and none of our forms is wanted more.
+ */
+export function prefersPage({ headers }: IncomingMessage): boolean {
+  const { accept } = headers
+  if (!accept?.includes(HTML) || !accept.includes('application/xhtml+xml')) return false
+  const types = [HTML, ...chunkedForms.ours.keys()]
+  const known = { accept: accept.replace(PARAMETER, '') }
+  return new Negotiator({ headers: known }).mediaTypes(types)[0] === HTML
+}
+
+const HTML = 'text/html'
+
 /** Other than the quality: none of our forms has any, so that `charset=utf-8` must not make an unknown one of it. */
 const PARAMETER = /;\s*(?!q\s*=)[\w.+-]+\s*=\s*(?:"[^"]*"|[^\s;,"]*)/gi
 

@@ -86,7 +86,7 @@ export class RawClient implements AsyncDisposable {
   /** One whole answer that says its length. */
   async answer(): Promise<Answer> {
     const head = await this.head()
-    const hasBody = head.status >= 200 && head.status !== 204
+    const hasBody = head.status >= 200 && ![204, 304].includes(head.status)
     const length = hasBody ? head.headers['content-length'] : '0'
     assert.match(length ?? 'no Content-Length', /^\d+$/, head.statusLine)
     return { ...head, body: await this.take(Number(length)) }

@@ -1,0 +1,121 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ANONYMOUS } from '../auth/identity.ts'
+import { answer } from './answer.ts'
+import type { HttpDoor } from './door.ts'
+import { NotFoundError } from './errors.ts'
+import { identify } from './identify.ts'
+import { prefersPage } from './negotiation.ts'
+import type { PageFile } from './page-file.ts'
+import { isTls, peerAddress } from './peer.ts'
+import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
+import { asksForWebSocket } from './websocket-handshake.ts'
+
+/** Whether a GET asks for the page, one of its files or what it wants to know, rather than for a stream. */
+export function isForPage({ raw, originalUrl }: FastifyRequest): boolean {
+  return !asksForWebSocket(raw) && (prefersPage(raw) || isReserved(decodePath(originalUrl)))
+}
+
+/**
+ * Answers such a GET. Any topic URL is the page for a browser that navigates to it.
+ * @throws {PubSubError} there is no such file, or credentials are wrong and that is refused.
+ */
+export async function page(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const path = decodePath(request.originalUrl)
+  const name = isReserved(path) ? path.replace(RESERVED, '') : ''
+  if (name === 'visitor') {
+    const told = `${JSON.stringify(await visitor(door, request, reply))}\n`
+    return answer(reply.raw, door.traffic, 200, told, PRIVATE, 'application/json')
+  }
+  const isIndex = name === '' && prefersPage(request.raw)
+  const file = door.page.get(isIndex ? INDEX : name)
+  if (file === undefined) throw new NotFoundError('there is no such page here')
+  send(file, request.raw, reply.raw, door)
+}
+
+const RESERVED = /^\/*-\/*/
+const INDEX = 'index.html'
+
+/** Who the server takes the page's visitor for, so that it can offer what is allowed and nothing else. */
+interface Visitor {
+  /** Of the credentials sent along. `null`: none, or they are not known. */
+  readonly user: string | null
+  /** To the path behind `?path=`. */
+  readonly may_publish: boolean
+}
+
+async function visitor(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Visitor> {
+  const { raw, originalUrl } = request
+  const query = originalUrl.split('?', 2)[1] ?? ''
+  const path = new URLSearchParams(query).get('path') ?? '/'
+  const { segments } = publishedTopics(path, door.options.limits.topicsMax)
+  const login = await identify(door, request, reply)
+  const identity = login?.identity ?? ANONYMOUS
+  const address = peerAddress(raw, door.options.trustedProxies)
+  const { host, origin, 'sec-fetch-site': secFetchSite } = raw.headers
+  // A page that reads from its own server says no Origin; when it publishes it does.
+  const own = `${isTls(raw) ? 'https' : 'http'}://${host ?? ''}`
+  const headers = { origin: origin ?? own, secFetchSite, host, isTls: isTls(raw) }
+  return {
+    user: identity.name,
+    may_publish:
+      !isReserved(path) &&
+      door.policy.mayPublish(segments, { address, identity }) &&
+      door.webPages.mayPublish(headers),
+  }
+}
+
+function send(
+  file: PageFile,
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+  { traffic }: HttpDoor,
+): void {
+  const own = [...traffic.headers(), ...HEADERS, 'ETag', file.etag]
+  const vary = response.getHeader('Vary')
+  response.setHeader('Vary', vary === undefined ? 'Accept' : `${String(vary)}, Accept`)
+  if (isKnown(file.etag, headers['if-none-match'])) {
+    response.writeHead(304, own)
+    response.end()
+    return
+  }
+  const length = String(file.bytes.length)
+  response.writeHead(200, ['Content-Type', file.contentType, 'Content-Length', length, ...own])
+  response.end(file.bytes)
+}
+
+function isKnown(etag: string, ifNoneMatch = ''): boolean {
+  return ifNoneMatch.split(',').some((known) => known.trim().replace(/^W\//, '') === etag)
+}
+
+/** Only our own files run, only this server is asked, nobody frames the page, and no text ever becomes markup. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join('; ')
+
+const HEADERS = [
+  ['Cache-Control', 'no-cache'],
+  ['Content-Security-Policy', CONTENT_SECURITY_POLICY],
+  ['Cross-Origin-Resource-Policy', 'same-origin'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['X-Content-Type-Options', 'nosniff'],
+].flat()
+
+const PRIVATE = ['Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff']
