@@ -1,12 +1,15 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
-/** Passes bytes on to a port of this machine, and can cut all connections, as a network does. */
+/** Passes bytes on to a port of this machine, hears them, and can cut all connections, as a network does. */
 export class CuttableProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #passable = Promise.resolve()
   #goOn = () => {}
+  /** What clients asked on all connections, and what they were answered; Latin-1. */
+  asked = ''
+  answered = ''
 
   static async to(port: number): Promise<CuttableProxy> {
     const proxy = new CuttableProxy(port)
@@ -45,6 +48,8 @@ export class CuttableProxy implements AsyncDisposable {
     await this.#passable
     const far = connect(port, '127.0.0.1')
     this.#own(far)
+    near.on('data', (bytes: Buffer) => (this.asked += bytes.toString('latin1')))
+    far.on('data', (bytes: Buffer) => (this.answered += bytes.toString('latin1')))
     near.pipe(far)
     far.pipe(near)
     near.on('close', () => far.destroy())
