@@ -103,11 +103,7 @@ export class EventList {
       head.prepend(element('span', { className: 'badge' }, 'private'))
     head.append(time)
     const payload = payloadOf(line)
-    const summary = element(
-      'summary',
-      {},
-      element('span', { className: 'preview' }, previewOf(payload) || '{ }'),
-    )
+    const summary = element('summary', {}, previewOf(payload))
     const details = element('details', {}, summary)
     details.addEventListener('toggle', () => details.append(jsonView(payload)), { once: true })
     return element('li', { className: 'event' }, element('article', {}, head, details))

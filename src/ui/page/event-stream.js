@@ -16,6 +16,8 @@ export class EventStream {
   #tell
   #cursor = ''
   #left
+  /** Why the server ends the connection: it then does without the last chunk, so that reading fails. */
+  #closing = null
   #stopped = new AbortController()
 
   constructor({ target, count, headers, tell }) {
@@ -52,6 +54,7 @@ export class EventStream {
   async #connection(signal) {
     const silence = new AbortController()
     const watch = { timer: 0, silence }
+    this.#closing = null
     restart(watch)
     try {
       const response = await fetch(this.#url(), {
@@ -63,6 +66,7 @@ export class EventStream {
       if (!response.ok) return await refusalOf(response)
       return await this.#read(response.body, watch)
     } catch {
+      if (this.#closing !== null) return farewell(this.#closing)
       return { why: silence.signal.aborted ? 'nothing heard for too long' : 'the connection broke' }
     } finally {
       clearTimeout(watch.timer)
@@ -84,7 +88,6 @@ export class EventStream {
   async #read(body, watch) {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader()
     let rest = ''
-    let closing = null
     let turn = performance.now()
     for (;;) {
       const { done, value } = await reader.read()
@@ -93,27 +96,24 @@ export class EventStream {
       const lines = (rest + value).split('\n')
       rest = lines.pop()
       for (const line of lines) {
-        closing = this.#take(line) ?? closing
+        this.#take(line)
         if (performance.now() - turn < TURN_MS) continue
         await nextTask()
         turn = performance.now()
         if (this.#stopped.signal.aborted) return {}
       }
     }
-    if (closing === null) return { type: 'finished', isFinal: true }
-    if (closing.reason === 'revoked')
-      return { type: 'refused', isFinal: true, status: 403, text: 'your rights were withdrawn' }
-    return { why: WHY[closing.reason] ?? closing.reason, retryAfterMs: closing.retry_after_ms }
+    if (this.#closing !== null) return farewell(this.#closing)
+    return { type: 'finished', isFinal: true }
   }
 
-  /** `closing`, if that is what the line says. */
   #take(line) {
     const told = JSON.parse(line)
     if (told.pubsub_topics !== undefined) {
       this.#cursor = told.pubsub_cursor
       if (this.#left !== null) this.#left--
       this.#tell({ type: 'event', event: told, line })
-      return null
+      return
     }
     const cursor =
       told.opened?.cursor ?? told.gap?.resumes_at ?? told.cursor ?? told.closing?.cursor
@@ -122,8 +122,14 @@ export class EventStream {
     if (told.opened !== undefined) this.#tell({ type: 'opened' })
     else if (told.gap !== undefined) this.#tell({ type: 'gap', reason: told.gap.reason })
     else if (told.cursor !== undefined) this.#tell({ type: 'live' })
-    return told.closing ?? null
+    this.#closing = told.closing ?? null
   }
+}
+
+function farewell({ reason, retry_after_ms: retryAfterMs }) {
+  if (reason === 'revoked')
+    return { type: 'refused', isFinal: true, status: 403, text: 'your rights were withdrawn' }
+  return { why: WHY[reason] ?? reason, retryAfterMs }
 }
 
 const WHY = {

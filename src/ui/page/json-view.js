@@ -26,29 +26,50 @@ export function parseExactly(text) {
   )
 }
 
-/** One line that begins as the value does. */
-export function previewOf(value, length = 240) {
+/** The first members of an object, in a line or two. */
+export function previewOf(payload) {
+  const shown = element('span', { className: 'preview' })
+  let left = PREVIEW_CHARACTERS
+  for (const key in payload) {
+    const text = beginningOf(payload[key], left)
+    shown.append(element('span', { className: 'key' }, `${cut(key, 60)}: `), text, '  ')
+    left -= key.length + text.length
+    if (left <= 0) break
+  }
+  if (left === PREVIEW_CHARACTERS) shown.append('{ }')
+  else if (left <= 0) shown.append('…')
+  return shown
+}
+
+const PREVIEW_CHARACTERS = 240
+
+/** Reads no further than is shown. */
+function beginningOf(value, length) {
   let text = ''
   const add = (more) => {
     text += more
     return text.length < length
   }
-  preview(value, add)
-  return text.length > length ? `${text.slice(0, length)}…` : text
+  addBeginning(value, add)
+  return cut(text, length)
 }
 
 /** `false` once there is enough. */
-function preview(value, add, isInner = false) {
+function addBeginning(value, add) {
   if (!isBranch(value)) return add(leafText(value, 120))
   const isArray = Array.isArray(value)
-  if (isInner && !add(isArray ? '[' : '{ ')) return false
+  if (!add(isArray ? '[' : '{')) return false
   let between = ''
   for (const key in value) {
     if (!add(isArray ? between : `${between}${key}: `)) return false
-    if (!preview(value[key], add, true)) return false
-    between = isArray ? ', ' : '  '
+    if (!addBeginning(value[key], add)) return false
+    between = ', '
   }
-  return !isInner || add(isArray ? ']' : ' }')
+  return add(isArray ? ']' : '}')
+}
+
+function cut(text, length) {
+  return text.length > length ? `${text.slice(0, Math.max(length, 1))}…` : text
 }
 
 /** Foldable, and built no further than it is unfolded. */
@@ -73,7 +94,7 @@ function addMembers(list, value, keys, from) {
 }
 
 function member(key, value) {
-  const name = element('span', { className: 'key' }, key)
+  const name = element('span', { className: 'key' }, `${key}:`)
   if (!isBranch(value)) return element('span', {}, name, leaf(value))
   const count = Object.keys(value).length
   const size = Array.isArray(value) ? `[${count}]` : `{${count}}`

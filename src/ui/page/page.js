@@ -40,7 +40,7 @@ function restart() {
   setState('connecting')
   const { count } = view
   stream = new EventStream({ target: targetOf(view), count, headers: visitor.headers, tell })
-  publishForm.offer(pathOf(view))
+  publishForm.offer(pathOf({ groups: view.groups.slice(0, 1) }))
 }
 
 /** Goes to another view, whose address becomes the page's. */
@@ -182,7 +182,7 @@ function chip(topic, kind, remove) {
     element('bdi', {}, topic),
     cross,
   )
-  button.setAttribute('aria-label', `Remove ${kind} ${topic}`)
+  button.setAttribute('aria-label', kind === '' ? `Remove ${topic}` : `Remove ${kind} ${topic}`)
   button.addEventListener('click', remove)
   return button
 }
