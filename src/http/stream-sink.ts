@@ -10,7 +10,7 @@ import {
 
 /** A stream's bytes go straight to its socket: what Node's HTTP layer would do for each chunk has been done for all. */
 export class StreamSink implements Sink, DirectWriter {
-  readonly #socket: Socket
+  protected readonly socket: Socket
   readonly #endUnopened: ((reason: CloseReason) => void) | null
   /** `null`: the socket is written to in the ordinary way. */
   readonly #handle: DirectHandle | null
@@ -21,13 +21,13 @@ export class StreamSink implements Sink, DirectWriter {
 
   /** `endUnopened` answers a request whose stream ends before anything of it was sent, if that can be. */
   constructor(socket: Socket, endUnopened: ((reason: CloseReason) => void) | null) {
-    this.#socket = socket
+    this.socket = socket
     this.#endUnopened = endUnopened
     this.#handle = directHandleOf(socket)
   }
 
   write(batch: Uint8Array): boolean {
-    const socket = this.#socket
+    const socket = this.socket
     const handle = this.#handle
     if (handle !== null && this.queuedBytes === 0 && socket.writableCorked === 0) {
       const outcome = writeDirectly(handle, batch, this)
@@ -43,7 +43,7 @@ export class StreamSink implements Sink, DirectWriter {
 
   /** A direct write, at last. */
   written(status: number): void {
-    const socket = this.#socket
+    const socket = this.socket
     this.#directBytes = 0
     if (status < 0) socket.destroy(new Error(`write ${getSystemErrorName(status)}`))
     else if (this.#owesDrain) {
@@ -54,7 +54,7 @@ export class StreamSink implements Sink, DirectWriter {
   }
 
   get queuedBytes(): number {
-    return this.#directBytes + this.#socket.writableLength
+    return this.#directBytes + this.socket.writableLength
   }
 
   /**
@@ -62,17 +62,17 @@ export class StreamSink implements Sink, DirectWriter {
    * stalled. How much of it the kernel has taken only the handle knows, as Node's own time-outs ask it.
    */
   get takenBytes(): number {
-    const { _bytesDispatched: dispatched, _handle: handle } = this.#socket as SocketInsides
+    const { _bytesDispatched: dispatched, _handle: handle } = this.socket as SocketInsides
     if (typeof dispatched === 'number' && typeof handle?.writeQueueSize === 'number')
       return dispatched - handle.writeQueueSize
-    return this.#socket.bytesWritten - this.queuedBytes
+    return this.socket.bytesWritten - this.queuedBytes
   }
 
   /**
    * What is queued still goes out, to a peer that reads it soon.
    */
   end(reason: CloseReason, farewell: Uint8Array | null): void {
-    const socket = this.#socket
+    const socket = this.socket
     if (farewell === null) return this.#endUnopened?.(reason)
     socket.end(farewell)
     if (reason === 'stalled') socket.destroy()
@@ -81,8 +81,7 @@ export class StreamSink implements Sink, DirectWriter {
 
   /** As Node's own streams do it: false from so many bytes on. */
   #tellFull(): boolean {
-    if (this.#directBytes === 0 || this.queuedBytes < this.#socket.writableHighWaterMark)
-      return true
+    if (this.#directBytes === 0 || this.queuedBytes < this.socket.writableHighWaterMark) return true
     this.#owesDrain = true
     return false
   }

@@ -59,12 +59,7 @@ export async function stream(
   const ends = endsOf(door, wishes, subscription)
   detach(incoming, reply.raw)
   // Behind it: where two listen to an event and one goes, Node keeps a long array for the other.
-  follow(socket, { subscription, traffic, address, ends })
-  if (webSocket !== null) hear(socket, webSocket, subscription)
-}
-
-function hear(socket: Socket, sink: WebSocketSink, subscription: Subscription): void {
-  socket.on('data', (chunk: Buffer) => sink.receive(chunk, subscription))
+  follow(socket, { subscription, traffic, address, ends, webSocket })
 }
 
 const WEB_SOCKET = new WebSocketEncoding()
@@ -124,6 +119,7 @@ function sharedHeaders(response: ServerResponse): string[] {
 function follow(socket: StreamingSocket, open: OpenStream): void {
   socket[OPEN_STREAM] = open
   socket.on('drain', onDrain).on('close', onClose).on('end', onEnd).on('error', onError)
+  if (open.webSocket !== null) socket.on('data', onData)
 }
 
 const OPEN_STREAM = Symbol('open stream')
@@ -134,12 +130,19 @@ interface OpenStream {
   readonly address: string
   /** What ends with it; `null` for most, which have nothing. */
   readonly ends: Disposable | null
+  /** `null`: what the peer says is nobody's business. */
+  readonly webSocket: WebSocketSink | null
 }
 
 type StreamingSocket = Socket & { [OPEN_STREAM]?: OpenStream }
 
 function onDrain(this: StreamingSocket): void {
   this[OPEN_STREAM]!.subscription.drained()
+}
+
+function onData(this: StreamingSocket, chunk: Buffer): void {
+  const { webSocket, subscription } = this[OPEN_STREAM]!
+  webSocket!.receive(chunk, subscription)
 }
 
 function onClose(this: StreamingSocket): void {

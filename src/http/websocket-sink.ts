@@ -7,14 +7,13 @@ import { closeFrame, controlFrame, OPCODE } from './websocket-frame.ts'
 
 /** A stream whose client may speak, too: it is answered, or told why the WebSocket is closed. */
 export class WebSocketSink extends StreamSink {
-  readonly #socket: Socket
-  readonly #frames = new ClientFrames()
+  /** `null` until the client speaks: most never do. */
+  #frames: ClientFrames | null = null
   /** `told`: our close frame has gone out, and the client's is awaited. `over`: nothing is awaited any more. */
   #state: 'open' | 'told' | 'over' = 'open'
 
   constructor(socket: Socket) {
     super(socket, null)
-    this.#socket = socket
   }
 
   /** The connection stays until the client has answered, but not for long (RFC 6455 §7.1.1). */
@@ -22,13 +21,14 @@ export class WebSocketSink extends StreamSink {
     this.#state = 'told'
     if (reason === 'stalled') return super.end(reason, farewell)
     this.write(farewell)
-    setTimeout(() => this.#socket.destroy(), LINGER_MS).unref()
+    setTimeout(() => this.socket.destroy(), LINGER_MS).unref()
   }
 
   /** What the client sends. */
   receive(chunk: Buffer, subscription: Subscription): void {
     if (this.#state === 'over') return
     try {
+      this.#frames ??= new ClientFrames()
       this.#answer(this.#frames.read(chunk), subscription)
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
@@ -54,7 +54,7 @@ export class WebSocketSink extends StreamSink {
     if (this.#state === 'open') {
       subscription.close()
       super.end('unsubscribed', farewell)
-    } else this.#socket.end()
+    } else this.socket.end()
     this.#state = 'over'
   }
 }
