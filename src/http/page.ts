@@ -44,7 +44,7 @@ const INDEX = 'index.html'
 interface Visitor {
   /** Of the credentials sent along. `null`: none, or they are not known. */
   readonly user: string | null
-  /** To the path behind `?path=`. */
+  /** To the path behind `?path=`, from a page of the origin behind `?origin=`. */
   readonly may_publish: boolean
 }
 
@@ -54,16 +54,16 @@ async function visitor(
   reply: FastifyReply,
 ): Promise<Visitor> {
   const { raw, originalUrl } = request
-  const query = originalUrl.split('?', 2)[1] ?? ''
-  const path = new URLSearchParams(query).get('path') ?? '/'
+  const query = new URLSearchParams(originalUrl.split('?', 2)[1])
+  const path = query.get('path') ?? '/'
   const { segments } = publishedTopics(path, door.options.limits.topicsMax)
   const login = await identify(door, request, reply)
   const identity = login?.identity ?? ANONYMOUS
   const address = peerAddress(raw, door.options.trustedProxies)
-  const { host, origin, 'sec-fetch-site': secFetchSite } = raw.headers
-  // A page that reads from its own server says no Origin; when it publishes it does.
-  const own = `${isTls(raw) ? 'https' : 'http'}://${host ?? ''}`
-  const headers = { origin: origin ?? own, secFetchSite, host, isTls: isTls(raw) }
+  const { host, 'sec-fetch-site': secFetchSite } = raw.headers
+  // A page that reads from its own server sends no Origin. When it publishes it does, and may not know of a proxy.
+  const origin = raw.headers.origin ?? query.get('origin') ?? undefined
+  const headers = { origin, secFetchSite, host, isTls: isTls(raw) }
   return {
     user: identity.name,
     may_publish:

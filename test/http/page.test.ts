@@ -134,8 +134,13 @@ describe('what the page asks about its visitor', () => {
   })
 
   test('no page of another origin, and none whose name was pointed here, may', async () => {
-    for (const header of ['Origin: https://evil.example', 'Host: evil.example'])
-      assert.deepEqual(await visitor('', header), { user: null, may_publish: false })
+    const no = { user: null, may_publish: false }
+    assert.deepEqual(await visitor('', 'Origin: https://evil.example'), no)
+    assert.deepEqual(await visitor('?origin=http://evil.example', 'Host: evil.example'), no)
+    const behindProxy = '?origin=https://localhost'
+    assert.deepEqual(await visitor(behindProxy, 'Host: localhost'), no)
+    const own = '?origin=http://localhost'
+    assert.deepEqual(await visitor(own, 'Host: localhost'), { user: null, may_publish: true })
   })
 
   test('an address that is not listed may not', async () => {

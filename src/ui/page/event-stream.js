@@ -42,6 +42,11 @@ export class EventStream {
         this.#tell(outcome)
         return
       }
+      // What was cut off behind the last one that was asked for is whole all the same.
+      if (this.#left === 0) {
+        this.#tell({ type: 'finished' })
+        return
+      }
       if (this.#cursor !== before) failures = 0
       const most = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** failures)
       const pauseMs = Math.max(outcome.retryAfterMs ?? 0, most * (0.5 + Math.random() / 2))

@@ -250,7 +250,6 @@ function pause(isWanted) {
   isPaused = isWanted
   list.hold(isWanted)
   byId('pause').textContent = isWanted ? 'Resume' : 'Pause'
-  byId('pause').setAttribute('aria-pressed', String(isWanted))
 }
 
 let menuTopic = ''
@@ -263,7 +262,7 @@ function openMenu(topic, button) {
   byId('widen').disabled = !canAsk || isEverything(view)
   byId('exclude').disabled = topic === '' || topic.includes(',')
   // What one is about to click must not move away.
-  list.hold(true)
+  if (!isPaused) list.hold(true)
   const { left, bottom } = button.getBoundingClientRect()
   menu.showPopover({ source: button })
   menu.style.left = `${Math.max(8, Math.min(left, innerWidth - menu.offsetWidth - 8))}px`
@@ -279,6 +278,7 @@ for (const [id, change] of Object.entries({ narrow: narrowed, widen: widened, ex
   byId(id).addEventListener('click', () => {
     byId('topic-menu').hidePopover()
     show(change(view, menuTopic))
+    byId('events').focus({ preventScroll: true })
   })
 
 byId('share').addEventListener(

@@ -30,7 +30,8 @@ export class PublishForm {
     const may = await this.#visitor.mayPublish(path).catch(() => true)
     this.#refused.hidden = may
     this.#refused.textContent =
-      'Your address may not publish here: it is not among clients.payloaders, or the topic is secured.'
+      'You may not publish here: your address is not among clients.payloaders, the topic is secured, ' +
+      'or the server does not know this page’s address (server.hostnames, server.cors.origins).'
     this.#form.querySelector('button').disabled = !may
     if (may) this.#form.classList.remove('refused')
     else this.#form.classList.add('refused')

@@ -34,5 +34,5 @@ export class Visitor {
 
 function ask(path, headers) {
   const options = { headers, cache: 'no-store', credentials: 'omit' }
-  return fetch(`/-/visitor?${new URLSearchParams({ path })}`, options)
+  return fetch(`/-/visitor?${new URLSearchParams({ path, origin: location.origin })}`, options)
 }
