@@ -150,6 +150,17 @@ describe('what the page asks about its visitor', () => {
   })
 })
 
+test('where pages of other origins may read, a cache is told of both headers that decide', async () => {
+  await using listing = await startPubsub({
+    server: { cors: { origins: ['https://dash.example'] } },
+  })
+  await using client = await RawClient.open(listing.port)
+  assert.equal((await client.ask(get('/', CHROMIUM))).headers['vary'], 'Origin, Accept')
+  const { body, headers } = await client.ask(get('/-/visitor', 'Origin: https://dash.example'))
+  assert.deepEqual(JSON.parse(body), { user: null, may_publish: true })
+  assert.equal(headers['access-control-allow-origin'], 'https://dash.example')
+})
+
 test('a stream beside the page is what it was', async () => {
   await using stream = await listen(pubsub(), '/beside')
   await ask('/beside', CHROMIUM)
