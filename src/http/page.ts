@@ -1,17 +1,19 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ANONYMOUS } from '../auth/identity.ts'
 import { answer } from './answer.ts'
 import type { HttpDoor } from './door.ts'
 import { NotFoundError } from './errors.ts'
 import { identify } from './identify.ts'
+import { manual } from './manual.ts'
 import { prefersPage } from './negotiation.ts'
 import type { PageFile } from './page-file.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
 import { asksForWebSocket } from './websocket-handshake.ts'
 
-/** Whether a GET asks for the page, one of its files or what it wants to know, rather than for a stream. */
+/** Whether a GET asks for the page or the manual, one of its files or what it wants to know, rather than for a stream. */
 export function isForPage({ raw, originalUrl }: FastifyRequest): boolean {
   return !asksForWebSocket(raw) && (prefersPage(raw) || isReserved(decodePath(originalUrl)))
 }
@@ -31,10 +33,17 @@ export async function page(
     const told = `${JSON.stringify(await visitor(door, request, reply))}\n`
     return answer(reply.raw, door.traffic, 200, told, PRIVATE, 'application/json')
   }
-  const isIndex = name === '' && prefersPage(request.raw)
-  const file = door.page.get(isIndex ? INDEX : name)
+  const file = name === '' ? front(door, request.raw) : door.page.get(name)
   if (file === undefined) throw new NotFoundError('there is no such page here')
   send(file, request.raw, reply.raw, door)
+}
+
+/** `/-/` is the page for browsers, the manual for all others. */
+function front({ page: files }: HttpDoor, request: IncomingMessage): PageFile | undefined {
+  if (prefersPage(request)) return files.get(INDEX)
+  const bytes = Buffer.from(manual(request))
+  const etag = `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`
+  return { contentType: 'text/plain; charset=utf-8', bytes, etag }
 }
 
 const RESERVED = /^\/*-\/*/
