@@ -41,7 +41,7 @@ FILTER by the payload (https://cel.dev), or by topics that must not be there.
 ERRORS say what is wrong and what helps; as JSON they have a code that stays.
   curl -i -H 'Accept: application/problem+json' '${url}/fruits?count=0'
 
-In a browser: ${url}/-/
+In a browser: ${url}/-/    for programs: ${url}/-/openapi.json
 `
 }
 

@@ -68,3 +68,9 @@ function formsOf(framing: Framing): Forms {
 
 const chunkedForms = formsOf(CHUNKED)
 const unchunkedForms = formsOf(UNCHUNKED)
+
+/** The media types of streams, PyPubSub's first. */
+export const STREAM_TYPES: readonly string[] = [
+  chunkedForms.pypubsub.contentType,
+  ...chunkedForms.ours.keys(),
+]

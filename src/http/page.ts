@@ -9,6 +9,7 @@ import { identify } from './identify.ts'
 import { manual } from './manual.ts'
 import { prefersPage } from './negotiation.ts'
 import type { PageFile } from './page-file.ts'
+import { openapi } from './openapi.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
 import { asksForWebSocket } from './websocket-handshake.ts'
@@ -33,7 +34,8 @@ export async function page(
     const told = `${JSON.stringify(await visitor(door, request, reply))}\n`
     return answer(reply.raw, door.traffic, 200, told, PRIVATE, 'application/json')
   }
-  const file = name === '' ? front(door, request.raw) : door.page.get(name)
+  const file =
+    name === '' ? front(door, request.raw) : name === 'openapi.json' ? OPENAPI : door.page.get(name)
   if (file === undefined) throw new NotFoundError('there is no such page here')
   send(file, request.raw, reply.raw, door)
 }
@@ -41,10 +43,15 @@ export async function page(
 /** `/-/` is the page for browsers, the manual for all others. */
 function front({ page: files }: HttpDoor, request: IncomingMessage): PageFile | undefined {
   if (prefersPage(request)) return files.get(INDEX)
-  const bytes = Buffer.from(manual(request))
-  const etag = `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`
-  return { contentType: 'text/plain; charset=utf-8', bytes, etag }
+  return fileOf(manual(request), 'text/plain; charset=utf-8')
 }
+
+function fileOf(text: string, contentType: string): PageFile {
+  const bytes = Buffer.from(text)
+  return { contentType, bytes, etag: `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"` }
+}
+
+const OPENAPI = fileOf(`${JSON.stringify(openapi())}\n`, 'application/json')
 
 const RESERVED = /^\/*-\/*/
 const INDEX = 'index.html'

@@ -105,6 +105,9 @@ const cloudEventForms: ReadonlyMap<string, PayloadForm> = new Map([
   ['application/cloudevents-batch+json', structuredBatch],
 ])
 
+/** Media types that are not taken for one JSON object. */
+export const PAYLOAD_TYPES: readonly string[] = [...LINE_TYPES, ...cloudEventForms.keys()]
+
 function refuseFormat(): never {
   throw new BadCloudEventError(
     `of the formats of CloudEvents, only ${[...cloudEventForms.keys()].join(' and ')} are known here`,

@@ -80,6 +80,17 @@ const NO_QUERY: StreamQuery = {
   where: null,
 }
 
+/** Names that mean something in the query of a stream. */
+export type StreamParameter =
+  | 'cursor'
+  | 'since'
+  | 'on_gap'
+  | 'until'
+  | 'count'
+  | 'timeout'
+  | 'without'
+  | 'where'
+
 /** The query of a request is not what it may be. */
 class BadQueryError extends PubSubError {
   readonly code = 'BAD_QUERY'
@@ -93,12 +104,12 @@ class Query {
   }
 
   /** `null`: not there, or empty: forms send empty fields, and PyPubSub looks at none. */
-  text(name: string): string | null {
+  text(name: StreamParameter): string | null {
     return this.#only(name) || null
   }
 
   /** `null`: as above. `read` says what is wrong by an `Unreadable`. */
-  read<T>(name: string, read: (text: string) => T, text = this.text(name)): T | null {
+  read<T>(name: StreamParameter, read: (text: string) => T, text = this.text(name)): T | null {
     if (text === null) return null
     try {
       return read(text)
@@ -113,7 +124,7 @@ class Query {
     return this.read('on_gap', readOnGap, this.#only('on_gap'))
   }
 
-  #only(name: string): string | null {
+  #only(name: StreamParameter): string | null {
     const values = this.#parameters.getAll(name)
     if (values.length > 1) throw new BadQueryError(`${name} is given ${values.length} times`)
     return values[0] ?? null
