@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { hideCredentials } from './hide-credentials.ts'
 
 /** The words of a command make no sense: exit code 2. */
 export class UsageError extends Error {}
@@ -14,7 +15,7 @@ export function readArguments<T extends ParseArgsOptionsConfig>(
 ) {
   const { values, positionals } = parse(words, options)
   if (positionals.length > namesMax)
-    throw new UsageError(`unexpected ${JSON.stringify(positionals[namesMax])}`)
+    throw new UsageError(`unexpected ${JSON.stringify(hideCredentials(positionals[namesMax]!))}`)
   return { values, names: positionals }
 }
 

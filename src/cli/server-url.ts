@@ -1,4 +1,5 @@
 import { UsageError } from './arguments.ts'
+import { hideCredentials } from './hide-credentials.ts'
 
 /**
  * The URL of topics, as somebody types it: `localhost:2069/fruits` is enough.
@@ -7,7 +8,8 @@ import { UsageError } from './arguments.ts'
 export function parseServerUrl(text: string | undefined): URL {
   if (text === undefined) throw new UsageError('name the URL, such as http://localhost:2069/fruits')
   const written = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`
-  if (!URL.canParse(written)) throw new UsageError(`${JSON.stringify(text)} is no URL`)
+  if (!URL.canParse(written))
+    throw new UsageError(`${JSON.stringify(hideCredentials(text))} is no URL`)
   const url = new URL(written)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new UsageError(`the URL begins with http:// or https://, not ${url.protocol}//`)

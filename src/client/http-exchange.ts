@@ -64,17 +64,30 @@ function withoutCredentials(url: URL): URL {
   return plain
 }
 
-/** The beginning of a body, for a message; the rest is thrown away. */
+/**
+ * The beginning of a body, for a message; the rest is thrown away. Where it breaks off or stalls, what has come must do: the
+ * head has said already what became of the request.
+ */
 export async function shortText(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    if (bytes < TEXT_BYTES_MAX) chunks.push(chunk)
-    bytes += chunk.length
-    if (bytes > DISCARDED_BYTES_MAX) break
+  const timer = setTimeout(() => response.destroy(), BODY_MS)
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      if (bytes < TEXT_BYTES_MAX) chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes > DISCARDED_BYTES_MAX) break
+    }
+  } catch {
+    // As said above.
+  } finally {
+    clearTimeout(timer)
   }
   return Buffer.concat(chunks).subarray(0, TEXT_BYTES_MAX).toString()
 }
+
+/** For a body that is a sentence or two, in ms. */
+const BODY_MS = 5_000
 
 const TEXT_BYTES_MAX = 16 * 1024
 

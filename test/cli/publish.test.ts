@@ -268,6 +268,29 @@ describe('pubsubd publish, when the server is in trouble', AT_ONCE, () => {
   })
 })
 
+test('an answer counts by its head, though its body never ends', async () => {
+  await using server = await FakeServer.start((_request, response) => {
+    response.writeHead(202, { 'Content-Length': 100, 'X-Pubsub-Cursor': 'cursor-1' })
+    response.write('Payload')
+  })
+  await using command = run([server.url, '-d', '{}'])
+  assert.equal(await command.exit(), 0, command.stderr)
+  assert.equal(command.stdout, 'cursor-1\n')
+  assert.equal(server.requests.length, 1)
+})
+
+test('no message shows the password of a URL', async () => {
+  for (const words of [
+    ['http://alice:s3/cr@et@localhost:99999/x', '-d', '{}'],
+    ['localhost/x', '-', 'http://alice:s3cret@localhost/x'],
+  ]) {
+    await using command = run(words)
+    assert.equal(await command.exit(), 2)
+    assert.doesNotMatch(command.stderr, /s3|et@|alice/)
+    assert.match(command.stderr, /…@localhost/)
+  }
+})
+
 interface Recorded {
   readonly headers: IncomingMessage['headers']
   readonly body: string
