@@ -12,6 +12,7 @@ import type { Settings } from './config/schema.ts'
 import { httpServers } from './http/app.ts'
 import { Cors } from './http/cors.ts'
 import { Traffic } from './http/door.ts'
+import { pageFiles } from './http/page-files.ts'
 import { WhereExpressions } from './http/where.ts'
 import { Hub } from './hub/hub.ts'
 import type { EventLog } from './hub/event-log.ts'
@@ -67,7 +68,7 @@ export async function startServer(
       cors: new Cors(webPages),
       traffic: new Traffic(hub, VERSION),
       where: new WhereExpressions(limits),
-      page: readPage(),
+      page: pageFiles(readPage(), VERSION),
       options: {
         limits: { ...limits, payloadBytesMax: server.payloadBytesMax },
         trustedProxies,

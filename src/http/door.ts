@@ -3,7 +3,7 @@ import type { Authenticator } from '../auth/identity.ts'
 import type { PublishPolicy } from '../auth/publish-policy.ts'
 import type { WebPages } from '../auth/web-pages.ts'
 import type { Hub } from '../hub/hub.ts'
-import type { PageFile } from './page-file.ts'
+import type { PageFile } from './page-files.ts'
 import type { WhereExpressions } from './where.ts'
 import type { Cors } from './cors.ts'
 
@@ -54,7 +54,7 @@ export interface HttpDoor {
   readonly cors: Cors
   /** Of all open streams. */
   readonly where: WhereExpressions
-  /** What browsers load, by its name below `/-/`. */
+  /** What is fixed below `/-/`, by its name there. */
   readonly page: ReadonlyMap<string, PageFile>
   readonly options: HttpOptions
   readonly traffic: Traffic

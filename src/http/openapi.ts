@@ -5,12 +5,12 @@ import { PAYLOAD_TYPES } from './payload-form.ts'
 import type { StreamParameter } from './stream-query.ts'
 
 /** What `/-/openapi.json` says (OpenAPI 3.1). Names, codes and types come from where the server reads them. */
-export function openapi(): object {
+export function openapi(version: string): object {
   return {
     openapi: '3.1.0',
     info: {
       title: 'pubsubd',
-      version: '0.1.0',
+      version,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       description:
         'Publish JSON by PUT or POST, follow it by GET. Each segment of a path is a topic; curl HOST/-/ prints the manual.',

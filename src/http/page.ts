@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ANONYMOUS } from '../auth/identity.ts'
 import { answer } from './answer.ts'
@@ -8,8 +7,7 @@ import { NotFoundError } from './errors.ts'
 import { identify } from './identify.ts'
 import { manual } from './manual.ts'
 import { prefersPage } from './negotiation.ts'
-import type { PageFile } from './page-file.ts'
-import { openapi } from './openapi.ts'
+import { pageFile, type PageFile } from './page-files.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
 import { asksForWebSocket } from './websocket-handshake.ts'
@@ -34,8 +32,7 @@ export async function page(
     const told = `${JSON.stringify(await visitor(door, request, reply))}\n`
     return answer(reply.raw, door.traffic, 200, told, PRIVATE, 'application/json')
   }
-  const file =
-    name === '' ? front(door, request.raw) : name === 'openapi.json' ? OPENAPI : door.page.get(name)
+  const file = name === '' ? front(door, request.raw) : door.page.get(name)
   if (file === undefined) throw new NotFoundError('there is no such page here')
   send(file, request.raw, reply.raw, door)
 }
@@ -43,15 +40,8 @@ export async function page(
 /** `/-/` is the page for browsers, the manual for all others. */
 function front({ page: files }: HttpDoor, request: IncomingMessage): PageFile | undefined {
   if (prefersPage(request)) return files.get(INDEX)
-  return fileOf(manual(request), 'text/plain; charset=utf-8')
+  return pageFile(Buffer.from(manual(request)), 'text/plain; charset=utf-8')
 }
-
-function fileOf(text: string, contentType: string): PageFile {
-  const bytes = Buffer.from(text)
-  return { contentType, bytes, etag: `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"` }
-}
-
-const OPENAPI = fileOf(`${JSON.stringify(openapi())}\n`, 'application/json')
 
 const RESERVED = /^\/*-\/*/
 const INDEX = 'index.html'

@@ -1,14 +1,5 @@
-import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-
-/** One file of the page, as it goes to a browser. */
-export interface PageFile {
-  readonly contentType: string
-  readonly bytes: Buffer
-  /** Of its content, with the quotes. */
-  readonly etag: string
-}
 
 const FOLDER = new URL('page/', import.meta.url)
 
@@ -20,13 +11,15 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 }
 
 /** The files of `page/` by their names. There is no build: what is there is what browsers get. */
-export function readPage(): ReadonlyMap<string, PageFile> {
+export function readPage(): ReadonlyMap<
+  string,
+  { readonly contentType: string; readonly bytes: Buffer }
+> {
   const names = readdirSync(FOLDER).filter((name) => extname(name) in CONTENT_TYPES)
-  return new Map(names.map((name) => [name, pageFile(name)]))
-}
-
-function pageFile(name: string): PageFile {
-  const bytes = readFileSync(new URL(name, FOLDER))
-  const digest = createHash('sha256').update(bytes).digest('base64url')
-  return { contentType: CONTENT_TYPES[extname(name)]!, bytes, etag: `"${digest.slice(0, 22)}"` }
+  return new Map(
+    names.map((name) => {
+      const bytes = readFileSync(new URL(name, FOLDER))
+      return [name, { contentType: CONTENT_TYPES[extname(name)]!, bytes }]
+    }),
+  )
 }
