@@ -21,9 +21,7 @@ export function encodingFor(
   const pypubsub = isOldSchool ? forms.oldSchool : forms.pypubsub
   // An absent or unreadable header is no wish.
   if (!request.headers.accept?.includes('/')) return pypubsub
-  const accept = request.headers.accept.replace(PARAMETER, '')
-  const types = [pypubsub.contentType, ...forms.ours.keys()]
-  const wanted = new Negotiator({ headers: { accept } }).mediaTypes(types)[0]
+  const wanted = preferred(request.headers.accept, [pypubsub.contentType, ...forms.ours.keys()])
   return forms.ours.get(wanted ?? '') ?? pypubsub
 }
 
@@ -34,12 +32,16 @@ export function encodingFor(
 export function prefersPage({ headers }: IncomingMessage): boolean {
   const { accept } = headers
   if (!accept?.includes(HTML) || !accept.includes('application/xhtml+xml')) return false
-  const types = [HTML, ...chunkedForms.ours.keys()]
-  const known = { accept: accept.replace(PARAMETER, '') }
-  return new Negotiator({ headers: known }).mediaTypes(types)[0] === HTML
+  return preferred(accept, [HTML, ...chunkedForms.ours.keys()]) === HTML
 }
 
 const HTML = 'text/html'
+
+/** Of equally wanted types the first. `undefined`: none is accepted. */
+function preferred(accept: string, types: string[]): string | undefined {
+  const headers = { accept: accept.replace(PARAMETER, '') }
+  return new Negotiator({ headers }).mediaTypes(types)[0]
+}
 
 /** Other than the quality: none of our forms has any, so that `charset=utf-8` must not make an unknown one of it. */
 const PARAMETER = /;\s*(?!q\s*=)[\w.+-]+\s*=\s*(?:"[^"]*"|[^\s;,"]*)/gi

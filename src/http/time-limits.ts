@@ -9,15 +9,10 @@ export function timeLimits(
   hub: Hub,
 ): Disposable | null {
   if (timeoutMs === null && untilMs === null) return null
-  const timers: Disposable[] = []
-  if (timeoutMs !== null) timers.push(at(Date.now() + timeoutMs, () => subscription.end('timeout')))
-  if (untilMs !== null)
-    timers.push(at(untilMs, () => void finishBefore(untilMs, subscription, hub)))
-  return {
-    [Symbol.dispose]: () => {
-      for (const timer of timers) timer[Symbol.dispose]()
-    },
-  }
+  const timers = new DisposableStack()
+  if (timeoutMs !== null) timers.use(at(Date.now() + timeoutMs, () => subscription.end('timeout')))
+  if (untilMs !== null) timers.use(at(untilMs, () => void finishBefore(untilMs, subscription, hub)))
+  return timers
 }
 
 async function finishBefore(timeMs: number, subscription: Subscription, hub: Hub): Promise<void> {

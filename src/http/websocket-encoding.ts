@@ -1,5 +1,6 @@
 import type { CloseReason } from '../hub/encoding.ts'
 import type { Cursor } from '../hub/event.ts'
+import { KEEP_ALIVE_MS } from '../hub/keep-alive.ts'
 import type { Framing } from './framing.ts'
 import { NdjsonEncoding } from './ndjson-encoding.ts'
 import { CLOSE_CODE, closeFrame, controlFrame, OPCODE, textFrame } from './websocket-frame.ts'
@@ -13,14 +14,13 @@ export class WebSocketEncoding extends NdjsonEncoding {
   /** Now and then with a ping, whose answer shows proxies in between that both directions are alive. */
   override keepAlive(nowMs: number, cursor: () => Cursor): Uint8Array {
     const message = super.keepAlive(nowMs, cursor)
-    // Each stream gets one keep-alive in 5 s, so about one ping in 30.
+    // Each stream gets one keep-alive in that time, so one ping in an interval.
     return nowMs % PING_INTERVAL_MS < KEEP_ALIVE_MS ? Buffer.concat([message, PING]) : message
   }
 }
 
 /** Proxies give up after a minute of silence (nginx: `proxy_send_timeout`), and every answer costs a read. */
 const PING_INTERVAL_MS = 30_000
-const KEEP_ALIVE_MS = 5_000
 
 const MESSAGES: Framing = {
   key: 'websocket',
