@@ -34,7 +34,7 @@ export class EventCommand {
   /** @throws {Error} the file for what is set aside cannot be written. */
   async run(event: ListenedEvent): Promise<CommandOutcome> {
     const { tries, setAside, signal, tell } = this.#options
-    const backOff = new BackOff(FIRST_WAIT_MS, WAIT_MS_MAX)
+    const backOff = new BackOff()
     const where = `${event.path} ${event.cursor ?? ''}`.trim()
     for (let tried = 1; ; tried++) {
       const failure = await this.#runOnce(event)
@@ -123,6 +123,3 @@ async function append(file: string, line: string): Promise<void> {
     throw new Error(`${file} cannot be written: ${(error as Error).message}`, { cause: error })
   }
 }
-
-const FIRST_WAIT_MS = 500
-const WAIT_MS_MAX = 30_000

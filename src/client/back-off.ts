@@ -4,7 +4,7 @@ export class BackOff {
   readonly #mostMs: number
   #failures = 0
 
-  constructor(firstMs: number, mostMs: number) {
+  constructor(firstMs = 500, mostMs = 30_000) {
     this.#firstMs = firstMs
     this.#mostMs = mostMs
   }

@@ -57,7 +57,7 @@ export type Told =
 export async function* listen(options: ListenerOptions): AsyncGenerator<Told, void> {
   using exchange = new HttpExchange()
   const follower = new Follower(options)
-  const backOff = new BackOff(FIRST_WAIT_MS, WAIT_MS_MAX)
+  const backOff = new BackOff()
   const { signal, retryForMs } = options
   let withoutSinceMs = performance.now()
   while (!signal.aborted) {
@@ -239,6 +239,3 @@ const SILENCE_MS = 20_000
 
 /** The server's largest payload is 64 MiB; a JSON string may double that. */
 const LINE_BYTES_MAX = 256 * 1024 * 1024
-
-const FIRST_WAIT_MS = 500
-const WAIT_MS_MAX = 30_000

@@ -104,7 +104,7 @@ export class Publisher implements Disposable {
       ...(authorization === null ? {} : { Authorization: authorization }),
       ...(hasKey ? { 'Idempotency-Key': key ?? randomUUID() } : {}),
     }
-    const backOff = new BackOff(FIRST_WAIT_MS, WAIT_MS_MAX)
+    const backOff = new BackOff()
     const startedMs = performance.now()
     for (;;) {
       let trouble: string
@@ -161,8 +161,5 @@ const TOO_LARGE: ReadonlySet<string> = new Set(['LIMIT_EXCEEDED', 'PAYLOAD_TOO_L
 
 /** For the answer to a publication, in ms: a flush on a slow disk, a directory that has to be asked. */
 const ANSWER_MS = 60_000
-
-const FIRST_WAIT_MS = 500
-const WAIT_MS_MAX = 30_000
 
 const NEVER = new AbortController().signal
