@@ -9,6 +9,7 @@ import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
 import { readArguments } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
+import { FILE_OPTIONS } from './file-options.ts'
 import type { Command } from './run-command.ts'
 
 const HELP = `pubsubd check: reads both configuration files and tells everything that is wrong with them, without a server.
@@ -30,8 +31,7 @@ Examples:
 `
 
 const OPTIONS = {
-  config: { type: 'string', default: 'pubsub.yaml' },
-  acl: { type: 'string', default: 'pubsub_acl.yaml' },
+  ...FILE_OPTIONS,
   strict: { type: 'boolean' },
 } as const
 

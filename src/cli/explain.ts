@@ -7,6 +7,7 @@ import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
 import { readArguments, UsageError } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
+import { FILE_OPTIONS } from './file-options.ts'
 import { grantsFor, type Grant, type Subject } from './grants.ts'
 import type { Command } from './run-command.ts'
 
@@ -33,8 +34,7 @@ Examples:
 const OPTIONS = {
   as: { type: 'string' },
   from: { type: 'string' },
-  config: { type: 'string', default: 'pubsub.yaml' },
-  acl: { type: 'string', default: 'pubsub_acl.yaml' },
+  ...FILE_OPTIONS,
 } as const
 
 export const explainCommand: Command = {

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { loadSettings } from '../config/load.ts'
 import { readArguments } from './arguments.ts'
+import { FILE_OPTIONS } from './file-options.ts'
 
 /** How every command is told which store. */
 export const STORE_OPTIONS = {
-  config: { type: 'string', default: 'pubsub.yaml' },
+  config: FILE_OPTIONS.config,
   store: { type: 'string' },
 } as const
 

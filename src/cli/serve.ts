@@ -5,6 +5,7 @@ import { ConfigError } from '../config/config-error.ts'
 import { loadSettings } from '../config/load.ts'
 import { log } from '../ops/logger.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
+import { FILE_OPTIONS } from './file-options.ts'
 
 const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 
@@ -26,8 +27,7 @@ Signals: SIGTERM and SIGINT stop the server; SIGHUP and SIGUSR2 read the ACL fil
 `
 
 export const SERVE_OPTIONS = {
-  config: { type: 'string', default: 'pubsub.yaml' },
-  acl: { type: 'string', default: 'pubsub_acl.yaml' },
+  ...FILE_OPTIONS,
   help: { type: 'boolean', short: 'h', default: false },
   version: { type: 'boolean', default: false },
 } as const
