@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { consoleCommands } from './console-commands.ts'
+import { consoleCommands, patternOf } from './console-commands.ts'
 import { startServer } from './running-server.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -55,7 +55,7 @@ test(
         text(shell.stderr),
         once(shell, 'close'),
       ])
-      assert.match(err + out, asPattern(lines), command)
+      assert.match(err + out, patternOf(lines, VARYING, '0-9a-f.-'), command)
     }
   },
 )
@@ -75,13 +75,3 @@ function example(file: string): string {
 
 /** Whatever is different each time: times and cursors. */
 const VARYING = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b\d{10}\.\d+\b/
-
-function asPattern(lines: readonly string[]): RegExp {
-  const patterns = lines.map((line) =>
-    line
-      .split(VARYING)
-      .map((part) => RegExp.escape(part))
-      .join('[0-9a-f.-]+'),
-  )
-  return new RegExp(`^${patterns.join('\n')}\n?$`)
-}

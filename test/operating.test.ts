@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadSettings } from '../src/config/load.ts'
-import { consoleCommands } from './console-commands.ts'
+import { consoleCommands, patternOf } from './console-commands.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const PAGE = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8')
@@ -27,7 +27,7 @@ test(
     assert.ok(commands.length >= 15)
     for (const { command, lines } of commands) {
       const printed = await machine.run(command)
-      assert.match(printed, asPattern(lines), command)
+      assert.match(printed, patternOf(lines, VARYING, '0-9a-fTZ:.-'), command)
     }
   },
 )
@@ -77,17 +77,6 @@ function example(language: string, file: string): string {
 /** Whatever is different each time: times, cursors, process ids, sizes. */
 const VARYING =
   /\d{4}-\d\d-\d\dT[\d:.]+Z|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b\d{10}\.\d+\b|(?<=process )\d+|\d+(?= bytes)/
-
-/** Exactly those lines, whatever varies. */
-function asPattern(lines: readonly string[]): RegExp {
-  const patterns = lines.map((line) =>
-    line
-      .split(VARYING)
-      .map((part) => RegExp.escape(part))
-      .join('[0-9a-fTZ:.-]+'),
-  )
-  return new RegExp(`^${patterns.join('\n')}\n?$`)
-}
 
 class Directory implements Disposable {
   readonly path: string
