@@ -6,6 +6,7 @@ import { RatePlot } from './rate-plot.js'
 import { TopicsSeen } from './topics-seen.js'
 import { Visitor } from './visitor.js'
 import {
+  dropped,
   excluding,
   isAskable,
   isEverything,
@@ -163,7 +164,7 @@ function showView() {
     if (index > 0) chips.push(element('span', { className: 'joint' }, 'or'))
     group.forEach((topic, place) => {
       if (place > 0) chips.push(element('span', { className: 'joint' }, '+'))
-      chips.push(chip(topic, '', () => show(withoutTopic(index, topic))))
+      chips.push(chip(topic, '', () => show(dropped(view, index, topic))))
     })
   })
   for (const topic of view.without) {
@@ -185,13 +186,6 @@ function chip(topic, kind, remove) {
   button.setAttribute('aria-label', kind === '' ? `Remove ${topic}` : `Remove ${kind} ${topic}`)
   button.addEventListener('click', remove)
   return button
-}
-
-function withoutTopic(index, topic) {
-  const groups = view.groups
-    .map((group, at) => (at === index ? group.filter((each) => each !== topic) : group))
-    .filter((group) => group.length > 0)
-  return { ...view, groups: groups.length > 0 ? groups : [[]] }
 }
 
 function showSince() {

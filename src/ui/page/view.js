@@ -53,14 +53,23 @@ export function widened(view, topic) {
 }
 
 export function excluding(view, topic) {
-  const groups = view.groups
-    .map((group) => group.filter((each) => each !== topic))
-    .filter((group) => group.length > 0)
-  return {
-    ...view,
-    groups: groups.length > 0 ? groups : [[]],
-    without: [...new Set([...view.without, topic])],
-  }
+  const groups = asked(view.groups.map((group) => group.filter((each) => each !== topic)))
+  return { ...view, groups, without: [...new Set([...view.without, topic])] }
+}
+
+/** `index`: only the group there loses the topic. */
+export function dropped(view, index, topic) {
+  const groups = view.groups.with(
+    index,
+    view.groups[index].filter((each) => each !== topic),
+  )
+  return { ...view, groups: asked(groups) }
+}
+
+/** A group that has lost all its topics asks for nothing; where none is left, everything is asked for. */
+function asked(groups) {
+  const left = groups.filter((group) => group.length > 0)
+  return left.length > 0 ? left : [[]]
 }
 
 export function titleOf({ groups }) {
