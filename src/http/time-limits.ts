@@ -21,7 +21,7 @@ async function finishBefore(timeMs: number, subscription: Subscription, hub: Hub
   try {
     subscription.finishAt(await hub.positionAt(timeMs))
   } catch {
-    subscription.end('slow') // the log cannot be read, as for everybody who catches up
+    subscription.end('unavailable') // the log cannot be read, as for everybody who catches up
   }
 }
 
