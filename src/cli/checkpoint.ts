@@ -29,8 +29,9 @@ export class Checkpoint {
    */
   move(cursor: string): Promise<void> {
     this.#wanted = cursor
-    this.#writing ??= this.#write()
-    return this.#writing
+    // Asked here: a #write with nothing to do would be over before it can be told from one that goes on.
+    if (this.#writing === null && cursor !== this.#cursor) this.#writing = this.#write()
+    return this.settled()
   }
 
   /** Resolves once what `move` was told is flushed. @throws {Error} it cannot be written. */

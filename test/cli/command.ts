@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
@@ -73,6 +74,15 @@ export class Command implements AsyncDisposable {
   read(name: string): string {
     const file = join(this.directory, name)
     return existsSync(file) ? readFileSync(file, 'utf8') : ''
+  }
+
+  /** Resolves once a file in its directory has this text. */
+  async wrote(name: string, text: string): Promise<void> {
+    const lateMs = performance.now() + DEADLINE_MS
+    while (this.read(name) !== text) {
+      assert.ok(performance.now() < lateMs, `${name} holds ${JSON.stringify(this.read(name))}`)
+      await sleep(20)
+    }
   }
 
   write(name: string, text: string): void {

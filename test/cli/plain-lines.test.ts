@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from './command.ts'
 import { PlainServer } from './plain-server.ts'
 
@@ -10,8 +9,7 @@ test('publish and listen work with a server that speaks PyPubSub’s plain lines
   await using listener = new Command({}, ['listen', url, '--checkpoint', 'c'])
   // Nothing tells when it listens, so something is published until it hears.
   const beacon = setInterval(() => void fetch(url, { method: 'PUT', body: '{"n": 0}' }), 100)
-  await listener.printed(/"n": 0/)
-  clearInterval(beacon)
+  await listener.printed(/"n": 0/).finally(() => clearInterval(beacon))
   const publish = async (input: string) => {
     await using publisher = new Command({}, ['publish', url], { input })
     assert.equal(await publisher.exit(), 0, publisher.stderr)
@@ -27,7 +25,7 @@ test('publish and listen work with a server that speaks PyPubSub’s plain lines
   // The next one goes on where this one was, which a keep-alive behind the replay has told.
   const last = () => /.*"n": 4.*/.exec(listener.stdout)![0]
   const { pubsub_cursor: cursor } = JSON.parse(last()) as { pubsub_cursor: string }
-  while (listener.read('c') !== `${cursor}\n`) await sleep(20)
+  await listener.wrote('c', `${cursor}\n`)
   listener.child.kill('SIGTERM')
   assert.equal(await listener.exit(), 143)
   await publish('{"n": 5}\n')
