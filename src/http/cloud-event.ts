@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { isCalendarDay } from './calendar-day.ts'
 import { BadCloudEventError } from './errors.ts'
-import { readJson } from './json-object.ts'
+import { readJson } from '../hub/json-object.ts'
 import { payloadText } from '../hub/json-text.ts'
 
 /*

@@ -5,7 +5,7 @@ import type { BodyLimit } from './body.ts'
 import { binaryCloudEvent, checkCloudEvent } from './cloud-event.ts'
 import type { HttpLimits } from './door.ts'
 import { BadBatchError, BadCloudEventError, PayloadTooLargeError } from './errors.ts'
-import { readJson, readJsonObject } from './json-object.ts'
+import { readJson, readJsonObject } from '../hub/json-object.ts'
 
 /** What a body holds, and how payloads are read from it. */
 export interface PayloadForm {

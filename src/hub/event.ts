@@ -5,12 +5,13 @@ export type Cursor = string & { readonly __brand: 'Cursor' }
 export type Position = number & { readonly __brand: 'Position' }
 
 /**
- * What a publisher handed in. A union, so that protocols whose payloads are no JSON objects can add their own kind.
- * `json-object`: one line of valid JSON, from its `{` to its `}`, in the text that was published (numbers, key order and
- * escapes untouched), without raw line breaks and without top-level `pubsub_*` members of the server's own names.
+ * What a publisher handed in, as the JSON object that HTTP shows of it: one line of valid JSON, from its `{` to its `}`,
+ * without raw line breaks and without top-level `pubsub_*` members of the server's own names.
+ * `json-object`: in the text that was published (numbers, key order and escapes untouched).
+ * `data`: bytes that were no such object, in the member `data` or `data_base64` (`hub/payload.ts`).
  */
 export interface Payload {
-  readonly type: 'json-object'
+  readonly type: 'json-object' | 'data'
   readonly text: string
 }
 

@@ -3,7 +3,15 @@ import { CatchUp } from './catch-up.ts'
 import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
-import { receiptOf, type EventLog, type Once, type Receipt, type Resolution } from './event-log.ts'
+import {
+  receiptOf,
+  type EventLog,
+  type Once,
+  type Page,
+  type ReadOptions,
+  type Receipt,
+  type Resolution,
+} from './event-log.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
@@ -42,6 +50,8 @@ export interface SubscribeRequest {
   readonly bounds?: BoundsRequest
 }
 
+export type RoundWatcher = (events: readonly PublishedEvent[]) => void
+
 /** The centre: takes publications to the log, and what the log has committed to those who want it. */
 export class Hub implements Disposable {
   readonly #log: EventLog
@@ -54,6 +64,7 @@ export class Hub implements Disposable {
   readonly #surroundings: Surroundings & { head: Position }
   readonly #ring: Ring
   readonly #commits: Disposable
+  readonly #watchers = new Set<RoundWatcher>()
   #nextAudienceId = 0
   #isDisposed = false
 
@@ -115,6 +126,20 @@ export class Hub implements Disposable {
     return subscription
   }
 
+  /**
+   * For a door that matches by itself and makes other bytes for each of its subscribers: every round, in order, as events,
+   * synchronously, before `publish` resolves. Private ones are among them: whoever watches asks `Rights`. Must not throw.
+   */
+  watch(watcher: RoundWatcher): Disposable {
+    this.#watchers.add(watcher)
+    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) }
+  }
+
+  /** Pages of the log after a position, as `EventLog.read` gives them: for such a door's own catching up. */
+  read(after: Position, options: ReadOptions): AsyncIterable<Page> {
+    return this.#log.read(after, options)
+  }
+
   /** What a peer's cursor stands for. */
   resolve(cursor: Cursor): Resolution {
     return this.#log.resolve(cursor)
@@ -172,6 +197,7 @@ export class Hub implements Disposable {
       for (const audience of this.#index.matching(event))
         if (audience.gather(event)) gathered.push(audience)
     for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
+    for (const watcher of this.#watchers) watcher(events)
   }
 
   #enter(

@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { LogUnavailableError } from '../hub/errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from '../hub/event.ts'
 import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../hub/event-log.ts'
+import { payloadFromStored, storedPayload } from '../hub/payload.ts'
 import type { StateChange, StateEntry } from '../hub/state-store.ts'
 import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
 import { CursorCodec } from './cursor.ts'
@@ -475,7 +476,7 @@ class Commit {
           isPrivate,
           path,
           topics: JSON.stringify(topics),
-          payload: payload.text,
+          payload: storedPayload(payload),
           bytesBefore: bytes,
         }
         bytes += sizeOf(event)
@@ -523,7 +524,7 @@ function eventsOf({ events, cursors }: PageRead, runs: Runs): PublishedEvent[] {
     topics: JSON.parse(topics),
     isPrivate,
     path,
-    payload: { type: 'json-object', text: payload },
+    payload: payloadFromStored(payload),
     position: runs.positionOf(seq),
     cursor: cursors[i]!,
     publishedAtMs,

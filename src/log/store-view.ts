@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { PublishedEvent } from '../hub/event.ts'
+import { payloadFromStored } from '../hub/payload.ts'
 import { CursorCodec } from './cursor.ts'
 import type { EventRecord } from './record.ts'
 import { RowReader } from './row-reader.ts'
@@ -90,7 +91,7 @@ export class StoreView implements Disposable {
       topics: JSON.parse(topics),
       isPrivate,
       path,
-      payload: { type: 'json-object', text: payload },
+      payload: payloadFromStored(payload),
       position: this.#runs.positionOf(seq),
       cursor: cursors[i]!,
       publishedAtMs,

@@ -45,6 +45,14 @@ export function eventLogContract(
     assert.ok(Number.isSafeInteger(publishedAtMs))
   })
 
+  test(`${name}: an event whose payload came as bytes is read as such`, async () => {
+    await using opened = await open(plenty)
+    const payload = { type: 'data', text: '{"data":"42"}' } as const
+    const [appended] = await opened.log.append([{ ...publication('/a'), payload }])
+    assert.deepEqual(appended!.payload, payload)
+    assert.deepEqual(await readAll(opened.log), [appended])
+  })
+
   test(`${name}: batches that are appended together are committed in the order they came, each whole`, async () => {
     await using opened = await open(plenty)
     const batches = await Promise.all(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { LimitExceededError } from '../../src/hub/errors.ts'
-import { NotAnObjectError, NotJsonError, readJsonObject } from '../../src/http/json-object.ts'
+import { NotAnObjectError, NotJsonError, readJsonObject } from '../../src/hub/json-object.ts'
 
 const DEPTH_MAX = 900
 

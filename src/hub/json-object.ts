@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { LimitExceededError, PubSubError } from '../hub/errors.ts'
-import { isDeeperThan, payloadText } from '../hub/json-text.ts'
+import { LimitExceededError, PubSubError } from './errors.ts'
+import { isDeeperThan, payloadText } from './json-text.ts'
 
 /**
  * The text of the JSON object that a request body holds, as `Payload` wants it: one line from `{` to `}`, everything in
