@@ -1,0 +1,188 @@
+import { ViolationError } from './violation-error.ts'
+
+/** One part of a delivery, before it is signed. */
+export interface DeliveryPart {
+  readonly topic: Uint8Array
+  /** Of the whole message. */
+  readonly sha512: Uint8Array
+  /** Of the whole message, too. */
+  readonly messageBytes: number
+  readonly identifier: Uint8Array
+  readonly partId: number
+  readonly body: Uint8Array
+}
+
+export interface DeliveryPorts {
+  sendPart(part: DeliveryPart): void
+  sendMissed(topic: Uint8Array): void
+  /** Whether some interest is left because of which a message on this topic is due. */
+  isWanted(topic: Uint8Array): boolean
+  /** After `deliver()` has said `false`: nothing waits any more. */
+  drained(): void
+  randomBytes(count: number): Uint8Array
+}
+
+export interface DeliveryLimits {
+  /** The bytes of a message in one part. */
+  readonly partBytesMax: number
+  /** With more than this waiting, `deliver()` says `false`. */
+  readonly queueBytesEnough: number
+}
+
+/**
+ * What is due to one subscriber and not yet acknowledged. The parts of a message follow each other with no part of
+ * another and no MISSED between them: lonelypsc 0.0.17 would shut down for good.
+ */
+export class Deliveries {
+  readonly #ports: DeliveryPorts
+  readonly #limits: DeliveryLimits
+  /** Of the first one some parts may have gone out. */
+  readonly #waiting: Waiting[] = []
+  #queuedBytes = 0
+  #isFull = false
+  #isHeld = false
+  #interestsVersion = 0
+  /** In the order in which they went out, and in which they are to be acknowledged. */
+  readonly #unacknowledged: SentPart[] = []
+  #isOver = false
+
+  constructor(ports: DeliveryPorts, limits: DeliveryLimits) {
+    this.#ports = ports
+    this.#limits = limits
+  }
+
+  /** Bytes that wait: not yet sent. */
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  /** `false`: the peer is behind; it is taken nevertheless. */
+  deliver(topic: Uint8Array, message: Uint8Array, sha512: Uint8Array): boolean {
+    if (message.length > PARTS_MAX * this.#limits.partBytesMax) this.missed(topic)
+    else {
+      const identifier = this.#ports.randomBytes(IDENTIFIER_BYTES)
+      this.#wait({ topic, message, sha512, identifier, sentParts: 0, sentBytes: 0 })
+    }
+    this.#isFull ||= this.#queuedBytes > this.#limits.queueBytesEnough
+    return !this.#isFull
+  }
+
+  /** Behind what waits, as it is later. */
+  missed(topic: Uint8Array): void {
+    this.#wait({ topic, message: null })
+  }
+
+  /** Nothing begins until `release()`; what has begun goes on. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+    this.#advance()
+  }
+
+  /** An interest is gone: of what waits, only what is still wanted goes out. What has begun is completed. */
+  recheck(): void {
+    this.#interestsVersion++
+  }
+
+  /**
+   * `partId`: `null` for the last part of a message.
+   * @throws {ViolationError} it is not the one to come.
+   */
+  acknowledge(identifier: Uint8Array, partId: number | null): void {
+    const expected = this.#unacknowledged.shift()
+    if (expected === undefined) throw new ViolationError('nothing is to be acknowledged')
+    if (Buffer.compare(identifier, expected.identifier) !== 0 || partId !== expected.partId)
+      throw new ViolationError('another part is to be acknowledged first')
+    this.#advance()
+  }
+
+  end(): void {
+    this.#isOver = true
+    this.#waiting.length = 0
+    this.#queuedBytes = 0
+  }
+
+  #wait(item: Missed | Message): void {
+    if (this.#isOver) return
+    this.#waiting.push({ ...item, interestsVersion: this.#interestsVersion })
+    this.#queuedBytes += OVERHEAD_BYTES + item.topic.length + (item.message?.length ?? 0)
+    this.#advance()
+  }
+
+  #advance(): void {
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      const hasBegun = first.message !== null && first.sentParts > 0
+      const isBlocked =
+        first.message !== null && this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX
+      if (isBlocked || (this.#isHeld && !hasBegun)) return
+      if (hasBegun || this.#isWanted(first)) {
+        if (first.message === null) this.#ports.sendMissed(first.topic)
+        else if (!this.#sendPart(first)) continue
+        if (this.#isOver) return
+      }
+      this.#waiting.shift()
+      const unsentBytes = first.message === null ? 0 : first.message.length - first.sentBytes
+      this.#queuedBytes -= OVERHEAD_BYTES + first.topic.length + unsentBytes
+    }
+    if (!this.#isFull || this.#isOver) return
+    this.#isFull = false
+    this.#ports.drained()
+  }
+
+  #isWanted({ topic, interestsVersion }: Waiting): boolean {
+    return interestsVersion === this.#interestsVersion || this.#ports.isWanted(topic)
+  }
+
+  /** Whether it was the last of its message. */
+  #sendPart(waiting: Message): boolean {
+    const { topic, message, sha512, identifier, sentBytes } = waiting
+    const partId = waiting.sentParts
+    const body = message.subarray(sentBytes, sentBytes + this.#limits.partBytesMax)
+    waiting.sentParts++
+    waiting.sentBytes += body.length
+    this.#queuedBytes -= body.length
+    const isLast = waiting.sentBytes === message.length
+    this.#unacknowledged.push({ identifier, partId: isLast ? null : partId })
+    const messageBytes = message.length
+    this.#ports.sendPart({ topic, sha512, messageBytes, identifier, partId, body })
+    return isLast
+  }
+}
+
+interface Message {
+  readonly topic: Uint8Array
+  readonly message: Uint8Array
+  readonly sha512: Uint8Array
+  readonly identifier: Uint8Array
+  sentParts: number
+  sentBytes: number
+}
+
+interface Missed {
+  readonly topic: Uint8Array
+  readonly message: null
+}
+
+/** It was due with the interests of that version. */
+type Waiting = (Message | Missed) & { readonly interestsVersion: number }
+
+interface SentPart {
+  readonly identifier: Uint8Array
+  /** `null`: the last one of its message, of which the acknowledgement has no part id. */
+  readonly partId: number | null
+}
+
+/** Parts on their way, of all messages together. 3 is what lonelypss 0.0.11 allows. */
+const UNACKNOWLEDGED_PARTS_MAX = 3
+
+/** A subscriber that signs cannot acknowledge a part id above 255, and does not acknowledge the last part's. */
+const PARTS_MAX = 257
+
+/** As long as those of lonelypss 0.0.11. */
+const IDENTIFIER_BYTES = 4
+
+/** What a message takes besides its topic and bytes, about: empty ones are no end of them either. */
+const OVERHEAD_BYTES = 128

@@ -1,0 +1,446 @@
+import { isUtf8 } from 'node:buffer'
+import { hash, randomBytes } from 'node:crypto'
+import {
+  authorizationOf,
+  SYSTEM_SOURCES,
+  type Secrets,
+  type SignerSources,
+  type Verifier,
+} from './authorization.ts'
+import { MalformedError } from './byte-reader.ts'
+import { Deliveries, type DeliveryPart } from './deliveries.ts'
+import { compileGlob, type CompiledGlob } from './glob.ts'
+import { checkContent, checkSha512, PartialNotification } from './partial-notification.ts'
+import { signed, type Signed } from './signed-bytes.ts'
+import { ViolationError } from './violation-error.ts'
+import { readSubscriberMessage, writeBroadcasterMessage } from './ws-codec.ts'
+import type { BroadcasterMessage, Content, SubscriberMessage } from './ws-messages.ts'
+
+/** What a session asks of its connection, and of the hub. */
+export interface SessionPorts {
+  /** One binary WebSocket message. They go out in this order. Calls nothing of the session but `end()`. */
+  send(bytes: Uint8Array): void
+  /**
+   * The session has ended: the subscriber broke a rule, or a port refused something, which is the `cause` then. Called
+   * once at most, and not after `end()`.
+   */
+  close(reason: string, cause?: unknown): void
+  /** The subscriber has proven who it is, and is bound to that. Before it nothing else is asked but `close()`. */
+  configured(secrets: Secrets): void
+  /** From now on `deliver()` is due. What comes before this resolves goes out behind the confirmation. */
+  subscribe(interest: Interest): Promise<void> | void
+  /** For each interest that was subscribed to: when the subscriber asks for it, or when the session ends. */
+  unsubscribe(interest: Interest): void
+  /** Resolves with the number of subscribers once the notification is in the log. */
+  notify(topic: Uint8Array, message: Uint8Array): Promise<number>
+  /** After `deliver()` has said `false`: nothing waits any more. */
+  drained(): void
+  /** After `receive()` has said `false`: everything is answered. */
+  readOn(): void
+}
+
+export interface SessionSources extends SignerSources {
+  readonly randomBytes: (count: number) => Buffer
+}
+
+export interface SessionLimits {
+  /** The longest notification, in bytes. */
+  readonly messageBytesMax: number
+  /** The bytes of a message in one part of its delivery. */
+  readonly partBytesMax?: number
+  /** With more than this waiting, in bytes, `deliver()` says `false`. */
+  readonly queueBytesEnough?: number
+}
+
+/**
+ * Below 4 MiB with all headers: of a longer WebSocket message lonelypsc 0.0.17 says that it is too big, and loses it.
+ */
+const PART_BYTES_MAX = 3.5 * 1024 * 1024
+
+/** A subscriber that keeps up has less waiting than what a round of the hub brings. */
+const QUEUE_BYTES_ENOUGH = 256 * 1024
+
+/** As many as lonelypss 0.0.11 keeps before it disconnects. */
+const UNANSWERED_MAX = 255
+
+/**
+ * One subscriber's WebSocket, without the socket. Requests are answered one after another in the order in which they
+ * came: the subscriber has one queue of the answers it expects (docs/protocols/lonelyps.md). Acknowledgements of
+ * deliveries are taken at once, so that a slow log holds up no deliveries. Compression is never offered.
+ */
+export class WsSession {
+  readonly #ports: SessionPorts
+  readonly #verifier: Verifier
+  readonly #sources: SessionSources
+  readonly #messageBytesMax: number
+  readonly #deliveries: Deliveries
+  /** Of the subscriber. `null`: it has sent no CONFIGURE, for which the transport waits a few seconds only. */
+  #secrets: Secrets | null = null
+  #hasEnded = false
+  /** Of the connection, made of both sides' nonces. A part of what is signed. */
+  #nonce = ''
+  #subscriberCounter = 0
+  #broadcasterCounter = 0
+  /** What the delivery that is going out is signed with. */
+  #deliveryUrl = ''
+  /** Authorized and not yet answered. */
+  readonly #requests: Request[] = []
+  #unansweredBytes = 0
+  #isAnswering = false
+  #isAhead = false
+  #partial: PartialNotification | null = null
+  readonly #subscriptions = new Map<string, Subscription>()
+
+  constructor(
+    ports: SessionPorts,
+    verifier: Verifier,
+    limits: SessionLimits,
+    sources: SessionSources = { ...SYSTEM_SOURCES, randomBytes },
+  ) {
+    this.#sources = sources
+    this.#ports = ports
+    this.#verifier = verifier
+    this.#messageBytesMax = limits.messageBytesMax
+    this.#deliveries = new Deliveries(
+      {
+        sendPart: (part) => this.#sendPart(part),
+        sendMissed: (topic) => this.#sendMissed(topic),
+        isWanted: (topic) => this.#isWanted(topic),
+        drained: () => ports.drained(),
+        randomBytes: sources.randomBytes,
+      },
+      {
+        partBytesMax: limits.partBytesMax ?? PART_BYTES_MAX,
+        queueBytesEnough: limits.queueBytesEnough ?? QUEUE_BYTES_ENOUGH,
+      },
+    )
+  }
+
+  /** Bytes of deliveries that wait. What was sent is the transport's to count. */
+  get queuedBytes(): number {
+    return this.#deliveries.queuedBytes
+  }
+
+  /**
+   * One whole binary message, whose bytes are the session's from now on. `false`: nothing more is to be handed over
+   * until `readOn()`.
+   */
+  receive(bytes: Uint8Array): boolean {
+    if (this.#hasEnded) return true
+    try {
+      if (this.#secrets === null) this.#configure(readSubscriberMessage(bytes))
+      else this.#take(this.#secrets, readSubscriberMessage(bytes))
+    } catch (error) {
+      if (!isOfPeer(error)) throw error
+      this.#close(error.message)
+    }
+    const isFull =
+      this.#requests.length >= UNANSWERED_MAX || this.#unansweredBytes > this.#messageBytesMax
+    this.#isAhead ||= isFull
+    return !this.#isAhead
+  }
+
+  /** Once, however many interests match. `false`: the subscriber is behind; the next one is to wait for `drained()`. */
+  deliver(topic: Uint8Array, message: Uint8Array, sha512: Uint8Array): boolean {
+    return this.#deliveries.deliver(topic, message, sha512)
+  }
+
+  /** Tells the subscriber that it may have lost messages on this topic. */
+  missed(topic: Uint8Array): void {
+    this.#deliveries.missed(topic)
+  }
+
+  /** The connection is gone. What was notified before is published nevertheless. */
+  end(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#partial = null
+    this.#deliveries.end()
+    for (const { interest } of this.#subscriptions.values()) this.#ports.unsubscribe(interest)
+  }
+
+  #close(reason: string, cause?: unknown): void {
+    if (this.#hasEnded) return
+    this.end()
+    this.#ports.close(reason, cause)
+  }
+
+  #configure(message: SubscriberMessage): void {
+    if (message.type !== 'CONFIGURE') throw new ViolationError(`${message.type} before CONFIGURE`)
+    const { subscriberNonce, enableZstd, enableTraining, initialDictionary } = message
+    const { authorization, tracing } = message
+    const verdict = this.#verifier.verify(
+      authorization,
+      signed.configure(subscriberNonce, enableZstd, enableTraining, initialDictionary),
+      tracing,
+    )
+    if (verdict.type !== 'ok') throw new ViolationError(`CONFIGURE is ${verdict.type}`)
+    const broadcasterNonce = this.#sources.randomBytes(NONCE_BYTES)
+    this.#nonce = hash('sha256', Buffer.concat([subscriberNonce, broadcasterNonce]), 'base64')
+    this.#secrets = verdict.secrets
+    this.#ports.configured(verdict.secrets)
+    this.#send(
+      { type: 'CONFIRM_CONFIGURE', broadcasterNonce },
+      signed.confirmConfigure(broadcasterNonce),
+    )
+  }
+
+  /** In the order in which they come: the counters go by it. */
+  #take(secrets: Secrets, message: SubscriberMessage): void {
+    const authorize = (what: Signed) => {
+      const { type, authorization, tracing } = message
+      if (!this.#verifier.verifyAs(secrets, authorization, what, tracing))
+        throw new ViolationError(`${type} is not authorized`)
+    }
+    switch (message.type) {
+      case 'CONFIGURE':
+        throw new ViolationError('a second CONFIGURE')
+      case 'SUBSCRIBE_EXACT':
+      case 'UNSUBSCRIBE_EXACT': {
+        const { type, topic } = message
+        const url = this.#nextSubscriberUrl()
+        authorize(signed.subscribeExact(url, null, topic))
+        return this.#request({ type, interest: { type: 'exact', topic: Buffer.from(topic) }, url })
+      }
+      case 'SUBSCRIBE_GLOB':
+      case 'UNSUBSCRIBE_GLOB': {
+        const { type, glob } = message
+        const url = this.#nextSubscriberUrl()
+        authorize(signed.subscribeGlob(url, null, glob))
+        return this.#request({ type, interest: { type: 'glob', glob }, url })
+      }
+      case 'NOTIFY': {
+        const { identifier, content, body } = message
+        if (this.#partial !== null)
+          throw new ViolationError('NOTIFY before a NOTIFY_STREAM is whole')
+        authorize(signed.notify(content.topic, identifier, content.compressedSha512))
+        checkContent(content, this.#messageBytesMax)
+        if (body.length !== content.compressedBytes)
+          throw new ViolationError(`${body.length} bytes instead of ${content.compressedBytes}`)
+        checkSha512(hash('sha512', body, 'buffer'), content)
+        return this.#request({ type: 'NOTIFY', identifier, content, message: body })
+      }
+      case 'NOTIFY_STREAM': {
+        const partial = this.#partial ?? new PartialNotification(message, this.#messageBytesMax)
+        const { identifier, content } = partial
+        // Of a later part, too, what part 0 has said.
+        authorize(signed.notify(content.topic, identifier, content.compressedSha512))
+        partial.add(message)
+        this.#partial = partial.isComplete ? null : partial
+        return this.#request(
+          partial.isComplete
+            ? { type: 'NOTIFY', identifier, content, message: partial.message() }
+            : { type: 'NOTIFY_STREAM', identifier, partId: message.partId },
+        )
+      }
+      case 'CONTINUE_RECEIVE': {
+        const { identifier, partId } = message
+        authorize(signed.continueReceive(identifier, partId, this.#nextSubscriberUrl()))
+        return this.#deliveries.acknowledge(identifier, partId)
+      }
+      case 'CONFIRM_RECEIVE':
+      default: {
+        const { identifier, subscribers } = message
+        authorize(signed.confirmReceive(identifier, subscribers, this.#nextSubscriberUrl()))
+        return this.#deliveries.acknowledge(identifier, null)
+      }
+    }
+  }
+
+  #request(request: Request): void {
+    // The transport was told to wait before.
+    if (this.#requests.length >= UNANSWERED_MAX)
+      throw new ViolationError(`more than ${UNANSWERED_MAX} requests are unanswered`)
+    this.#requests.push(request)
+    this.#unansweredBytes += bytesOf(request)
+    if (!this.#isAnswering) void this.#answerAll()
+  }
+
+  async #answerAll(): Promise<void> {
+    this.#isAnswering = true
+    try {
+      for (let first = this.#requests[0]; first !== undefined; first = this.#requests[0]) {
+        await this.#answer(first)
+        this.#requests.shift()
+        this.#unansweredBytes -= bytesOf(first)
+      }
+    } catch (error) {
+      // What came behind a refused request stays unanswered.
+      if (isOfPeer(error)) this.#close(error.message)
+      else this.#close('a request was refused', error)
+    }
+    this.#isAnswering = false
+    if (!this.#isAhead || this.#hasEnded) return
+    this.#isAhead = false
+    this.#ports.readOn()
+  }
+
+  async #answer(request: Request): Promise<void> {
+    switch (request.type) {
+      case 'NOTIFY': {
+        const { identifier, content, message } = request
+        const subscribers = await this.#ports.notify(content.topic, message)
+        const { topic, compressedSha512 } = content
+        return this.#send(
+          { type: 'CONFIRM_NOTIFY', identifier, subscribers },
+          signed.confirmNotify(identifier, subscribers, topic, compressedSha512),
+        )
+      }
+      case 'NOTIFY_STREAM': {
+        const { identifier, partId } = request
+        return this.#send(
+          { type: 'CONTINUE_NOTIFY', identifier, partId },
+          signed.continueNotify(identifier, partId),
+        )
+      }
+      case 'SUBSCRIBE_EXACT':
+      case 'SUBSCRIBE_GLOB':
+        return this.#subscribe(request)
+      case 'UNSUBSCRIBE_EXACT':
+      case 'UNSUBSCRIBE_GLOB':
+      default:
+        return this.#unsubscribe(request)
+    }
+  }
+
+  async #subscribe({ interest, url }: SubscriptionRequest): Promise<void> {
+    if (this.#hasEnded) return
+    const key = keyOf(interest)
+    if (this.#subscriptions.has(key)) throw new ViolationError('subscribed already')
+    const matches = interest.type === 'glob' ? compileGlob(interest.glob) : null
+    this.#deliveries.hold()
+    await this.#ports.subscribe(interest)
+    if (this.#hasEnded) return this.#ports.unsubscribe(interest)
+    this.#subscriptions.set(key, { interest, matches })
+    this.#confirm('SUBSCRIBE', interest, url)
+    this.#deliveries.release()
+  }
+
+  #unsubscribe({ interest, url }: SubscriptionRequest): void {
+    if (this.#hasEnded) return
+    const key = keyOf(interest)
+    const subscription = this.#subscriptions.get(key)
+    if (subscription === undefined) throw new ViolationError('not subscribed')
+    this.#subscriptions.delete(key)
+    this.#ports.unsubscribe(subscription.interest)
+    this.#deliveries.recheck()
+    this.#confirm('UNSUBSCRIBE', interest, url)
+  }
+
+  /** `url`: that of the request. */
+  #confirm(what: 'SUBSCRIBE' | 'UNSUBSCRIBE', interest: Interest, url: string): void {
+    if (interest.type === 'exact') {
+      const { topic } = interest
+      const about = signed.confirmSubscribeExact(url, null, topic)
+      this.#send({ type: `CONFIRM_${what}_EXACT`, topic }, about)
+    } else {
+      const { glob } = interest
+      const about = signed.confirmSubscribeGlob(url, null, glob)
+      this.#send({ type: `CONFIRM_${what}_GLOB`, glob }, about)
+    }
+  }
+
+  /**
+   * The counter moves on with part 0 only. lonelypss 0.0.11 counts every part, upon which a subscriber that verifies
+   * takes the next message for forged. Later parts are signed as part 0 is; nobody verifies them.
+   */
+  #sendPart({ topic, sha512, messageBytes, identifier, partId, body }: DeliveryPart): void {
+    if (partId === 0) this.#deliveryUrl = this.#nextBroadcasterUrl()
+    const content: Content | null =
+      partId > 0
+        ? null
+        : {
+            topic,
+            compressor: 0,
+            compressedBytes: messageBytes,
+            decompressedBytes: messageBytes,
+            compressedSha512: sha512,
+          }
+    this.#send(
+      { type: 'RECEIVE_STREAM', identifier, partId, content, body },
+      signed.receive(this.#deliveryUrl, topic, identifier, sha512),
+    )
+  }
+
+  #sendMissed(topic: Uint8Array): void {
+    this.#send({ type: 'MISSED', topic }, signed.missed(this.#nextBroadcasterUrl(), topic))
+  }
+
+  #send(message: Unsigned<BroadcasterMessage>, about: Signed): void {
+    if (this.#hasEnded || this.#secrets === null) return
+    const tracing = NO_TRACING
+    const authorization = authorizationOf(this.#secrets.toSubscriber, about, tracing, this.#sources)
+    this.#ports.send(writeBroadcasterMessage({ ...message, authorization, tracing }))
+  }
+
+  #nextSubscriberUrl(): string {
+    return this.#url(--this.#subscriberCounter)
+  }
+
+  #nextBroadcasterUrl(): string {
+    return this.#url(++this.#broadcasterCounter)
+  }
+
+  /** What stands for the url of a subscriber without one, in whatever is signed. */
+  #url(counter: number): string {
+    return `websocket:${this.#nonce}:${counter.toString(16)}`
+  }
+
+  #isWanted(topic: Uint8Array): boolean {
+    const own = Buffer.from(topic)
+    if (this.#subscriptions.has(keyOf({ type: 'exact', topic: own }))) return true
+    if (!isUtf8(own)) return false
+    const text = own.toString('utf8')
+    return this.#subscriptions.values().some(({ matches }) => matches?.(text) === true)
+  }
+}
+
+/** What a connection subscribes to: one topic, or all that a glob matches. */
+export type Interest =
+  | { readonly type: 'exact'; readonly topic: Buffer }
+  | { readonly type: 'glob'; readonly glob: string }
+
+interface Subscription {
+  readonly interest: Interest
+  /** `null`: it is of one topic. */
+  readonly matches: CompiledGlob | null
+}
+
+interface SubscriptionRequest {
+  readonly type: `${'SUBSCRIBE' | 'UNSUBSCRIBE'}_${'EXACT' | 'GLOB'}`
+  readonly interest: Interest
+  /** What it was signed with: its confirmation is, too. */
+  readonly url: string
+}
+
+/** What is to be answered, in the order in which it came. */
+type Request =
+  | SubscriptionRequest
+  | { readonly type: 'NOTIFY_STREAM'; readonly identifier: Uint8Array; readonly partId: number }
+  | {
+      readonly type: 'NOTIFY'
+      readonly identifier: Uint8Array
+      readonly content: Content
+      readonly message: Uint8Array
+    }
+
+type Unsigned<Message> = Message extends unknown
+  ? Omit<Message, 'authorization' | 'tracing'>
+  : never
+
+function bytesOf(request: Request): number {
+  return request.type === 'NOTIFY' ? request.message.length : 0
+}
+
+/** Equal for equal interests. */
+function keyOf(interest: Interest): string {
+  return interest.type === 'exact' ? `=${interest.topic.toString('latin1')}` : `*${interest.glob}`
+}
+
+/** The subscriber is to blame. */
+function isOfPeer(error: unknown): error is MalformedError | ViolationError {
+  return error instanceof MalformedError || error instanceof ViolationError
+}
+
+const NONCE_BYTES = 32
+const NO_TRACING = new Uint8Array()
