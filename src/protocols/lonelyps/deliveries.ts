@@ -17,7 +17,7 @@ export interface DeliveryPorts {
   sendMissed(topic: Uint8Array): void
   /** Whether some interest is left because of which a message on this topic is due. */
   isWanted(topic: Uint8Array): boolean
-  /** After `deliver()` has said `false`: nothing waits any more. */
+  /** Nothing waits any more, after something had to. */
   drained(): void
   randomBytes(count: number): Uint8Array
 }
@@ -39,7 +39,7 @@ export class Deliveries {
   /** Of the first one some parts may have gone out. */
   readonly #waiting: Waiting[] = []
   #queuedBytes = 0
-  #isFull = false
+  #hasWaited = false
   #isHeld = false
   #interestsVersion = 0
   /** In the order in which they went out, and in which they are to be acknowledged. */
@@ -63,8 +63,7 @@ export class Deliveries {
       const identifier = this.#ports.randomBytes(IDENTIFIER_BYTES)
       this.#wait({ topic, message, sha512, identifier, sentParts: 0, sentBytes: 0 })
     }
-    this.#isFull ||= this.#queuedBytes > this.#limits.queueBytesEnough
-    return !this.#isFull
+    return this.#queuedBytes <= this.#limits.queueBytesEnough
   }
 
   /** Behind what waits, as it is later. */
@@ -117,7 +116,10 @@ export class Deliveries {
       const hasBegun = first.message !== null && first.sentParts > 0
       const isBlocked =
         first.message !== null && this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX
-      if (isBlocked || (this.#isHeld && !hasBegun)) return
+      if (isBlocked || (this.#isHeld && !hasBegun)) {
+        this.#hasWaited = true
+        return
+      }
       if (hasBegun || this.#isWanted(first)) {
         if (first.message === null) this.#ports.sendMissed(first.topic)
         else if (!this.#sendPart(first)) continue
@@ -127,8 +129,8 @@ export class Deliveries {
       const unsentBytes = first.message === null ? 0 : first.message.length - first.sentBytes
       this.#queuedBytes -= OVERHEAD_BYTES + first.topic.length + unsentBytes
     }
-    if (!this.#isFull || this.#isOver) return
-    this.#isFull = false
+    if (!this.#hasWaited || this.#isOver) return
+    this.#hasWaited = false
     this.#ports.drained()
   }
 

@@ -33,7 +33,7 @@ export interface SessionPorts {
   unsubscribe(interest: Interest): void
   /** Resolves with the number of subscribers once the notification is in the log. */
   notify(topic: Uint8Array, message: Uint8Array): Promise<number>
-  /** After `deliver()` has said `false`: nothing waits any more. */
+  /** Nothing waits any more, after something had to. */
   drained(): void
   /** After `receive()` has said `false`: everything is answered. */
   readOn(): void
@@ -60,8 +60,11 @@ const PART_BYTES_MAX = 3.5 * 1024 * 1024
 /** A subscriber that keeps up has less waiting than what a round of the hub brings. */
 const QUEUE_BYTES_ENOUGH = 256 * 1024
 
-/** As many as lonelypss 0.0.11 keeps before it disconnects. */
-const UNANSWERED_MAX = 255
+/** With so many `receive()` says `false`. lonelypss 0.0.11 disconnects then, of which a burst of requests is no cause. */
+const UNANSWERED_ENOUGH = 255
+
+/** What the transport has read already may come nevertheless: 64 KiB hold some 3,000 of the shortest requests. */
+const UNANSWERED_MAX = 4_096
 
 /**
  * One subscriber's WebSocket, without the socket. Requests are answered one after another in the order in which they
@@ -135,7 +138,7 @@ export class WsSession {
       this.#close(error.message)
     }
     const isFull =
-      this.#requests.length >= UNANSWERED_MAX || this.#unansweredBytes > this.#messageBytesMax
+      this.#requests.length >= UNANSWERED_ENOUGH || this.#unansweredBytes > this.#messageBytesMax
     this.#isAhead ||= isFull
     return !this.#isAhead
   }

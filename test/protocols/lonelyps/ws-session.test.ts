@@ -310,20 +310,22 @@ describe('requests', () => {
     ])
   })
 
-  test('are to wait once 255 are unanswered, and one more closes the session', async () => {
+  test('are to wait once 255 are unanswered, and are taken nevertheless', async () => {
     const { promise, resolve } = Promise.withResolvers<number>()
-    const ports = { notify: () => promise }
-    const peer = Peer.configured({ ports })
-    const told = Array.from({ length: 255 }, () => peer.say(notify('a', '1')))
-    assert.deepEqual([told.indexOf(false), peer.asked], [254, []])
-    const hasty = Peer.configured({ ports })
-    for (let count = 0; count <= 255; count++) hasty.say(notify('a', '1'))
-    assertClosed(hasty, /^more than 255 requests are unanswered$/)
+    const peer = Peer.configured({ ports: { notify: () => promise } })
+    const told = Array.from({ length: 3_000 }, () => peer.say(notify('a', '1')))
+    assert.deepEqual([told.indexOf(false), told.lastIndexOf(true), peer.asked], [254, 253, []])
     resolve(1)
     await settled()
-    assert.equal(peer.news().length, 255)
+    assert.equal(peer.news().length, 3_000)
     assert.deepEqual(peer.asked, ['readOn'])
     assert.equal(peer.say(notify('a', '1')), true)
+  })
+
+  test('without end close the session if none is answered', async () => {
+    const peer = Peer.configured({ ports: { notify: () => new Promise(() => {}) } })
+    for (let count = 0; count < 4_097 && peer.closed === null; count++) peer.say(notify('a', '1'))
+    assertClosed(peer, /^more than 4096 requests are unanswered$/)
   })
 
   test('are to wait once more bytes are unanswered than one notification may have', async () => {
@@ -605,7 +607,7 @@ describe('a delivery', () => {
     assert.deepEqual(peer.news(), ['part 3', 'part 4', 'MISSED'])
   })
 
-  test('that waits is counted, and the hub is told when none does any more', async () => {
+  test('that waits is counted, and it is told when none does any more', async () => {
     const peer = await subscribed({ limits: { queueBytesEnough: 1_000 } })
     const told = [10, 10, 10, 500, 500, 10].map((bytes) => deliver(peer, 'a', 'x'.repeat(bytes)))
     assert.deepEqual(told, [true, true, true, true, false, false])
@@ -628,6 +630,16 @@ describe('a delivery', () => {
       assert.deepEqual(peer.news(), ['part 3'])
       assert.deepEqual([peer.asked, peer.session.queuedBytes], [['unsubscribe =a'], 0])
     }
+  })
+
+  test('is told to have drained once nothing waits, if something had to', async () => {
+    const peer = await subscribed()
+    for (let count = 0; count < 3; count++) assert.equal(deliver(peer, 'a', 'x'), true)
+    peer.acknowledge()
+    assert.deepEqual(peer.asked, [])
+    for (let count = 0; count < 4; count++) assert.equal(deliver(peer, 'a', 'x'), true)
+    peer.acknowledge()
+    assert.deepEqual(peer.asked, ['drained'])
   })
 
   test('without bytes is counted, too', async () => {
