@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { AclUsers, type AclUser } from './auth/acl-users.ts'
 import { AddressList } from './auth/address-list.ts'
 import { LdapDirectory } from './auth/ldap-directory.ts'
+import { OptionError } from './auth/option-error.ts'
 import { Logins } from './auth/logins.ts'
 import { PublishPolicy } from './auth/publish-policy.ts'
 import { WebPages } from './auth/web-pages.ts'
+import type { SecretsFile } from './config/lonelyps.ts'
 import type { Settings } from './config/schema.ts'
 import { httpServers } from './http/app.ts'
 import { Cors } from './http/cors.ts'
@@ -16,10 +18,17 @@ import { pageFiles } from './http/page-files.ts'
 import { WhereExpressions } from './http/where.ts'
 import { Hub } from './hub/hub.ts'
 import type { EventLog } from './hub/event-log.ts'
+import type { StateStore } from './hub/state-store.ts'
 import { importPypubsubBacklog } from './log/import-pypubsub.ts'
+import { MemoryStateStore } from './log/memory-state-store.ts'
 import { openSqliteStore } from './log/sqlite-store.ts'
 import { MemoryEventLog } from './log/memory.ts'
 import { log } from './ops/logger.ts'
+import { OutgoingClient } from './protocols/outgoing-client.ts'
+import { OutgoingPolicy } from './protocols/outgoing-policy.ts'
+import type { Secrets } from './protocols/lonelyps/authorization.ts'
+import { LonelypsDoor } from './protocols/lonelyps/door.ts'
+import { readSecretsFile } from './protocols/lonelyps/secrets-file.ts'
 import { readPage } from './ui/page.ts'
 
 export const VERSION: string = JSON.parse(
@@ -44,7 +53,7 @@ export async function startServer(
   users: readonly AclUser[],
 ): Promise<RunningServer> {
   const { server, clients, limits } = settings
-  const eventLog = await openLog(server.backlog, limits)
+  const { eventLog, stateStore } = await openStore(server.backlog, limits)
   const hub = new Hub(eventLog, {
     queueBytesMax: limits.queueBytesMax,
     stallTimeoutMs: limits.stallTimeoutMs,
@@ -54,21 +63,33 @@ export async function startServer(
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)
   const directory = clients.ldap === null ? null : new LdapDirectory(clients.ldap, log)
-  const logins = new Logins(new AclUsers(users), directory)
+  const aclUsers = new AclUsers(users)
+  const logins = new Logins(aclUsers, directory)
   const webPages = new WebPages({
     hostnames: server.hostnames,
     corsOrigins: server.cors.origins,
   })
+  const policy = new PublishPolicy({ publishers, secureTopics: clients.secureTopics })
+  const lonelyps =
+    settings.protocols.lonelyps === null
+      ? null
+      : await openLonelyps(settings.protocols.lonelyps, limits, {
+          hub,
+          policy,
+          aclUsers,
+          state: stateStore,
+        })
   const { plain, secure } = await httpServers(
     {
       hub,
       authenticator: logins,
-      policy: new PublishPolicy({ publishers, secureTopics: clients.secureTopics }),
+      policy,
       webPages,
       cors: new Cors(webPages),
       traffic: new Traffic(hub, VERSION),
       where: new WhereExpressions(limits),
       page: pageFiles(readPage(), VERSION),
+      mounts: new Map(lonelyps === null ? [] : [['lonelyps', lonelyps.door]]),
       options: {
         limits: { ...limits, payloadBytesMax: server.payloadBytesMax },
         trustedProxies,
@@ -97,29 +118,76 @@ export async function startServer(
     return {
       urls,
       replaceUsers: (replacement) => logins.replace(replacement),
-      stop: () => stop(listening, hub, eventLog, directory),
+      stop: () =>
+        stop({ servers: listening, hub, doors: [lonelyps], stores: [eventLog, directory] }),
     }
   } catch (error) {
-    await stop(listening, hub, eventLog, directory)
+    await stop({ servers: listening, hub, doors: [lonelyps], stores: [eventLog, directory] })
     throw error
   }
 }
 
 /** In memory, or on disk; then with what PyPubSub has left there. */
-async function openLog(
+async function openStore(
   backlog: Settings['server']['backlog'],
   { keyWindowMs, keysMax }: Settings['limits'],
-): Promise<EventLog> {
+): Promise<{ readonly eventLog: EventLog; readonly stateStore: StateStore }> {
   const { storage } = backlog
   const options = { ...backlog, keyWindowMs, keysMax }
-  if (storage === null) return new MemoryEventLog(options)
+  if (storage === null)
+    return { eventLog: new MemoryEventLog(options), stateStore: new MemoryStateStore() }
   const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, log })
   try {
     await importPypubsubBacklog(storage, store, log)
-    return store.eventLog
+    return store
   } catch (error) {
     await store.eventLog[Symbol.asyncDispose]()
     throw error
+  }
+}
+
+/** @throws {OptionError} a secrets file or an address does not work. */
+async function openLonelyps(
+  settings: NonNullable<Settings['protocols']['lonelyps']>,
+  limits: Settings['limits'],
+  { aclUsers, ...rest }: { hub: Hub; policy: PublishPolicy; state: StateStore; aclUsers: AclUsers },
+): Promise<{ readonly door: LonelypsDoor } & AsyncDisposable> {
+  const { secrets, users, webhooks } = settings
+  const known = [...users].map(([name, file]) => secretsIn(file, name))
+  if (secrets !== null) known.push(secretsIn(secrets, null))
+  else if (known.length === 0)
+    known.push({ name: null, toBroadcaster: { type: 'none' }, toSubscriber: { type: 'none' } })
+  const policy = new OutgoingPolicy({
+    allow: webhooks.allow.map(({ text }) => text),
+    setting: 'protocols.lonelyps.webhooks.allow',
+  })
+  const { timeoutMs, connectionsMax } = webhooks
+  const outgoing = new OutgoingClient({ policy, timeoutMs, connectionsMax })
+  const door = await LonelypsDoor.open({
+    ...rest,
+    identityOf: (name) => aclUsers.identityOf(name),
+    secrets: known,
+    checkUrl: (url) => void policy.check(url),
+    outgoing,
+    limits: { ...limits, ...settings },
+    missedForMs: webhooks.missedForMs,
+    log,
+  })
+  return {
+    door,
+    async [Symbol.asyncDispose]() {
+      await door[Symbol.asyncDispose]()
+      outgoing.close()
+    },
+  }
+}
+
+/** @throws {OptionError} naming the file. */
+function secretsIn({ file, text }: SecretsFile, name: string | null): Secrets {
+  try {
+    return { name, ...readSecretsFile(text) }
+  } catch (error) {
+    throw new OptionError(`${file}: ${(error as Error).message}`, { cause: error })
   }
 }
 
@@ -152,21 +220,29 @@ async function listen(server: Server, scheme: string, host: string, port: number
 /** Connections the kernel holds for us while we are busy: thousands may come back at once after a restart. */
 const LISTEN_BACKLOG = 4_096
 
-async function stop(
-  servers: readonly Server[],
-  hub: Hub,
-  eventLog: EventLog,
-  directory: LdapDirectory | null,
-): Promise<void> {
+async function stop({
+  servers,
+  hub,
+  doors,
+  stores,
+}: {
+  readonly servers: readonly Server[]
+  readonly hub: Hub
+  /** With connections of their own. */
+  readonly doors: readonly (AsyncDisposable | null)[]
+  /** What all others need until they are gone. */
+  readonly stores: readonly (AsyncDisposable | null)[]
+}): Promise<void> {
   // First the ports, so that whoever comes back is refused rather than cut off again.
   const closed = servers.map((server) => {
     server.close()
     return once(server, 'close')
   })
   hub[Symbol.dispose]()
+  const left = Promise.all(doors.map(async (door) => door?.[Symbol.asyncDispose]()))
   const deadline = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())
   await Promise.race([Promise.all(closed), deadline])
   for (const server of servers) server.closeAllConnections()
-  await eventLog[Symbol.asyncDispose]()
-  await directory?.[Symbol.asyncDispose]()
+  await left
+  for (const store of stores) await store?.[Symbol.asyncDispose]()
 }

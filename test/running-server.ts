@@ -31,8 +31,10 @@ export async function startServer(options: {
   /** Text of pubsub_acl.yaml. Absent: no such file. */
   acl?: string
   environment?: Readonly<Record<string, string>>
+  /** Of one that has stopped: this one goes on with its files. Absent: a new one. */
+  directory?: string
 }): Promise<RunningServer> {
-  const directory = mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
   writeFileSync(join(directory, 'pubsub.yaml'), options.config)
   if (options.acl !== undefined) writeFileSync(join(directory, 'pubsub_acl.yaml'), options.acl)
   const server = spawnServer(directory, options.environment)

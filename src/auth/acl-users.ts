@@ -27,6 +27,11 @@ export class AclUsers implements Authenticator {
     return this.#accounts.has(name)
   }
 
+  /** What a name is allowed, for doors that have other proof of who it is. `ANONYMOUS`: there is none. */
+  identityOf(name: string): Identity {
+    return this.#accounts.get(name)?.login.identity ?? ANONYMOUS
+  }
+
   async login(name: string, password: string): Promise<LoginResult> {
     const account = this.#accounts.get(name)
     // Compared for unknown names too: the time must not tell which names exist.

@@ -1,4 +1,5 @@
 import { ldap } from './ldap.ts'
+import { lonelyps } from './lonelyps.ts'
 import { refuse, shown, type Place } from './place.ts'
 import { optional, required, section, sectionReader, setting, type Setting } from './section.ts'
 import { tls } from './tls.ts'
@@ -130,6 +131,10 @@ export const SETTINGS = section('', {
   server: required('server', server),
   clients: required('clients', clientsSection),
   limits: limitsSection,
+  protocols: section('protocols', {
+    /** Off: HTTP needs no other. */
+    lonelyps: optional('lonelyps', lonelyps),
+  }),
   sqs: unsupported('sqs', 'remove the section'),
 })
 

@@ -12,7 +12,7 @@ import type { Socket } from 'node:net'
 import { PubSubError } from '../hub/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
 import { connectionOf } from './connection.ts'
-import type { HttpDoor, HttpLimits } from './door.ts'
+import type { HttpDoor } from './door.ts'
 import {
   BadRequestError,
   HeadTooLargeError,
@@ -22,6 +22,7 @@ import {
 } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
 import { isBatch } from './payload-form.ts'
+import { isMountedUpgrade, mountedAt, mountUpgrades, requestMounted } from './mount.ts'
 import { isForPage, page } from './page.ts'
 import { publish } from './publish.ts'
 import { preflight } from './preflight.ts'
@@ -40,7 +41,7 @@ export async function httpServers(
   tls: TlsFiles | null,
 ): Promise<{ readonly plain: Server; readonly secure: TlsServer | null }> {
   const { limits } = door.options
-  const options = serverOptions(limits)
+  const options = serverOptions(door)
   const app = Fastify({
     // Every path is a topic set, so none must meet the router's ideas of a well-formed path.
     rewriteUrl: () => '/',
@@ -72,8 +73,10 @@ export async function httpServers(
 /** Publishers may be idle for more than a minute between two events (PyPubSub closes after 75 s). */
 const KEEP_ALIVE_TIMEOUT_MS = 90_000
 
-function serverOptions(limits: HttpLimits): ServerOptions {
+function serverOptions(door: HttpDoor): ServerOptions {
+  const { limits } = door.options
   return {
+    shouldUpgradeCallback: (request) => isMountedUpgrade(door, request),
     maxHeaderSize: limits.headBytesMax,
     headersTimeout: limits.headTimeoutMs,
     requestTimeout: Math.max(limits.requestTimeoutMs, limits.headTimeoutMs),
@@ -98,6 +101,7 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
     server.emit('request', request, response),
   )
+  mountUpgrades(door, server)
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     traffic.requests++
     refuseSocket(socket, traffic, new BadRequestError('this is no proxy'), request.headers.accept)
@@ -182,6 +186,8 @@ const DISCARDED_PER_LIMIT = 10
 function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
   // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
   if (request.raw.httpVersionMajor === 0) throw new BadRequestError('HTTP/0.9 is not spoken here')
+  const mounted = mountedAt(request.originalUrl, door)
+  if (mounted !== null) return requestMounted(door, mounted, request.raw, reply.raw)
   if (request.raw.method !== 'GET') refuseHandshake(request.raw)
   switch (request.raw.method) {
     case 'PUT':

@@ -1,3 +1,5 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { AddressList } from '../auth/address-list.ts'
 import type { Authenticator } from '../auth/identity.ts'
 import type { PublishPolicy } from '../auth/publish-policy.ts'
@@ -45,6 +47,22 @@ interface HttpOptions {
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
+/** Another protocol on this port: its requests are whatever comes to paths below `/-/` and its name. */
+export interface MountedDoor {
+  /** Answers; `path` is what stands behind its name, as requested. `address`: see `peerAddress`. Rejects on a bug only. */
+  request(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    peer: { readonly path: string; readonly address: string | null },
+  ): Promise<void>
+  /** The same for a WebSocket's handshake. The socket is its own from now on; `head` came behind the handshake. */
+  upgrade(
+    incoming: IncomingMessage,
+    socket: Duplex,
+    peer: { readonly path: string; readonly address: string | null; readonly head: Buffer },
+  ): void
+}
+
 /** What every handler of the HTTP door needs. */
 export interface HttpDoor {
   readonly hub: Hub
@@ -56,6 +74,8 @@ export interface HttpDoor {
   readonly where: WhereExpressions
   /** What is fixed below `/-/`, by its name there. */
   readonly page: ReadonlyMap<string, PageFile>
+  /** By name. */
+  readonly mounts: ReadonlyMap<string, MountedDoor>
   readonly options: HttpOptions
   readonly traffic: Traffic
 }

@@ -95,6 +95,7 @@ test('empty sections give every default', () => {
       requestTimeoutMs: 60_000,
       connectionsMax: 0,
     },
+    protocols: { lonelyps: null },
     sqs: null,
   })
 })

@@ -74,7 +74,10 @@ export class Verifier {
     return { type: authorization === null ? 'unauthorized' : 'forbidden' }
   }
 
-  /** The same about one whose secrets are known. */
+  /**
+   * The same about one whose secrets are known. Only notifications can be repeated: all else is signed with something that
+   * we have made for it, the number of a WebSocket's message or the identifier of a delivery.
+   */
   verifyAs(
     { toBroadcaster }: Secrets,
     authorization: string | null,
@@ -85,9 +88,8 @@ export class Verifier {
     if (authorization === null) return false
     if (toBroadcaster.type === 'token') return isToken(authorization, toBroadcaster.token)
     const given = this.#readHmac(authorization)
-    return (
-      given !== null && isMac(given, toBroadcaster.secret, message, tracing) && this.#isNew(given)
-    )
+    if (given === null || !isMac(given, toBroadcaster.secret, message, tracing)) return false
+    return message.kind !== NOTIFY_KIND || this.#seen.add(given.mac)
   }
 
   /** Whose it is: all are tried, whichever it is, so that the time says nothing. */
@@ -110,7 +112,7 @@ export class Verifier {
     }
     if (found?.toBroadcaster.type !== 'hmac') return found
     if (this.#seen.isFull) return 'unavailable'
-    return this.#isNew(given!) ? found : undefined
+    return this.#seen.add(given!.mac) ? found : undefined
   }
 
   /** `null`: no such authorization, or of another time. */
@@ -122,10 +124,6 @@ export class Verifier {
     if (!(skewS <= SKEW_S) || Buffer.byteLength(nonce!) > NONCE_BYTES_MAX) return null
     const mac = Buffer.from(macText!, 'base64')
     return mac.length === MAC_BYTES ? { timestampS, nonce: nonce!, mac } : null
-  }
-
-  #isNew({ mac }: GivenHmac): boolean {
-    return this.#seen.add(mac)
   }
 }
 
@@ -194,6 +192,9 @@ const HMAC = /^X-HMAC +(\d{1,15}):([^:]*):([A-Za-z\d+/]{86}(?:==)?)$/
 
 const MAC_BYTES = 64
 const NONCE_BYTES_MAX = 255
+
+/** Of `signed.notify`. */
+const NOTIFY_KIND = 3
 
 /** How far its time may be from ours, either way. */
 const SKEW_S = 120

@@ -3,7 +3,7 @@ import { ByteWriter } from './byte-writer.ts'
 
 export interface SubscriptionList {
   /** Strictly ascending. */
-  readonly topics: readonly { readonly topic: Uint8Array; readonly recovery: string | null }[]
+  readonly topics: readonly { readonly topic: Buffer; readonly recovery: string | null }[]
   /** Strictly ascending by their bytes. */
   readonly globs: readonly { readonly glob: string; readonly recovery: string | null }[]
 }

@@ -1,7 +1,7 @@
 import type { Scheme } from './authorization.ts'
 
 /** The reference's `broadcaster-secrets.json` cannot be used. The message says where, and nothing of what it holds. */
-export class SecretsFileError extends Error {}
+class SecretsFileError extends Error {}
 
 /** @throws {SecretsFileError} */
 export function readSecretsFile(text: string): {

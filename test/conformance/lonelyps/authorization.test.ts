@@ -63,6 +63,12 @@ function signedOf({ fields }: Vector): Signed | null {
   }
 }
 
+function schemeOf(entry?: { type: 'hmac' | 'token'; secret: string }): Scheme {
+  if (entry === undefined) return { type: 'none' }
+  if (entry.type === 'token') return { type: 'token', token: entry.secret }
+  return { type: 'hmac', secret: Buffer.from(entry.secret, 'base64url') }
+}
+
 /** Compression is declined. */
 const NEVER_SIGNED = new Set([18, 19, 20])
 
@@ -108,14 +114,9 @@ for (const { name, fields, authorization } of vectorsOf('token-authorization'))
 
 for (const { name, fields, encoded_hex: file } of vectorsOf('secrets-file'))
   test(`${name} is read as the reference does`, () => {
-    const scheme = (entry?: { type: 'hmac' | 'token'; secret: string }): Scheme => {
-      if (entry === undefined) return { type: 'none' }
-      if (entry.type === 'token') return { type: 'token', token: entry.secret }
-      return { type: 'hmac', secret: Buffer.from(entry.secret, 'base64url') }
-    }
     assert.deepEqual(readSecretsFile(hex(file).toString('utf8')), {
-      toBroadcaster: scheme(fields['to-broadcaster']),
-      toSubscriber: scheme(fields['to-subscriber']),
+      toBroadcaster: schemeOf(fields['to-broadcaster']),
+      toSubscriber: schemeOf(fields['to-subscriber']),
     })
   })
 

@@ -1,0 +1,49 @@
+import { ConfigError } from './config-error.ts'
+import { refuse } from './place.ts'
+import { optional, section, sectionReader, setting } from './section.ts'
+import { readTextFile } from './text-file.ts'
+import { bytes, duration, integer, list, map, placedText, text, type Reader } from './values.ts'
+
+/** A file whose contents are for the protocol to read. */
+export interface SecretsFile {
+  readonly file: string
+  readonly text: string
+}
+
+const secretsFile: Reader<SecretsFile> = (node, place) => {
+  const file = text(node, place)
+  try {
+    return { file, text: readTextFile(file) }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return refuse(place, `is not usable: ${error.message}`, error)
+  }
+}
+
+const MIB = 1024 * 1024
+
+/** The section is what switches the door on: somebody has to say who may use it. */
+export const lonelyps = sectionReader({
+  /** Of everybody; `broadcaster-secrets.json` of the reference. None: nobody has to prove anything. */
+  secrets: optional('secrets', secretsFile),
+  /** Names of the ACL file and the secrets by which they are known here, with the rights that they have over HTTP. */
+  users: setting('users', new Map(), map(secretsFile)),
+  /** One notification, which is held in memory. Clients send parts of 4 MiB and are used to great messages. */
+  messageBytesMax: setting('max_message_size', 16 * MIB, bytes(1, 64 * MIB)),
+  /** Stored subscriptions, some 300 bytes of memory each. */
+  subscriptionsMax: setting('subscriptions', 100_000, integer(1, 10_000_000)),
+  /** Topics and globs of one WebSocket, or of one url. */
+  subscriptionsPerPeerMax: setting('subscriptions_per_peer', 10_000, integer(1, 1_000_000)),
+  /** Different globs: each is asked about each event. */
+  globsMax: setting('globs', 1_000, integer(1, 100_000)),
+  webhooks: section('webhooks', {
+    /** Hosts, addresses and ranges that may be asked although they are not public. None: only the operator knows which. */
+    allow: setting('allow', [], list(placedText)),
+    /** For one request in whole: a receiver answers when its application is through. */
+    timeoutMs: setting('timeout', 30_000, duration(1_000, 600_000)),
+    /** How long a receiver is told that it may have missed something: a weekend. */
+    missedForMs: setting('missed_for', 259_200_000, duration(1_000, 2_000_000_000)),
+    /** Requests under way at once. */
+    connectionsMax: setting('connections', 128, integer(1, 10_000)),
+  }),
+})

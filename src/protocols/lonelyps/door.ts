@@ -1,0 +1,253 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Identity } from '../../auth/identity.ts'
+import { ANONYMOUS } from '../../auth/identity.ts'
+import type { PublishPolicy } from '../../auth/publish-policy.ts'
+import { LimitExceededError, PubSubError } from '../../hub/errors.ts'
+import type { Payload, PublishedEvent } from '../../hub/event.ts'
+import type { Hub } from '../../hub/hub.ts'
+import { payloadOf } from '../../hub/payload.ts'
+import type { StateStore } from '../../hub/state-store.ts'
+import { Verifier, type Secrets } from './authorization.ts'
+import { Interests } from './interests.ts'
+import type { LonelypsLimits } from './limits.ts'
+import { Missed } from './missed.ts'
+import type { Peer } from './peer.ts'
+import { Receivers, type Delivery } from './receivers.ts'
+import { Rows, type Row } from './rows.ts'
+import { StatelessRequests, type Notify } from './stateless-requests.ts'
+import { segmentsOf, topicOf, topicOfPath } from './topic.ts'
+import { Webhook, type Outgoing } from './webhook.ts'
+import { WebSockets, type SocketSubscriber } from './websockets.ts'
+
+export interface LonelypsOptions {
+  readonly hub: Hub
+  readonly state: StateStore
+  readonly policy: PublishPolicy
+  /** What a user of the ACL file is allowed now. */
+  readonly identityOf: (name: string) => Identity
+  readonly secrets: readonly Secrets[]
+  /** @throws {Error} nothing may ever be sent to that url. The message is for the log. */
+  readonly checkUrl: (url: string) => void
+  readonly outgoing: Outgoing
+  readonly limits: LonelypsLimits
+  /** How long a receiver is told that it may have missed something, in ms. */
+  readonly missedForMs: number
+  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** The door of lonelyps: docs/protocols/lonelyps.md. */
+export class LonelypsDoor implements AsyncDisposable {
+  readonly #options: LonelypsOptions
+  readonly #rows: Rows
+  readonly #missed: Missed
+  readonly #receivers: Receivers
+  readonly #webhook: Webhook
+  readonly #watching: Disposable
+  readonly #sockets = new Interests<SocketSubscriber>()
+  readonly #requests: StatelessRequests
+  readonly #webSockets: WebSockets
+  /** Notifications that are being published, by what the hub hands back to us. */
+  readonly #tallies = new Map<Payload, Tally>()
+
+  /** With the subscriptions that are stored, each going on where it was. @throws {LogUnavailableError} */
+  static async open(options: LonelypsOptions): Promise<LonelypsDoor> {
+    const secretsByName = new Map(options.secrets.map((secrets) => [secrets.name, secrets]))
+    const verifier = new Verifier(options.secrets)
+    const webhook = new Webhook(
+      options.outgoing,
+      verifier,
+      (owner) => secretsByName.get(owner) ?? null,
+    )
+    // Changed only by requests, which come when all of this is there.
+    let door: LonelypsDoor | null = null
+    const rows = await Rows.load(options.state, options.limits, (url) => door?.onRowsChanged(url))
+    const missed = await Missed.load({
+      state: options.state,
+      rows,
+      forMs: options.missedForMs,
+      send: (row, topic) => webhook.missed(row, topic),
+    })
+    door = new LonelypsDoor(options, { rows, missed, webhook, verifier })
+    await door.#receivers.resume()
+    return door
+  }
+
+  private constructor(
+    options: LonelypsOptions,
+    parts: { rows: Rows; missed: Missed; webhook: Webhook; verifier: Verifier },
+  ) {
+    const { hub, state, limits, log } = options
+    const { rows, missed, webhook, verifier } = parts
+    this.#options = options
+    this.#rows = rows
+    this.#missed = missed
+    this.#webhook = webhook
+    this.#receivers = new Receivers({
+      hub,
+      state,
+      rows,
+      deliver: (delivery) => this.#deliver(delivery),
+      lost: (row) => missed.add(row, aboutOf(row)),
+      maySee: (row, event) => this.#maySee(row.owner, event),
+      log,
+    })
+    const notify: Notify = (topic, message, peer) => this.#notify(topic, message, peer)
+    this.#requests = new StatelessRequests({
+      rows,
+      verifier,
+      limits,
+      checkUrl: (url) => this.#checkUrl(url),
+      cursorOfHead: () => hub.cursorOf(hub.head),
+      notify,
+    })
+    this.#webSockets = new WebSockets({
+      verifier,
+      limits,
+      interests: this.#sockets,
+      notify,
+      log,
+    })
+    this.#watching = hub.watch((events) => this.#onRound(events))
+  }
+
+  request(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    peer: { readonly path: string; readonly address: string | null },
+  ): Promise<void> {
+    return this.#requests.answer(incoming, response, peer)
+  }
+
+  upgrade(
+    incoming: IncomingMessage,
+    socket: Duplex,
+    peer: { readonly path: string; readonly address: string | null; readonly head: Buffer },
+  ): void {
+    this.#webSockets.open(incoming, socket, peer)
+  }
+
+  /** By the rows: a url has others now. */
+  onRowsChanged(url: string): void {
+    this.#receivers.changed(url)
+  }
+
+  /** Open WebSockets end. What webhooks have not sent is sent after the next start. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watching[Symbol.dispose]()
+    this.#webSockets.close()
+    this.#missed.close()
+    this.#webhook.close()
+    await this.#receivers.close()
+  }
+
+  /**
+   * Resolves with how many have it, once it is in the log and every webhook has been tried, or has had its time.
+   * @throws {NotAllowedError | LimitExceededError | LogUnavailableError} nothing was published.
+   */
+  async #notify(topicBytes: Uint8Array, message: Buffer, peer: Peer): Promise<number> {
+    const { policy, hub, limits } = this.#options
+    const topic = topicOf(topicBytes)
+    const segments = segmentsOf(topic)
+    const isPrivate = segments[0] === 'private'
+    const topics = isPrivate ? segments.slice(1) : segments
+    if (topics.length > limits.topicsMax)
+      throw new LimitExceededError(
+        `the topic has ${topics.length} segments, the limit is ${limits.topicsMax} (limits.topics)`,
+      )
+    const identity = this.#identityOf(peer.secrets.name)
+    if (!policy.mayPublish(segments, { address: peer.address, identity }))
+      throw new NotAllowedError(
+        'your address is not among clients.payloaders, or the topic is one of clients.secure_topics',
+      )
+    const payload = payloadOf(message, limits.jsonDepthMax)
+    const tally: Tally = { count: 0, webhooks: [] }
+    this.#tallies.set(payload, tally)
+    try {
+      await hub.publish([{ topics, isPrivate, path: topic.path, payload }])
+    } finally {
+      this.#tallies.delete(payload)
+    }
+    if (tally.webhooks.length > 0) await settledWithin(tally.webhooks, WEBHOOKS_MS)
+    return tally.count
+  }
+
+  #onRound(events: readonly PublishedEvent[]): void {
+    for (const event of events) {
+      const topic = topicOfPath(event.path)
+      const tally = this.#tallies.get(event.payload)
+      const sockets = this.#sockets.matching(topic)
+      if (sockets.length > 0) {
+        const count = this.#webSockets.deliver(sockets, event, topic, (owner) =>
+          this.#maySee(owner, event),
+        )
+        if (tally !== undefined) tally.count += count
+      }
+      const byUrl = new Map<string, Delivery[]>()
+      for (const row of this.#rows.matching(topic)) {
+        if (!this.#maySee(row.owner, event)) continue
+        const deliveries = byUrl.get(row.url)
+        if (deliveries === undefined) byUrl.set(row.url, [{ row, event, topic }])
+        else deliveries.push({ row, event, topic })
+      }
+      for (const [url, deliveries] of byUrl) {
+        const offered = this.#receivers.offer(url, deliveries)
+        tally?.webhooks.push(offered.then((count) => void (tally.count += count)))
+      }
+    }
+  }
+
+  async #deliver(delivery: Delivery): Promise<number> {
+    const { row, topic } = delivery
+    const outcome = await this.#webhook.receive(delivery)
+    if (outcome.type === 'received') return outcome.count
+    if (outcome.type === 'failed') this.#missed.add(row, topic.bytes)
+    else await this.#rows.end(row).catch(() => {}) // it will say so again
+    return 0
+  }
+
+  #checkUrl(url: string): void {
+    try {
+      this.#options.checkUrl(url)
+    } catch (error) {
+      this.#options.log('warn', `lonelyps: a subscription is refused: ${(error as Error).message}`)
+      throw new NotAllowedError(
+        'this url may not be asked; the operator can name its host in protocols.lonelyps.webhooks.allow',
+      )
+    }
+  }
+
+  #identityOf(name: string | null): Identity {
+    return name === null ? ANONYMOUS : this.#options.identityOf(name)
+  }
+
+  #maySee(owner: string | null, event: PublishedEvent): boolean {
+    return !event.isPrivate || this.#identityOf(owner).rights.maySee(event)
+  }
+}
+
+/** What may be refused to a peer that is known. */
+class NotAllowedError extends PubSubError {
+  readonly code = 'FORBIDDEN'
+}
+
+/** How many have got a notification. */
+interface Tally {
+  count: number
+  readonly webhooks: Promise<void>[]
+}
+
+/** What a lost place is told to be about: a glob has no topic of its own. */
+function aboutOf({ interest }: Row): Buffer {
+  return interest.type === 'exact' ? interest.topic : Buffer.from(interest.glob)
+}
+
+/** What a notification waits for its webhooks, in ms: a receiver may take long, and its publisher has others to serve. */
+const WEBHOOKS_MS = 5_000
+
+async function settledWithin(promises: readonly Promise<unknown>[], ms: number): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, ms)
+  await Promise.race([Promise.all(promises), late.promise])
+  clearTimeout(timer)
+}

@@ -1,0 +1,131 @@
+import type { StateChange, StateStore } from '../../hub/state-store.ts'
+import { rowKey, type Row, type Rows } from './rows.ts'
+
+export interface MissedOptions {
+  readonly state: StateStore
+  readonly rows: Rows
+  /** How long one is tried, in ms. */
+  readonly forMs: number
+  /** Sends one; resolves with whether it was confirmed. Never rejects. */
+  readonly send: (row: Row, topic: Buffer) => Promise<boolean>
+}
+
+/**
+ * What receivers have to be told that may have lost something: one notice for each subscription, with its newest topic,
+ * tried with growing delay until it is confirmed. Durable.
+ */
+export class Missed {
+  readonly #options: MissedOptions
+  readonly #pending = new Map<string, Notice>()
+  readonly #timer: NodeJS.Timeout
+  #isClosed = false
+
+  static async load(options: MissedOptions): Promise<Missed> {
+    const missed = new Missed(options)
+    const rows = new Map<string, Row>()
+    for (const url of options.rows.urls)
+      for (const row of options.rows.of(url)) rows.set(rowKey(row), row)
+    for await (const { key, value } of options.state.entries(SPACE)) {
+      const row = rows.get(key)
+      if (row === undefined) continue
+      const { topic, attempt, sinceMs } = JSON.parse(Buffer.from(value).toString('utf8')) as Kept
+      missed.#pending.set(key, {
+        row,
+        topic: Buffer.from(topic, 'base64url'),
+        attempt,
+        sinceMs,
+        dueMs: Date.now() + delayMs(attempt),
+        isUnderWay: false,
+      })
+    }
+    return missed
+  }
+
+  private constructor(options: MissedOptions) {
+    this.#options = options
+    this.#timer = setInterval(() => this.#sendDue(), SWEEP_MS).unref()
+  }
+
+  /** Something may be missing there: told soon. A later loss begins anew. */
+  add(row: Row, topic: Buffer): void {
+    if (row.recovery === null || this.#isClosed) return
+    const nowMs = Date.now()
+    const notice = {
+      row,
+      topic,
+      attempt: 0,
+      sinceMs: nowMs,
+      dueMs: nowMs + delayMs(0),
+      isUnderWay: false,
+    }
+    this.#pending.set(rowKey(row), notice)
+    void this.#keep(notice)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearInterval(this.#timer)
+  }
+
+  #sendDue(): void {
+    const nowMs = Date.now()
+    for (const notice of this.#pending.values())
+      if (!notice.isUnderWay && notice.dueMs <= nowMs) void this.#send(notice)
+  }
+
+  async #send(notice: Notice): Promise<void> {
+    const { rows, send, forMs } = this.#options
+    if (!rows.has(notice.row)) return this.#forget(notice)
+    notice.isUnderWay = true
+    const isConfirmed = await send(notice.row, notice.topic)
+    notice.isUnderWay = false
+    if (this.#isClosed || this.#pending.get(rowKey(notice.row)) !== notice) return
+    const nowMs = Date.now()
+    if (isConfirmed || nowMs - notice.sinceMs > forMs) return this.#forget(notice)
+    notice.attempt++
+    notice.dueMs = nowMs + delayMs(notice.attempt)
+    await this.#keep(notice)
+  }
+
+  async #forget(notice: Notice): Promise<void> {
+    this.#pending.delete(rowKey(notice.row))
+    await this.#apply({ space: SPACE, key: rowKey(notice.row), value: null })
+  }
+
+  async #keep({ row, topic, attempt, sinceMs }: Notice): Promise<void> {
+    const kept: Kept = { topic: topic.toString('base64url'), attempt, sinceMs }
+    const value = Buffer.from(JSON.stringify(kept))
+    await this.#apply({ space: SPACE, key: rowKey(row), value })
+  }
+
+  /** Without a disk it is still known here; the log says itself what is wrong with it. */
+  async #apply(change: StateChange): Promise<void> {
+    try {
+      await this.#options.state.apply([change])
+    } catch {}
+  }
+}
+
+interface Notice {
+  readonly row: Row
+  readonly topic: Buffer
+  readonly sinceMs: number
+  attempt: number
+  dueMs: number
+  isUnderWay: boolean
+}
+
+interface Kept {
+  readonly topic: string
+  readonly attempt: number
+  readonly sinceMs: number
+}
+
+const SPACE = 'lonelyps.missed'
+
+const SWEEP_MS = 500
+
+/** What the reference's settings come to: 2, 3, 5, 9 … 1,025 s, and up to 2 more so that not all come at once. */
+function delayMs(attempt: number): number {
+  return (2 ** Math.min(attempt, 10) + 1 + Math.random() * 2) * 1_000
+}

@@ -1,0 +1,327 @@
+import { hash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { PubSubError, type ErrorCode } from '../../hub/errors.ts'
+import type { Cursor } from '../../hub/event.ts'
+import { authorizationOf, type Secrets, type Verdict, type Verifier } from './authorization.ts'
+import { MalformedError } from './byte-reader.ts'
+import { strongEtag, type SubscriptionList } from './etag.ts'
+import {
+  NOTIFY_HEAD_BYTES_MAX,
+  notifyTracing,
+  readCheck,
+  readNotifyHead,
+  readSetHead,
+  readSetList,
+  readSubscribe,
+  writeChecked,
+  writeGeneric,
+  writeNotified,
+  type NotifyHead,
+} from './http-codec.ts'
+import { compileGlob } from './glob.ts'
+import type { Interest } from './interests.ts'
+import type { LonelypsLimits } from './limits.ts'
+import type { Peer } from './peer.ts'
+import type { Row, Rows, WantedRow } from './rows.ts'
+import { signed, type Signed } from './signed-bytes.ts'
+
+export interface StatelessOptions {
+  readonly rows: Rows
+  readonly verifier: Verifier
+  readonly limits: LonelypsLimits
+  readonly checkUrl: (url: string) => void
+  readonly cursorOfHead: () => Cursor
+  readonly notify: Notify
+}
+
+/** Resolves with how many have it. */
+export type Notify = (topic: Uint8Array, message: Buffer, peer: Peer) => Promise<number>
+
+/** Requests of subscribers and publishers over HTTP. */
+export class StatelessRequests {
+  readonly #options: StatelessOptions
+  readonly #handlers = new Map<string, Handler>([
+    ['/v1/subscribe/exact', (request) => this.#subscribe(request, 'exact')],
+    ['/v1/subscribe/glob', (request) => this.#subscribe(request, 'glob')],
+    ['/v1/unsubscribe/exact', (request) => this.#unsubscribe(request, 'exact')],
+    ['/v1/unsubscribe/glob', (request) => this.#unsubscribe(request, 'glob')],
+    ['/v1/notify', (request) => this.#notify(request)],
+    ['/v1/check_subscriptions', (request) => this.#check(request)],
+    ['/v1/set_subscriptions', (request) => this.#set(request)],
+  ])
+
+  constructor(options: StatelessOptions) {
+    this.#options = options
+  }
+
+  /** Whoever refuses says why, although the reference's client reads the status only. */
+  async answer(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    { path, address }: { readonly path: string; readonly address: string | null },
+  ): Promise<void> {
+    try {
+      const handler = this.#handlers.get(path)
+      if (handler === undefined) throw new Refusal(404, `there is nothing at ${path}`)
+      if (incoming.method !== 'POST') throw new Refusal(405, 'this is asked with POST')
+      const body = await handler({ incoming, address })
+      send(response, 200, 'application/octet-stream', body)
+    } catch (error) {
+      if (incoming.destroyed && !incoming.complete) return
+      const { status, message } = refusalOf(error)
+      if (!incoming.complete) {
+        // Of the rest nobody knows how long it is.
+        response.setHeader('Connection', 'close')
+        incoming.on('error', () => {}).resume()
+        setTimeout(() => incoming.destroy(), DISCARD_MS).unref()
+      }
+      if (status === 405) response.setHeader('Allow', 'POST')
+      if (status === 503) response.setHeader('Retry-After', '1')
+      send(response, status, 'text/plain; charset=utf-8', Buffer.from(`${message}\n`))
+    }
+  }
+
+  async #subscribe({ incoming }: Asked, type: Interest['type']): Promise<Buffer> {
+    const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
+    const { url, interest, recovery, tracing } = readSubscribe(body, type, true)
+    const secrets = this.#authorized(incoming, aboutSubscription(url, recovery, interest), tracing)
+    this.#checkUrls(url, recovery)
+    if (interest.type === 'glob') compileGlob(interest.glob)
+    if (this.#options.rows.of(url).length >= this.#options.limits.subscriptionsPerPeerMax)
+      throw this.#tooMany()
+    const row: Row = {
+      interest,
+      url,
+      recovery,
+      owner: secrets.name,
+      since: this.#options.cursorOfHead(),
+    }
+    if (!(await this.#options.rows.add(row))) throw new Refusal(409, 'that subscription is there')
+    return writeGeneric(confirmed(secrets, url, recovery, interest))
+  }
+
+  async #unsubscribe({ incoming }: Asked, type: Interest['type']): Promise<Buffer> {
+    const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
+    const { url, interest, tracing } = readSubscribe(body, type, false)
+    const secrets = this.#authorized(incoming, aboutSubscription(url, null, interest), tracing)
+    this.#checkOwner(url, secrets)
+    if (!(await this.#options.rows.remove(url, interest)))
+      throw new Refusal(409, 'there is no such subscription')
+    return writeGeneric(confirmed(secrets, url, null, interest))
+  }
+
+  async #notify({ incoming, address }: Asked): Promise<Buffer> {
+    const receivedMs = Date.now()
+    const { messageBytesMax } = this.#options.limits
+    let secrets: Secrets | undefined
+    let head: NotifyHead | undefined
+    const body = await readAll(incoming, NOTIFY_HEAD_BYTES_MAX + messageBytesMax, (sofar) => {
+      if (head !== undefined) return
+      const candidate = headIn(sofar)
+      if (candidate === null) return
+      if (candidate.messageBytes > messageBytesMax)
+        throw new Refusal(
+          413,
+          `the message has ${candidate.messageBytes} bytes, the limit is ${messageBytesMax} ` +
+            '(protocols.lonelyps.max_message_size)',
+        )
+      // Before its message is taken.
+      const { topic, identifier, sha512, tracing } = candidate
+      secrets = this.#authorized(incoming, signed.notify(topic, identifier, sha512), tracing)
+      head = candidate
+    })
+    if (head === undefined || secrets === undefined)
+      throw new MalformedError('the body ends before its message begins')
+    const { topic, identifier, sha512, headBytes, messageBytes } = head
+    const message = body.subarray(headBytes)
+    if (BigInt(message.length) !== messageBytes)
+      throw new MalformedError(`the message has ${message.length} bytes instead of ${messageBytes}`)
+    if (!hash('sha512', message, 'buffer').equals(sha512))
+      throw new MalformedError('the message is not the one that its sha-512 says')
+    const count = await this.#options.notify(topic, message, { secrets, address })
+    const tracing = notifyTracing(receivedMs, Date.now())
+    const about = signed.confirmNotify(identifier, count, topic, sha512)
+    const authorization = authorizationOf(secrets.toSubscriber, about, tracing)
+    return writeNotified(authorization, { tracing, count, identifier })
+  }
+
+  async #check({ incoming }: Asked): Promise<Buffer> {
+    const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
+    const { url, tracing } = readCheck(body)
+    const secrets = this.#authorized(incoming, signed.checkSubscriptions(url), tracing)
+    this.#checkOwner(url, secrets)
+    const etag = strongEtag(url, listOf(this.#options.rows.of(url)))
+    return writeChecked(authorizationOf(secrets.toSubscriber, signed.checked(etag), EMPTY), etag)
+  }
+
+  async #set({ incoming }: Asked): Promise<Buffer> {
+    const { rows, limits, cursorOfHead } = this.#options
+    const body = await readAll(incoming, LIST_BYTES_MAX)
+    const head = readSetHead(body)
+    const { url, etag, tracing } = head
+    const secrets = this.#authorized(incoming, signed.setSubscriptions(url, etag), tracing)
+    this.#checkOwner(url, secrets)
+    const { topics, globs } = readSetList(body, head, limits.subscriptionsPerPeerMax)
+    const count = topics.length + globs.length
+    if (count > limits.subscriptionsPerPeerMax) throw this.#tooMany()
+    for (const { glob } of globs) compileGlob(glob)
+    const wanted: WantedRow[] = [
+      ...topics.map(
+        ({ topic, recovery }) => ({ interest: { type: 'exact', topic }, recovery }) as const,
+      ),
+      ...globs.map(
+        ({ glob, recovery }) => ({ interest: { type: 'glob', glob }, recovery }) as const,
+      ),
+    ]
+    for (const recovery of new Set(wanted.map((row) => row.recovery)))
+      this.#checkUrls(url, recovery)
+    await rows.set(url, wanted, { owner: secrets.name, since: cursorOfHead() })
+    return writeGeneric(authorizationOf(secrets.toSubscriber, signed.confirmSet(etag), EMPTY))
+  }
+
+  /** @throws {Refusal} */
+  #authorized({ headers }: IncomingMessage, about: Signed, tracing: Uint8Array): Secrets {
+    const verdict = this.#options.verifier.verify(headers.authorization ?? null, about, tracing)
+    if (verdict.type === 'ok') return verdict.secrets
+    throw new Refusal(...REFUSED[verdict.type])
+  }
+
+  /** Nobody changes what another one has subscribed to. @throws {Refusal} */
+  #checkOwner(url: string, { name }: Secrets): void {
+    if (this.#options.rows.of(url).some(({ owner }) => owner !== name))
+      throw new Refusal(403, 'the subscriptions of this url are somebody else’s')
+  }
+
+  #checkUrls(url: string, recovery: string | null): void {
+    this.#options.checkUrl(url)
+    if (recovery !== null) this.#options.checkUrl(recovery)
+  }
+
+  #tooMany(): Refusal {
+    return new Refusal(
+      403,
+      `one url may have ${this.#options.limits.subscriptionsPerPeerMax} subscriptions ` +
+        '(protocols.lonelyps.subscriptions_per_peer)',
+    )
+  }
+}
+
+interface Asked {
+  readonly incoming: IncomingMessage
+  readonly address: string | null
+}
+
+type Handler = (asked: Asked) => Promise<Buffer>
+
+/** With its own status. */
+class Refusal extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+const REFUSED: Readonly<Record<Exclude<Verdict['type'], 'ok'>, [number, string]>> = {
+  unauthorized: [401, 'an authorization is needed'],
+  forbidden: [403, 'this authorization does not hold'],
+  unavailable: [503, 'too many authorizations came lately'],
+}
+
+/** The client tries again after 502, 503 and 504, and after nothing else. */
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  FORBIDDEN: 403,
+  LIMIT_EXCEEDED: 400,
+  OVERLOADED: 503,
+  LOG_UNAVAILABLE: 503,
+}
+
+/** @throws the error, if it is a bug. */
+function refusalOf(error: unknown): { readonly status: number; readonly message: string } {
+  if (error instanceof Refusal) return error
+  if (error instanceof MalformedError) return { status: 400, message: error.message }
+  const status = error instanceof PubSubError ? STATUS[error.code] : undefined
+  if (status === undefined) throw error
+  return { status, message: (error as PubSubError).message }
+}
+
+function send(response: ServerResponse, status: number, type: string, body: Buffer): void {
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length })
+  response.end(body)
+}
+
+/** `onMore` is shown all that has come whenever more has. @throws {Refusal} it is too long, or was cut off. */
+async function readAll(
+  incoming: IncomingMessage,
+  bytesMax: number,
+  onMore?: (sofar: Buffer) => void,
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  let isSeen = false
+  // Who is refused in the middle has still to be answered.
+  const parts: AsyncIterable<Buffer> = incoming.iterator({ destroyOnReturn: false })
+  for await (const chunk of parts) {
+    bytes += chunk.length
+    if (bytes > bytesMax)
+      throw new Refusal(413, `the body is longer than the limit of ${bytesMax} bytes`)
+    chunks.push(chunk)
+    // Only the beginning is of interest to anybody.
+    if (onMore !== undefined && !isSeen) onMore(Buffer.concat(chunks))
+    isSeen = bytes > NOTIFY_HEAD_BYTES_MAX
+  }
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+}
+
+/** `null`: it is not there yet. */
+function headIn(sofar: Buffer): NotifyHead | null {
+  try {
+    return readNotifyHead(sofar)
+  } catch (error) {
+    if (error instanceof MalformedError) return null
+    throw error
+  }
+}
+
+function aboutSubscription(url: string, recovery: string | null, interest: Interest): Signed {
+  return interest.type === 'exact'
+    ? signed.subscribeExact(url, recovery, interest.topic)
+    : signed.subscribeGlob(url, recovery, interest.glob)
+}
+
+function confirmed(
+  { toSubscriber }: Secrets,
+  url: string,
+  recovery: string | null,
+  interest: Interest,
+): string | null {
+  const about =
+    interest.type === 'exact'
+      ? signed.confirmSubscribeExact(url, recovery, interest.topic)
+      : signed.confirmSubscribeGlob(url, recovery, interest.glob)
+  return authorizationOf(toSubscriber, about, EMPTY)
+}
+
+/** As an etag wants them: ascending by their bytes. */
+function listOf(rows: readonly Row[]): SubscriptionList {
+  const topics: { topic: Buffer; recovery: string | null }[] = []
+  const globs: { glob: string; recovery: string | null }[] = []
+  for (const { interest, recovery } of rows)
+    if (interest.type === 'exact') topics.push({ topic: interest.topic, recovery })
+    else globs.push({ glob: interest.glob, recovery })
+  topics.sort((a, b) => Buffer.compare(a.topic, b.topic))
+  globs.sort((a, b) => Buffer.compare(Buffer.from(a.glob), Buffer.from(b.glob)))
+  return { topics, globs }
+}
+
+/** Two urls, a topic and a tracing of the greatest length, in bytes. */
+const SMALL_BODY_BYTES_MAX = 4 * 65_537
+
+/** Of a whole list, in bytes. */
+const LIST_BYTES_MAX = 16 * 1024 * 1024
+
+/** How long the rest of a refused body is read away, in ms. */
+const DISCARD_MS = 2_000
+
+const EMPTY = new Uint8Array()

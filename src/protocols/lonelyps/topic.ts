@@ -1,0 +1,38 @@
+import { isUtf8 } from 'node:buffer'
+
+/** A topic of lonelyps and where its events stand among the others (docs/protocols/lonelyps.md, Topics). */
+export interface Topic {
+  /** 0 to 65,535 bytes. */
+  readonly bytes: Buffer
+  /** `null`: it is no UTF-8, and so no glob matches it. */
+  readonly text: string | null
+  /** Of its events: equal for equal topics only. */
+  readonly path: string
+}
+
+export function topicOf(bytes: Uint8Array): Topic {
+  const own = Buffer.from(bytes)
+  const text = isUtf8(own) ? own.toString('utf8') : null
+  // What begins with the prefix would be taken for the other form.
+  const isPlain = text !== null && !`/${text}`.startsWith(ENCODED)
+  return { bytes: own, text, path: isPlain ? `/${text}` : ENCODED + own.toString('base64url') }
+}
+
+/** The topic of an event, wherever it was published. */
+export function topicOfPath(path: string): Topic {
+  const bytes = path.startsWith(ENCODED)
+    ? Buffer.from(path.slice(ENCODED.length), 'base64url')
+    : Buffer.from(path.startsWith('/') ? path.slice(1) : path)
+  return { bytes, text: isUtf8(bytes) ? bytes.toString('utf8') : null, path }
+}
+
+/** As HTTP takes a path apart; bytes that are no UTF-8 are U+FFFD here. */
+export function segmentsOf({ bytes }: Topic): string[] {
+  return bytes
+    .toString('utf8')
+    .split('/')
+    .filter((segment) => segment !== '')
+}
+
+/** Nobody can publish below `/-/` over HTTP. */
+const ENCODED = '/-/lonelyps/topic/'

@@ -1,0 +1,229 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { LimitExceededError } from '../../hub/errors.ts'
+import type { PublishedEvent } from '../../hub/event.ts'
+import type { Secrets, Verifier } from './authorization.ts'
+import type { LonelypsLimits } from './limits.ts'
+import type { Interest, Interests } from './interests.ts'
+import type { Notify } from './stateless-requests.ts'
+import type { Topic } from './topic.ts'
+import { contentOf } from './webhook.ts'
+import { WsSession } from './ws-session.ts'
+
+export interface WebSocketsOptions {
+  readonly verifier: Verifier
+  readonly limits: LonelypsLimits
+  readonly interests: Interests<SocketSubscriber>
+  readonly notify: Notify
+  readonly log: (level: 'warn' | 'error', message: string) => void
+}
+
+/** The WebSockets of the stateful mode. */
+export class WebSockets {
+  readonly #options: WebSocketsOptions
+  readonly #server: WebSocketServer
+  readonly #open = new Set<SocketSubscriber>()
+
+  constructor(options: WebSocketsOptions) {
+    this.#options = options
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      // Beside the message there are headers of 64 KiB each.
+      maxPayload: options.limits.messageBytesMax + HEADERS_BYTES_MAX,
+    })
+  }
+
+  open(
+    incoming: IncomingMessage,
+    socket: Duplex,
+    { path, address, head }: { path: string; address: string | null; head: Buffer },
+  ): void {
+    socket.on('error', () => {}) // it closes, too
+    if (path !== '/v1/websocket') {
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
+      const subscriber = new SocketSubscriber(webSocket, socket, address, this.#options)
+      this.#open.add(subscriber)
+      webSocket.on('close', () => {
+        this.#open.delete(subscriber)
+        subscriber.end()
+      })
+    })
+  }
+
+  /** To each once, however many of the sets it is in. Resolves with how many that were. */
+  deliver(
+    interested: readonly ReadonlySet<SocketSubscriber>[],
+    event: PublishedEvent,
+    { bytes }: Topic,
+    maySee: (owner: string | null) => boolean,
+  ): number {
+    const { message, sha512 } = contentOf(event)
+    let count = 0
+    for (const subscribers of interested)
+      for (const subscriber of subscribers) {
+        if (subscriber.lastEvent === event) continue
+        subscriber.lastEvent = event
+        if (event.isPrivate && !maySee(subscriber.owner)) continue
+        subscriber.deliver(bytes, message, sha512)
+        count++
+      }
+    return count
+  }
+
+  close(): void {
+    for (const subscriber of this.#open) subscriber.close(GOING_AWAY, 'the server stops')
+    this.#server.close()
+  }
+}
+
+/** One WebSocket: its session, and the socket that the session knows nothing of. */
+export class SocketSubscriber {
+  /** The newest that was offered to it: sets of interested ones overlap. */
+  lastEvent: PublishedEvent | null = null
+  readonly #options: WebSocketsOptions
+  readonly #webSocket: WebSocket
+  readonly #socket: Duplex
+  readonly #session: WsSession
+  readonly #timer: NodeJS.Timeout
+  #secrets: Secrets | null = null
+  #interestCount = 0
+  /** Topics of what was due and did not fit: told when it has caught up. */
+  readonly #dropped = new Map<string, Buffer>()
+
+  constructor(
+    webSocket: WebSocket,
+    socket: Duplex,
+    address: string | null,
+    options: WebSocketsOptions,
+  ) {
+    const { verifier, limits, notify } = options
+    this.#options = options
+    this.#webSocket = webSocket
+    this.#socket = socket
+    this.#session = new WsSession(
+      {
+        send: (bytes) => webSocket.send(bytes),
+        close: (reason, cause) => this.#onClose(reason, cause),
+        configured: (secrets) => {
+          this.#secrets = secrets
+          clearTimeout(this.#timer)
+        },
+        subscribe: (interest) => this.#subscribe(interest),
+        unsubscribe: (interest) => this.#unsubscribe(interest),
+        notify: (topic, message) => {
+          const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
+          return notify(topic, bytes, { secrets: this.#secrets!, address })
+        },
+        drained: () => this.#tellDropped(),
+        readOn: () => webSocket.resume(),
+      },
+      verifier,
+      { messageBytesMax: limits.messageBytesMax },
+    )
+    this.#timer = setTimeout(() => this.close(POLICY, 'no CONFIGURE came'), CONFIGURE_MS)
+    webSocket.on('error', () => {}) // it closes, too
+    webSocket.on('message', (data, isBinary) => {
+      if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
+      if (!this.#session.receive(data as Buffer)) webSocket.pause()
+    })
+    socket.on('drain', () => this.#tellDropped())
+  }
+
+  get owner(): string | null {
+    return this.#secrets?.name ?? null
+  }
+
+  /** What does not fit is not sent; that it is missing is told later. */
+  deliver(topic: Buffer, message: Buffer, sha512: Buffer): void {
+    const queuedBytes = this.#queuedBytes
+    const fits =
+      queuedBytes === 0 || queuedBytes + message.length <= this.#options.limits.queueBytesMax
+    // Behind one that was dropped nothing goes out before that is told.
+    if (fits && this.#dropped.size === 0) return void this.#session.deliver(topic, message, sha512)
+    this.#dropped.set(topic.toString('latin1'), topic)
+    if (this.#dropped.size > DROPPED_TOPICS_MAX)
+      this.close(TRY_AGAIN, 'it reads too slowly, and has missed too much')
+  }
+
+  /** `reason`: ASCII. */
+  close(code: number, reason: string): void {
+    this.end()
+    this.#webSocket.close(code, reason)
+    setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref()
+  }
+
+  /** The socket is gone, or goes. */
+  end(): void {
+    clearTimeout(this.#timer)
+    this.#session.end()
+  }
+
+  get #queuedBytes(): number {
+    return this.#session.queuedBytes + this.#socket.writableLength
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped.size === 0 || this.#queuedBytes > 0) return
+    const topics = [...this.#dropped.values()]
+    this.#dropped.clear()
+    for (const topic of topics) this.#session.missed(topic)
+  }
+
+  #subscribe(interest: Interest): void {
+    const { interests, limits } = this.#options
+    if (this.#interestCount >= limits.subscriptionsPerPeerMax)
+      throw new LimitExceededError(
+        `one WebSocket may have ${limits.subscriptionsPerPeerMax} subscriptions ` +
+          '(protocols.lonelyps.subscriptions_per_peer)',
+      )
+    if (
+      interest.type === 'glob' &&
+      interests.globCount >= limits.globsMax &&
+      !interests.has(interest)
+    )
+      throw new LimitExceededError(
+        `the WebSockets have ${limits.globsMax} different globs (protocols.lonelyps.globs)`,
+      )
+    interests.add(interest, this)
+    this.#interestCount++
+  }
+
+  #unsubscribe(interest: Interest): void {
+    this.#options.interests.remove(interest, this)
+    this.#interestCount--
+  }
+
+  #onClose(reason: string, cause: unknown): void {
+    this.#webSocket.close(POLICY, printable(reason, cause))
+    setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref()
+  }
+}
+
+/** A close frame holds 123 bytes; the client looks at neither, people who debug it do. */
+function printable(reason: string, cause: unknown): string {
+  const text = cause instanceof Error ? `${reason}: ${cause.message}` : reason
+  return text.replace(/[^ -~]/g, '?').slice(0, 123)
+}
+
+/** RFC 6455 §7.4.1, and IANA's registry. */
+const GOING_AWAY = 1001
+const UNACCEPTABLE = 1003
+const POLICY = 1008
+const TRY_AGAIN = 1013
+
+/** Headers of one message: seven of at most 64 KiB, and their names. */
+const HEADERS_BYTES_MAX = 512 * 1024
+
+/** The reference's client sends it at once. */
+const CONFIGURE_MS = 10_000
+
+/** How long the other side has to answer a close, in ms. */
+const LINGER_MS = 1_000
+
+const DROPPED_TOPICS_MAX = 1_000

@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ByteWriter } from '../../../src/protocols/lonelyps/byte-writer.ts'
+import { strongEtag } from '../../../src/protocols/lonelyps/etag.ts'
+import { startServer, type RunningServer } from '../../running-server.ts'
+import { ask, countOf, notifyBody, Receiver, subscribeBody, unsubscribeBody } from './receiver.ts'
+
+const CONFIG = `
+server: {bind: 127.0.0.1, port: 0, backlog: {size: 1000, storage: log}}
+clients: {payloaders: [127.0.0.1]}
+protocols: {lonelyps: {webhooks: {allow: [127.0.0.1]}, max_message_size: 1MiB}}
+`
+
+async function published(server: RunningServer, path: string, body: string): Promise<void> {
+  const { status } = await fetch(server.url + path, { method: 'PUT', body })
+  assert.equal(status, 202)
+}
+
+async function lineOf(server: RunningServer, path: string): Promise<Record<string, unknown>> {
+  const response = await fetch(`${server.url}${path}?since=all&count=1&timeout=10`, {
+    headers: { Accept: 'application/x-ndjson' },
+  })
+  const lines = (await response.text()).trim().split('\n')
+  return JSON.parse(lines.find((line) => line.includes('pubsub_topics'))!)
+}
+
+test('what is published over HTTP is received as the text that was published, and the other way round', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using receiver = await Receiver.start()
+  const { status, body } = await ask(
+    server.url,
+    '/v1/subscribe/exact',
+    subscribeBody(receiver.url, 'fruits/apples'),
+  )
+  assert.equal(status, 200)
+  assert.equal(body.toString('hex'), '000300000000')
+  await published(server, '/fruits/apples', '{"n": 1.0}')
+  await published(server, '/fruits', '{"n": 2}')
+  await published(server, '/apples/fruits', '{"n": 3}')
+  const answer = await ask(server.url, '/v1/notify', notifyBody('fruits/apples', 'hello'))
+  assert.equal(answer.status, 200)
+  assert.equal(countOf(answer.body), 1)
+  assert.deepEqual(receiver.messages, ['{"n": 1.0}', 'hello'])
+  const line = await lineOf(server, '/apples')
+  assert.equal(line['n'], 1)
+  const [received] = receiver.received
+  assert.match(String(received!.headers['repr-digest']), /^sha-512=[A-Za-z0-9+/]{86}==$/)
+})
+
+test('a notification is an event of its topics, whose payload is the object itself, or data', async () => {
+  await using server = await startServer({ config: CONFIG })
+  for (const [topic, message, path, member, value] of [
+    ['a/1', '{"x": 1}', '/a/1', 'x', 1],
+    ['a/2', 'text', '/a/2', 'data', 'text'],
+    ['a/3', Buffer.of(0xff, 0), '/a/3', 'data_base64', '/wA='],
+    ['a/4', '[1]', '/a/4', 'data', '[1]'],
+  ] as const) {
+    assert.equal((await ask(server.url, '/v1/notify', notifyBody(topic, message))).status, 200)
+    const line = await lineOf(server, path)
+    assert.equal(line['pubsub_path'], path)
+    assert.deepEqual(line['pubsub_topics'], path.slice(1).split('/'))
+    assert.equal(line[member], value)
+  }
+})
+
+test('topics that are no path keep their bytes, and have a form for HTTP', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using receiver = await Receiver.start()
+  const odd = [Buffer.of(0x61, 0x2f, 0xff), Buffer.from('a//b'), Buffer.from(''), Buffer.from('/a')]
+  for (const topic of [...odd, Buffer.from('-/lonelyps/topic/YQ')]) {
+    const body = new ByteWriter().str16(receiver.url).b16(topic).str16('').str16('').bytes()
+    assert.equal((await ask(server.url, '/v1/subscribe/exact', body)).status, 200)
+    const answer = await ask(server.url, '/v1/notify', notifyBody(topic, topic))
+    assert.equal(countOf(answer.body), 1, topic.toString('hex'))
+  }
+  const line = await lineOf(server, '/a')
+  assert.deepEqual(line['pubsub_topics'], ['a', '\ufffd'])
+  assert.equal(line['pubsub_path'], '/-/lonelyps/topic/YS__')
+})
+
+test('a glob is asked once for all that it matches, each subscription gets its own copy', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using receiver = await Receiver.start()
+  const subscribe = (type: string, about: string) =>
+    ask(server.url, `/v1/subscribe/${type}`, subscribeBody(receiver.url, about))
+  await subscribe('glob', 'fruits/*')
+  await subscribe('exact', 'fruits/apples')
+  const answer = await ask(server.url, '/v1/notify', notifyBody('fruits/apples', 'x'))
+  assert.equal(countOf(answer.body), 2)
+  const other = await ask(server.url, '/v1/notify', notifyBody('fruits/pears/ripe', 'y'))
+  assert.equal(countOf(other.body), 1)
+  assert.deepEqual(receiver.messages, ['x', 'x', 'y'])
+})
+
+test('subscribing twice and unsubscribing twice are conflicts', async () => {
+  await using server = await startServer({ config: CONFIG })
+  const url = 'http://127.0.0.1:1/v1/receive'
+  for (const [verb, body, status] of [
+    ['subscribe', subscribeBody(url, 'a'), 200],
+    ['subscribe', subscribeBody(url, 'a', 'http://127.0.0.1:1/v1/recover'), 409],
+    ['unsubscribe', unsubscribeBody(url, 'a'), 200],
+    ['unsubscribe', unsubscribeBody(url, 'a'), 409],
+  ] as const)
+    assert.equal((await ask(server.url, `/v1/${verb}/exact`, body)).status, status)
+})
+
+test('a list is what the url has from then on, and its etag is what a check answers', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using receiver = await Receiver.start()
+  const set = async (names: readonly string[], recovery: string | null) => {
+    const topics = names.map((name) => ({ topic: Buffer.from(name), recovery }))
+    const globs = [{ glob: 'g*', recovery }]
+    const etag = strongEtag(receiver.url, { topics, globs })
+    const body = new ByteWriter().str16('').str16(receiver.url).u8(0).raw(etag).u32(topics.length)
+    for (const { topic } of topics) body.b16(topic).str16(recovery ?? '')
+    body
+      .u32(1)
+      .str16('g*')
+      .str16(recovery ?? '')
+    const { status } = await ask(server.url, '/v1/set_subscriptions', body.bytes())
+    assert.equal(status, 200)
+    const check = new ByteWriter().str16('').str16(receiver.url).bytes()
+    const answer = await ask(server.url, '/v1/check_subscriptions', check)
+    assert.equal(answer.body.toString('hex'), `00050000000000${etag.toString('hex')}`)
+  }
+  const many = Array.from({ length: 40 }, (_, i) => `t${String(i).padStart(2, '0')}`)
+  await set(many, null)
+  await set(many.slice(10), receiver.recovery)
+  await set([], null)
+  const counts = []
+  for (const topic of ['t05', 't20', 'glob'])
+    counts.push(countOf((await ask(server.url, '/v1/notify', notifyBody(topic, topic))).body))
+  assert.deepEqual(counts, [0, 0, 1])
+})
+
+test('a receiver that does not want a subscription has it no more, the others go on', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using receiver = await Receiver.start()
+  for (const topic of ['a', 'b'])
+    await ask(server.url, '/v1/subscribe/exact', subscribeBody(receiver.url, topic))
+  receiver.manner = 'unsubscribe'
+  assert.equal(countOf((await ask(server.url, '/v1/notify', notifyBody('a', '1'))).body), 0)
+  receiver.manner = 'confirm'
+  assert.equal(countOf((await ask(server.url, '/v1/notify', notifyBody('a', '2'))).body), 0)
+  assert.equal(countOf((await ask(server.url, '/v1/notify', notifyBody('b', '3'))).body), 1)
+  assert.deepEqual(receiver.messages, ['1', '3'])
+})
+
+test('a receiver that failed is told what it has missed, again and again until it confirms', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using receiver = await Receiver.start()
+  await ask(server.url, '/v1/subscribe/exact', subscribeBody(receiver.url, 'a', receiver.recovery))
+  receiver.manner = 'fail'
+  assert.equal(countOf((await ask(server.url, '/v1/notify', notifyBody('a', '1'))).body), 0)
+  await receiver.has(2)
+  receiver.manner = 'confirm'
+  await receiver.has(3)
+  assert.deepEqual(
+    receiver.received.map(({ path }) => path),
+    ['/v1/receive', '/v1/recover', '/v1/recover'],
+  )
+  // It is still subscribed, and told no more.
+  assert.equal(countOf((await ask(server.url, '/v1/notify', notifyBody('a', '2'))).body), 1)
+  await sleep(6_000)
+  assert.deepEqual(receiver.messages, ['1', null, null, '2'])
+})
+
+test('subscriptions and what is to be told survive a kill, and nothing is sent twice that was confirmed', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using receiver = await Receiver.start()
+  const { port } = receiver
+  await ask(server.url, '/v1/subscribe/exact', subscribeBody(receiver.url, 'a', receiver.recovery))
+  await published(server, '/a', '{"n": 1}')
+  await receiver.has(1)
+  await receiver[Symbol.asyncDispose]()
+  await published(server, '/a', '{"n": 2}')
+  await sleep(500)
+  await server.stop('SIGKILL')
+  await using again = await startServer({ config: CONFIG, directory: server.directory })
+  await using back = await Receiver.start(port)
+  await back.has(1)
+  await published(again, '/a', '{"n": 3}')
+  await back.has(2)
+  // Which of both comes first is chance.
+  assert.deepEqual(new Set(back.messages), new Set([null, '{"n": 3}']))
+})
+
+test('one receiver that hangs delays nobody else', async () => {
+  await using server = await startServer({ config: CONFIG })
+  await using slow = await Receiver.start()
+  await using healthy = await Receiver.start()
+  slow.manner = 'hang'
+  for (const { url } of [slow, healthy])
+    await ask(server.url, '/v1/subscribe/exact', subscribeBody(url, 'a'))
+  for (let i = 0; i < 50; i++) await published(server, '/a', `{"n": ${i}}`)
+  await healthy.has(50, 4_000)
+  assert.deepEqual(
+    healthy.messages,
+    Array.from({ length: 50 }, (_, i) => `{"n": ${i}}`),
+  )
+  assert.equal(slow.received.length, 1)
+})
+
+test('a receiver gets more than its queue holds, in order', async () => {
+  await using server = await startServer({ config: CONFIG.replace('size: 1000', 'size: 10000') })
+  await using receiver = await Receiver.start()
+  await ask(server.url, '/v1/subscribe/glob', subscribeBody(receiver.url, 'many/*'))
+  const lines = Array.from({ length: 3_000 }, (_, i) => `{"n": ${i}}`)
+  const { status } = await fetch(`${server.url}/many/x`, {
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/x-ndjson' },
+    body: lines.join('\n'),
+  })
+  assert.equal(status, 202)
+  await receiver.has(3_000)
+  assert.deepEqual(receiver.messages, lines)
+})
+
+for (const [what, path, body, status, reason] of [
+  ['half a body', '/v1/notify', notifyBody('a', 'b').subarray(0, 20), 400, /ends before/],
+  [
+    'a message that is too short',
+    '/v1/notify',
+    notifyBody('a', 'bc').subarray(0, -1),
+    400,
+    /1 bytes instead of 2/,
+  ],
+  [
+    'a message that is too long',
+    '/v1/notify',
+    Buffer.concat([notifyBody('a', 'b'), Buffer.of(1)]),
+    400,
+    /2 bytes instead of 1/,
+  ],
+  [
+    'a message beyond the limit',
+    '/v1/notify',
+    notifyBody('a', Buffer.alloc(1_048_577)),
+    413,
+    /limit is 1048576/,
+  ],
+  [
+    'another message than its hash',
+    '/v1/notify',
+    Buffer.concat([notifyBody('a', 'b').subarray(0, -1), Buffer.of(1)]),
+    400,
+    /sha-512/,
+  ],
+  [
+    'a url that may not be asked',
+    '/v1/subscribe/exact',
+    subscribeBody('http://10.1.2.3/v1/receive', 'a'),
+    403,
+    /webhooks.allow/,
+  ],
+  [
+    'a recovery url that may not be asked',
+    '/v1/subscribe/exact',
+    subscribeBody('http://127.0.0.1:1/', 'a', 'http://[::1]/'),
+    403,
+    /webhooks.allow/,
+  ],
+  [
+    'what is no url',
+    '/v1/subscribe/exact',
+    subscribeBody('file:///etc/passwd', 'a'),
+    403,
+    /may not be asked/,
+  ],
+  [
+    'a glob that is too long',
+    '/v1/subscribe/glob',
+    subscribeBody('http://127.0.0.1:1/', '*'.repeat(300)),
+    400,
+    /limit is 256/,
+  ],
+  ['a path that is not there', '/v1/notify/', notifyBody('a', 'b'), 404, /nothing at/],
+] as const)
+  test(`${what} is refused with ${status}, and says why`, async () => {
+    await using server = await startServer({ config: CONFIG })
+    const answer = await ask(server.url, path, body)
+    assert.equal(answer.status, status)
+    assert.match(answer.text, reason)
+  })
+
+test('who may not publish over HTTP may not notify, and foreign pages may not either', async () => {
+  const config = CONFIG.replace('payloaders: [127.0.0.1]', 'payloaders: [192.0.2.1]')
+  await using server = await startServer({ config })
+  const refused = await ask(server.url, '/v1/notify', notifyBody('a', 'b'))
+  assert.equal(refused.status, 403)
+  assert.match(refused.text, /clients.payloaders/)
+  const page = await ask(server.url, '/v1/notify', notifyBody('a', 'b'), {
+    Origin: 'https://evil.example',
+  })
+  assert.equal(page.status, 403)
+})
+
+test('without the section nothing is there', async () => {
+  const config = CONFIG.replace(/^protocols.*$/m, '')
+  await using server = await startServer({ config })
+  assert.equal((await ask(server.url, '/v1/notify', notifyBody('a', 'b'))).status, 400)
+})
