@@ -1,4 +1,4 @@
-import type { PublishedEvent } from '../hub/event.ts'
+import type { Payload, PublishedEvent } from '../hub/event.ts'
 import { isOwnMember, membersOf, payloadText, withoutMembers } from '../hub/json-text.ts'
 import {
   BrokenLineError,
@@ -12,17 +12,19 @@ import {
 
 /**
  * An event as `pubsubd log export` writes it: as on the stream, but in the very words of its payload. What the path does
- * not say of its being private, the last member does.
+ * not say of its being private, and that the payload is bytes shown as an object, the last members do.
  */
 export function exportedLine(event: PublishedEvent): string {
   const { payload, topics, path, cursor, publishedAtMs, isPrivate } = event
   const members = payload.text.slice(0, -1) // the closing brace comes behind ours
   const comma = EMPTY_OBJECT.test(payload.text) ? '' : ', '
-  const marker = isPrivate || isPrivatePath(path) ? `, "${PRIVATE_MARKER}": ${isPrivate}` : ''
+  const privateMarker =
+    isPrivate || isPrivatePath(path) ? `, "${PRIVATE_MARKER}": ${isPrivate}` : ''
+  const dataMarker = payload.type === 'data' ? `, "${DATA_MARKER}": true` : ''
   return (
     `${members}${comma}"pubsub_timestamp": ${publishedAtMs / 1000}, ` +
     `"pubsub_topics": [${topics.map((topic) => JSON.stringify(topic)).join(', ')}], ` +
-    `"pubsub_path": ${JSON.stringify(path)}, "pubsub_cursor": "${cursor}"${marker}}\n`
+    `"pubsub_path": ${JSON.stringify(path)}, "pubsub_cursor": "${cursor}"${privateMarker}${dataMarker}}\n`
   )
 }
 
@@ -43,21 +45,37 @@ export function parseExportedLine(line: string): PastEvent {
   const path: unknown = JSON.parse(value('pubsub_path'))
   if (typeof path !== 'string') throw new BrokenLineError('its pubsub_path is not a text')
 
-  // A payload may have a member of this name too; ours stands behind another one of ours.
+  // A payload may have members of these names too; ours stand behind another one of ours.
   const ownFrom = members.findIndex(({ name }) => isOwnMember(name))
-  const markerAt = members.findLastIndex(({ name }) => name === PRIVATE_MARKER)
-  const hasMarker = markerAt > ownFrom
-  const text = hasMarker ? withoutMembers(line, (_name, index) => index === markerAt) : line
+  const markerAt = (marker: string) => {
+    const at = members.findLastIndex(({ name }) => name === marker)
+    return at > ownFrom ? at : -1
+  }
+  const [privateAt, dataAt] = [markerAt(PRIVATE_MARKER), markerAt(DATA_MARKER)]
+  const text = withoutMembers(line, (_name, index) => index === privateAt || index === dataAt)
+  const isData = dataAt !== -1 && members[dataAt]!.value === 'true'
   return {
     topics,
     path: checkPath(path),
     // In doubt private: a stream's line has no marker.
-    isPrivate: hasMarker ? members[markerAt]!.value !== 'false' : isPrivatePath(path),
-    payload: { type: 'json-object', text: payloadText(text) },
+    isPrivate: privateAt === -1 ? isPrivatePath(path) : members[privateAt]!.value !== 'false',
+    payload: isData
+      ? dataPayload(payloadText(text))
+      : { type: 'json-object', text: payloadText(text) },
     publishedAtMs: readTime(value('pubsub_timestamp')),
   }
 }
 
+/** @throws {BrokenLineError} the object does not hold bytes. */
+function dataPayload(text: string): Payload {
+  const [member, ...others] = membersOf(text)
+  const isText = member !== undefined && typeof JSON.parse(member.value) === 'string'
+  if (!isText || others.length > 0 || !/^data(?:_base64)?$/.test(member.name))
+    throw new BrokenLineError('its payload is no data')
+  return { type: 'data', text }
+}
+
 const PRIVATE_MARKER = 'pubsub_private'
+const DATA_MARKER = 'pubsub_data'
 
 const EMPTY_OBJECT = /^\{\s*\}$/

@@ -23,14 +23,8 @@ function payload(text: string): Pick<PublishedEvent, 'payload'> {
 }
 
 /** What of an event an export carries over to another store. */
-function carriedOver({
-  topics,
-  isPrivate,
-  path,
-  payload: { text },
-  publishedAtMs,
-}: PublishedEvent) {
-  return { topics, isPrivate, path, payload: { type: 'json-object', text }, publishedAtMs }
+function carriedOver({ position: _position, cursor: _cursor, ...rest }: PublishedEvent) {
+  return rest
 }
 
 test('an event is one line, as on the stream', () => {
@@ -47,8 +41,22 @@ test('a private event is marked, and comes back private', () => {
   assert.equal(parseExportedLine(line.trim()).isPrivate, true)
 })
 
+test('an event that came as bytes is marked, and comes back as such', () => {
+  const data = event({ payload: { type: 'data', text: '{"data":"42"}' } })
+  const line = exportedLine(data)
+  assert.match(line, /^\{"data":"42", .*"pubsub_data": true\}\n$/)
+  assert.deepEqual(parseExportedLine(line.trim()), carriedOver(data))
+  for (const text of ['{"data": 42}', '{"other": "42"}', '{}', '{"data":"4","data":"2"}'])
+    assert.throws(
+      () => parseExportedLine(exportedLine(event({ payload: { type: 'data', text } })).trim()),
+      BrokenLineError,
+    )
+})
+
 test('every event comes back as it was', () => {
   const events = [
+    event(payload('{"pubsub_data": true}')),
+    event({ payload: { type: 'data', text: '{"data_base64":"/wA="}' }, isPrivate: true }),
     event(payload('{}')),
     event(payload('{"n": 123456789012345678901234567890, "f": 1.0, "e": 1e400}')),
     event(payload('{"b": 1, "a": 2, "a": 3}')),
