@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { hash, randomBytes } from 'node:crypto'
 import {
   authorizationOf,
@@ -10,8 +9,10 @@ import {
 import { MalformedError } from './byte-reader.ts'
 import { Deliveries, type DeliveryPart } from './deliveries.ts'
 import { compileGlob, type CompiledGlob } from './glob.ts'
+import { interestKey, type Interest } from './interests.ts'
 import { checkContent, checkSha512, PartialNotification } from './partial-notification.ts'
 import { signed, type Signed } from './signed-bytes.ts'
+import { topicOf } from './topic.ts'
 import { ViolationError } from './violation-error.ts'
 import { readSubscriberMessage, writeBroadcasterMessage } from './ws-codec.ts'
 import type { BroadcasterMessage, Content, SubscriberMessage } from './ws-messages.ts'
@@ -308,7 +309,7 @@ export class WsSession {
 
   async #subscribe({ interest, url }: SubscriptionRequest): Promise<void> {
     if (this.#hasEnded) return
-    const key = keyOf(interest)
+    const key = interestKey(interest)
     if (this.#subscriptions.has(key)) throw new ViolationError('subscribed already')
     const matches = interest.type === 'glob' ? compileGlob(interest.glob) : null
     this.#deliveries.hold()
@@ -321,7 +322,7 @@ export class WsSession {
 
   #unsubscribe({ interest, url }: SubscriptionRequest): void {
     if (this.#hasEnded) return
-    const key = keyOf(interest)
+    const key = interestKey(interest)
     const subscription = this.#subscriptions.get(key)
     if (subscription === undefined) throw new ViolationError('not subscribed')
     this.#subscriptions.delete(key)
@@ -390,18 +391,12 @@ export class WsSession {
   }
 
   #isWanted(topic: Uint8Array): boolean {
-    const own = Buffer.from(topic)
-    if (this.#subscriptions.has(keyOf({ type: 'exact', topic: own }))) return true
-    if (!isUtf8(own)) return false
-    const text = own.toString('utf8')
+    const { bytes, text } = topicOf(topic)
+    if (this.#subscriptions.has(interestKey({ type: 'exact', topic: bytes }))) return true
+    if (text === null) return false
     return this.#subscriptions.values().some(({ matches }) => matches?.(text) === true)
   }
 }
-
-/** What a connection subscribes to: one topic, or all that a glob matches. */
-export type Interest =
-  | { readonly type: 'exact'; readonly topic: Buffer }
-  | { readonly type: 'glob'; readonly glob: string }
 
 interface Subscription {
   readonly interest: Interest
@@ -433,11 +428,6 @@ type Unsigned<Message> = Message extends unknown
 
 function bytesOf(request: Request): number {
   return request.type === 'NOTIFY' ? request.message.length : 0
-}
-
-/** Equal for equal interests. */
-function keyOf(interest: Interest): string {
-  return interest.type === 'exact' ? `=${interest.topic.toString('latin1')}` : `*${interest.glob}`
 }
 
 /** The subscriber is to blame. */

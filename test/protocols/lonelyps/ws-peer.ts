@@ -6,6 +6,7 @@ import {
   type Scheme,
   type Secrets,
 } from '../../../src/protocols/lonelyps/authorization.ts'
+import type { Interest } from '../../../src/protocols/lonelyps/interests.ts'
 import { signed, type Signed } from '../../../src/protocols/lonelyps/signed-bytes.ts'
 import type {
   BroadcasterMessage,
@@ -14,7 +15,6 @@ import type {
 } from '../../../src/protocols/lonelyps/ws-messages.ts'
 import {
   WsSession,
-  type Interest,
   type SessionLimits,
   type SessionPorts,
 } from '../../../src/protocols/lonelyps/ws-session.ts'
