@@ -49,18 +49,27 @@ export async function startPubsubd(
     storage?: string
     name?: string
     tls?: object
+    /** Lines of pubsub.yaml behind all others. */
+    more?: string
     /** Takes part in the server: see hub-delay.ts. */
     probe?: { program: string; environment: Readonly<Record<string, string>> }
   } = {},
 ): Promise<Peer> {
   const port = await freePort()
   const config = join(directory, `pubsub-${port}.yaml`)
-  const { backlog: size = 0, storage = null, name = 'pubsubd', tls = null, probe } = settings
+  const {
+    backlog: size = 0,
+    storage = null,
+    name = 'pubsubd',
+    tls = null,
+    more = '',
+    probe,
+  } = settings
   const backlog = JSON.stringify({ size, max_bytes: '16GiB', ...(storage && { storage }) })
   const secure = tls === null ? '' : `, tls: ${JSON.stringify(tls)}`
   writeFileSync(
     config,
-    `server: {bind: 127.0.0.1, port: ${port}, backlog: ${backlog}${secure}}\nclients: {payloaders: [127.0.0.1]}\n`,
+    `server: {bind: 127.0.0.1, port: ${port}, backlog: ${backlog}${secure}}\nclients: {payloaders: [127.0.0.1]}\n${more}`,
   )
   const flags = probe === undefined ? [] : ['--import', probe.program]
   const words = [...flags, MAIN, '--config', config, '--acl', '/dev/null']

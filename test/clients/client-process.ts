@@ -19,11 +19,6 @@ export class ClientProcess implements AsyncDisposable {
   readonly #closed: Promise<unknown>
   #errors = ''
 
-  /** What it printed to standard error so far. */
-  get errors(): string {
-    return this.#errors
-  }
-
   constructor(
     program: string,
     args: readonly string[],
@@ -82,11 +77,6 @@ export class ClientProcess implements AsyncDisposable {
     const lines = await this.#beforeDeadline(Array.fromAsync(this.#lines))
     await this.#beforeDeadline(this.#closed)
     return { code: this.#child.exitCode, lines, errors: this.#errors }
-  }
-
-  /** Asks it to end. */
-  stop(): void {
-    this.#child.kill('SIGTERM')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

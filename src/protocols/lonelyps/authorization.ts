@@ -35,12 +35,16 @@ export function authorizationOf(
   tracing: Uint8Array,
   { now, nonce }: SignerSources = SYSTEM_SOURCES,
 ): string | null {
-  if (scheme.type === 'none') return null
-  if (scheme.type === 'token') return `Bearer ${scheme.token}`
+  if (scheme.type !== 'hmac') return plainAuthorizationOf(scheme)
   const timestampS = Math.floor(now() / 1_000)
   const text = nonce()
   const mac = macOf(scheme.secret, bytesToSign(message, timestampS, text, tracing))
   return `X-HMAC ${timestampS}:${text}:${mac.toString('base64')}`
+}
+
+/** The same where it does not depend on the message. */
+export function plainAuthorizationOf(scheme: Exclude<Scheme, { type: 'hmac' }>): string | null {
+  return scheme.type === 'none' ? null : `Bearer ${scheme.token}`
 }
 
 export type Verdict =

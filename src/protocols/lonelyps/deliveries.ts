@@ -1,3 +1,4 @@
+import type { Delivery } from './delivery.ts'
 import { ViolationError } from './violation-error.ts'
 
 /** One part of a delivery, before it is signed. */
@@ -19,7 +20,6 @@ export interface DeliveryPorts {
   isWanted(topic: Uint8Array): boolean
   /** Nothing waits any more, after something had to. */
   drained(): void
-  randomBytes(count: number): Uint8Array
 }
 
 export interface DeliveryLimits {
@@ -56,13 +56,21 @@ export class Deliveries {
     return this.#queuedBytes
   }
 
+  /**
+   * One that whoever asks sends himself, as others get the very same bytes. `false`: it has to wait, or goes out in parts.
+   */
+  mayPass({ message, identifier }: Delivery): boolean {
+    if (this.#waiting.length > 0 || this.#isHeld || this.#isOver) return false
+    if (message.length > this.#limits.partBytesMax) return false
+    if (this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX) return false
+    this.#unacknowledged.push({ identifier, partId: null })
+    return true
+  }
+
   /** `false`: the peer is behind; it is taken nevertheless. */
-  deliver(topic: Uint8Array, message: Uint8Array, sha512: Uint8Array): boolean {
+  deliver({ topic, message, sha512, identifier }: Delivery): boolean {
     if (message.length > PARTS_MAX * this.#limits.partBytesMax) this.missed(topic)
-    else {
-      const identifier = this.#ports.randomBytes(IDENTIFIER_BYTES)
-      this.#wait({ topic, message, sha512, identifier, sentParts: 0, sentBytes: 0 })
-    }
+    else this.#wait({ topic, message, sha512, identifier, sentParts: 0, sentBytes: 0 })
     return this.#queuedBytes <= this.#limits.queueBytesEnough
   }
 
@@ -182,9 +190,6 @@ const UNACKNOWLEDGED_PARTS_MAX = 3
 
 /** A subscriber that signs cannot acknowledge a part id above 255, and does not acknowledge the last part's. */
 const PARTS_MAX = 257
-
-/** As long as those of lonelypss 0.0.11. */
-const IDENTIFIER_BYTES = 4
 
 /** What a message takes besides its topic and bytes, about: empty ones are no end of them either. */
 const OVERHEAD_BYTES = 128

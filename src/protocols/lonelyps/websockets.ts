@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -5,6 +6,8 @@ import { LimitExceededError } from '../../hub/errors.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
 import type { Secrets, Verifier } from './authorization.ts'
 import type { LonelypsLimits } from './limits.ts'
+import { binaryFrame } from './binary-frame.ts'
+import { Delivery } from './delivery.ts'
 import type { Interest, Interests } from './interests.ts'
 import type { Notify } from './stateless-requests.ts'
 import type { Topic } from './topic.ts'
@@ -64,13 +67,14 @@ export class WebSockets {
     maySee: (owner: string | null) => boolean,
   ): number {
     const { message, sha512 } = contentOf(event)
+    const delivery = new Delivery(bytes, message, sha512, randomBytes(IDENTIFIER_BYTES))
     let count = 0
     for (const subscribers of interested)
       for (const subscriber of subscribers) {
         if (subscriber.lastEvent === event) continue
         subscriber.lastEvent = event
         if (event.isPrivate && !maySee(subscriber.owner)) continue
-        subscriber.deliver(bytes, message, sha512)
+        subscriber.deliver(delivery)
         count++
       }
     return count
@@ -93,7 +97,6 @@ export class SocketSubscriber {
   readonly #timer: NodeJS.Timeout
   #secrets: Secrets | null = null
   #interestCount = 0
-  #isInStep = true
   /** Topics of what was due and did not fit: told when it has caught up. */
   readonly #dropped = new Map<string, Buffer>()
 
@@ -109,7 +112,8 @@ export class SocketSubscriber {
     this.#socket = socket
     this.#session = new WsSession(
       {
-        send: (bytes) => webSocket.send(bytes),
+        send: (bytes) => this.#write(binaryFrame(bytes)),
+        sendFrame: (frame) => this.#write(frame),
         close: (reason, cause) => this.#onClose(reason, cause),
         configured: (secrets) => {
           this.#secrets = secrets
@@ -122,7 +126,7 @@ export class SocketSubscriber {
           return notify(topic, bytes, { secrets: this.#secrets!, address })
         },
         drained: () => this.#tellDropped(),
-        readOn: () => this.#read(true),
+        readOn: () => webSocket.resume(),
       },
       verifier,
       { messageBytesMax: limits.messageBytesMax },
@@ -131,14 +135,9 @@ export class SocketSubscriber {
     webSocket.on('error', () => {}) // it closes, too
     webSocket.on('message', (data, isBinary) => {
       if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
-      this.#read(this.#session.receive(data as Buffer))
-      // What it acknowledges it has read, of which a short queue of the socket tells nothing.
-      this.#tellDropped()
+      if (!this.#session.receive(data as Buffer)) webSocket.pause()
     })
-    socket.on('drain', () => {
-      this.#read(this.#isInStep)
-      this.#tellDropped()
-    })
+    socket.on('drain', () => this.#tellDropped())
   }
 
   get owner(): string | null {
@@ -146,12 +145,14 @@ export class SocketSubscriber {
   }
 
   /** What does not fit is not sent; that it is missing is told later. */
-  deliver(topic: Buffer, message: Buffer, sha512: Buffer): void {
+  deliver(delivery: Delivery): void {
     const queuedBytes = this.#queuedBytes
     const fits =
-      queuedBytes === 0 || queuedBytes + message.length <= this.#options.limits.queueBytesMax
+      queuedBytes === 0 ||
+      queuedBytes + delivery.message.length <= this.#options.limits.queueBytesMax
     // Behind one that was dropped nothing goes out before that is told.
-    if (fits && this.#dropped.size === 0) return void this.#session.deliver(topic, message, sha512)
+    if (fits && this.#dropped.size === 0) return void this.#session.deliver(delivery)
+    const topic = Buffer.from(delivery.topic)
     this.#dropped.set(topic.toString('latin1'), topic)
     if (this.#dropped.size > DROPPED_TOPICS_MAX)
       this.close(TRY_AGAIN, 'it reads too slowly, and has missed too much')
@@ -170,15 +171,13 @@ export class SocketSubscriber {
     this.#session.end()
   }
 
-  /** `isInStep`: its requests are answered so far. Whoever does not read the answers is not read, either. */
-  #read(isInStep: boolean): void {
-    this.#isInStep = isInStep
-    if (isInStep && this.#socket.writableLength <= UNREAD_BYTES_MAX) this.#webSocket.resume()
-    else this.#webSocket.pause()
-  }
-
   get #queuedBytes(): number {
     return this.#session.queuedBytes + this.#socket.writableLength
+  }
+
+  /** Beside the library, which sends pongs and closes only: it would write header and message apart, for each subscriber. */
+  #write(frame: Uint8Array): void {
+    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#socket.write(frame)
   }
 
   #tellDropped(): void {
@@ -233,13 +232,13 @@ const TRY_AGAIN = 1013
 /** Headers of one message: seven of at most 64 KiB, and their names. */
 const HEADERS_BYTES_MAX = 512 * 1024
 
-/** Unsent bytes of all kinds. Deliveries alone have three parts of 3.5 MiB at most that are not acknowledged. */
-const UNREAD_BYTES_MAX = 16 * 1024 * 1024
-
 /** The reference's client sends it at once. */
 const CONFIGURE_MS = 10_000
 
 /** How long the other side has to answer a close, in ms. */
 const LINGER_MS = 1_000
+
+/** Of a delivery: what a connection tells its deliveries apart by. */
+const IDENTIFIER_BYTES = 8
 
 const DROPPED_TOPICS_MAX = 1_000

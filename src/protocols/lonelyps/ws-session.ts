@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import {
   authorizationOf,
+  plainAuthorizationOf,
   SYSTEM_SOURCES,
   type Secrets,
   type SignerSources,
@@ -8,6 +9,7 @@ import {
 } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'
 import { Deliveries, type DeliveryPart } from './deliveries.ts'
+import type { Delivery } from './delivery.ts'
 import { compileGlob, type CompiledGlob } from './glob.ts'
 import { interestKey, type Interest } from './interests.ts'
 import { checkContent, checkSha512, PartialNotification } from './partial-notification.ts'
@@ -21,6 +23,8 @@ import type { BroadcasterMessage, Content, SubscriberMessage } from './ws-messag
 export interface SessionPorts {
   /** One binary WebSocket message. They go out in this order. Calls nothing of the session but `end()`. */
   send(bytes: Uint8Array): void
+  /** The same as a whole WebSocket frame, which others get, too: it is not to be changed. */
+  sendFrame(frame: Uint8Array): void
   /**
    * The session has ended: the subscriber broke a rule, or a port refused something, which is the `cause` then. Called
    * once at most, and not after `end()`.
@@ -111,7 +115,6 @@ export class WsSession {
         sendMissed: (topic) => this.#sendMissed(topic),
         isWanted: (topic) => this.#isWanted(topic),
         drained: () => ports.drained(),
-        randomBytes: sources.randomBytes,
       },
       {
         partBytesMax: limits.partBytesMax ?? PART_BYTES_MAX,
@@ -145,8 +148,13 @@ export class WsSession {
   }
 
   /** Once, however many interests match. `false`: the subscriber is behind; the next one is to wait for `drained()`. */
-  deliver(topic: Uint8Array, message: Uint8Array, sha512: Uint8Array): boolean {
-    return this.#deliveries.deliver(topic, message, sha512)
+  deliver(delivery: Delivery): boolean {
+    const scheme = this.#secrets?.toSubscriber
+    if (scheme === undefined || scheme.type === 'hmac' || !this.#deliveries.mayPass(delivery))
+      return this.#deliveries.deliver(delivery)
+    this.#broadcasterCounter++
+    this.#ports.sendFrame(delivery.frame(plainAuthorizationOf(scheme)))
+    return true
   }
 
   /** Tells the subscriber that it may have lost messages on this topic. */

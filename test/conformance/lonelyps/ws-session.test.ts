@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { setImmediate as settled } from 'node:timers/promises'
+import { Delivery } from '../../../src/protocols/lonelyps/delivery.ts'
 import { Verifier, type Scheme } from '../../../src/protocols/lonelyps/authorization.ts'
 import { WsSession } from '../../../src/protocols/lonelyps/ws-session.ts'
-import { readBroadcasterMessage } from '../../protocols/lonelyps/ws-peer-codec.ts'
+import { messageIn, readBroadcasterMessage } from '../../protocols/lonelyps/ws-peer-codec.ts'
 import { transcript, type Transcript } from '../../protocols/lonelyps/ws-vectors.ts'
 import { vectorsOf } from './vectors.ts'
 
@@ -44,12 +45,15 @@ async function replay(
   const session = new WsSession(
     {
       send: (bytes) => void sent.push(Buffer.from(bytes)),
+      sendFrame: (frame) => void sent.push(messageIn(frame)),
       close: (reason) => assert.fail(reason),
       configured: () => {},
       subscribe: () => {},
       unsubscribe: () => {},
       notify: (topic, message) => {
-        due.push(() => session.deliver(topic, message, hash('sha512', message, 'buffer')))
+        const sha512 = hash('sha512', message, 'buffer')
+        const identifier = Buffer.from(randoms.shift()!)
+        due.push(() => session.deliver(new Delivery(topic, message, sha512, identifier)))
         return Promise.resolve(1)
       },
       drained: () => {},

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type {
   BroadcasterMessage,
   Content,
@@ -180,4 +181,19 @@ function uint(value: number, bytesMin = 0): Buffer {
   const hex = value === 0 ? '' : value.toString(16)
   const even = hex.length % 2 === 1 ? `0${hex}` : hex
   return Buffer.from(even.padStart(2 * bytesMin, '0'), 'hex')
+}
+
+/** The message in a whole frame of a server. */
+export function messageIn(frame: Uint8Array): Buffer {
+  const bytes = Buffer.from(frame)
+  assert.equal(bytes[0], 0x82)
+  const length = bytes[1]!
+  const [at, bytesInside] =
+    length < 126
+      ? [2, length]
+      : length === 126
+        ? [4, bytes.readUInt16BE(2)]
+        : [10, Number(bytes.readBigUInt64BE(2))]
+  assert.equal(bytes.length, at + bytesInside)
+  return bytes.subarray(at)
 }

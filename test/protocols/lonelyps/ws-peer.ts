@@ -6,6 +6,7 @@ import {
   type Scheme,
   type Secrets,
 } from '../../../src/protocols/lonelyps/authorization.ts'
+import { Delivery } from '../../../src/protocols/lonelyps/delivery.ts'
 import type { Interest } from '../../../src/protocols/lonelyps/interests.ts'
 import { signed, type Signed } from '../../../src/protocols/lonelyps/signed-bytes.ts'
 import type {
@@ -18,7 +19,12 @@ import {
   type SessionLimits,
   type SessionPorts,
 } from '../../../src/protocols/lonelyps/ws-session.ts'
-import { readBroadcasterMessage, writeSubscriberMessage, type HeaderForm } from './ws-peer-codec.ts'
+import {
+  messageIn,
+  readBroadcasterMessage,
+  writeSubscriberMessage,
+  type HeaderForm,
+} from './ws-peer-codec.ts'
 
 type Unsigned<Message> = Message extends unknown
   ? Omit<Message, 'authorization' | 'tracing'>
@@ -97,6 +103,7 @@ export class Peer {
     this.#form = form
     const ports: SessionPorts = {
       send: (bytes) => this.#receive(Buffer.from(bytes)),
+      sendFrame: (frame) => this.#receive(messageIn(frame)),
       close: (reason, cause) => {
         assert.equal(this.closed, null, 'closed twice')
         this.closed = { reason, cause }
@@ -131,6 +138,13 @@ export class Peer {
     assert.equal(peer.received.pop()?.type, 'CONFIRM_CONFIGURE')
     peer.asked.length = 0
     return peer
+  }
+
+  /** What the door would do with a message for it and others. */
+  deliver(topic: Uint8Array, message: Uint8Array): boolean {
+    const identifier = Buffer.alloc(4, ++this.#randoms)
+    const sha512 = hash('sha512', message, 'buffer')
+    return this.session.deliver(new Delivery(topic, message, sha512, identifier))
   }
 
   /** Says it, with what it takes to be believed. The return value is the session's. */

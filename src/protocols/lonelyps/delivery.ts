@@ -1,0 +1,46 @@
+import { binaryFrame } from './binary-frame.ts'
+import { writeBroadcasterMessage } from './ws-codec.ts'
+
+/** A message for any number of subscribers. */
+export class Delivery {
+  readonly topic: Uint8Array
+  readonly message: Uint8Array
+  readonly sha512: Uint8Array
+  /** Of its own, 64 bytes at most. */
+  readonly identifier: Uint8Array
+  readonly #frames = new Map<string | null, Buffer>()
+
+  constructor(topic: Uint8Array, message: Uint8Array, sha512: Uint8Array, identifier: Uint8Array) {
+    this.topic = topic
+    this.message = message
+    this.sha512 = sha512
+    this.identifier = identifier
+  }
+
+  /** In one part, as a whole WebSocket frame: the same for all whose authorization is not made for them alone. */
+  frame(authorization: string | null): Buffer {
+    let frame = this.#frames.get(authorization)
+    if (frame === undefined) {
+      const { topic, message, sha512, identifier } = this
+      const bytes = writeBroadcasterMessage({
+        type: 'RECEIVE_STREAM',
+        authorization,
+        tracing: NO_TRACING,
+        identifier,
+        partId: 0,
+        content: {
+          topic,
+          compressor: 0,
+          compressedBytes: message.length,
+          decompressedBytes: message.length,
+          compressedSha512: sha512,
+        },
+        body: message,
+      })
+      this.#frames.set(authorization, (frame = binaryFrame(bytes)))
+    }
+    return frame
+  }
+}
+
+const NO_TRACING = new Uint8Array()
