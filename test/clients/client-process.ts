@@ -19,6 +19,11 @@ export class ClientProcess implements AsyncDisposable {
   readonly #closed: Promise<unknown>
   #errors = ''
 
+  /** What it printed to standard error so far. */
+  get errors(): string {
+    return this.#errors
+  }
+
   constructor(
     program: string,
     args: readonly string[],

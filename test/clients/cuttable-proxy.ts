@@ -33,6 +33,11 @@ export class CuttableProxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
   }
 
+  /** What is connected now stays so, and not a byte comes through it any more: only silence tells. */
+  stall(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause()
+  }
+
   goOn(): void {
     this.#goOn()
   }

@@ -21,6 +21,9 @@ export const WEBSOCKETS_MISSING = missing(
     'export PUBSUBD_TEST_PYTHON=DIRECTORY/bin/python',
 )
 
+/** Any Python will do for what needs its standard library only. */
+export const PYTHON_MISSING = missing(PYTHON, ['--version'], 'apt install python3')
+
 export const CHROMIUM_MISSING = missing('chromium', ['--version'], 'apt install chromium')
 
 /** Debian keeps it where only root looks. */

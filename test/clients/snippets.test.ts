@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { startPubsub } from '../http/requests.ts'
+import { ClientProcess } from './client-process.ts'
+import { CuttableProxy } from './cuttable-proxy.ts'
+import { CURL_MISSING, PYTHON, PYTHON_MISSING } from './programs.ts'
+import { portForRestarts } from './pubsub-server.ts'
+
+const FOLDER = fileURLToPath(new URL('../../clients', import.meta.url))
+
+const LINES_MAX = 40
+
+/** For what must happen on the way, in ms. */
+const DEADLINE_MS = 40_000
+
+test(`every snippet has at most ${LINES_MAX} lines, and its first words say what it promises`, () => {
+  const files = readdirSync(FOLDER)
+  assert.deepEqual(files.toSorted(), Object.keys(snippets).toSorted())
+  for (const file of files) {
+    const text = readFileSync(join(FOLDER, file), 'utf8')
+    const lines = text.trimEnd().split('\n').length
+    assert.ok(lines <= LINES_MAX, `${file} has ${lines} lines`)
+    assert.match(text, /loses no event that the server still keeps.*?At least once/is)
+  }
+})
+
+/** A snippet as a process that prints each event as a line of JSON, and has its cursor in a file. */
+interface Snippet {
+  readonly missing: string | false
+  readonly start: (url: string, cursorFile: string) => ClientProcess
+}
+
+const PYTHON_BOT = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from listen import listen
+for event in listen(sys.argv[2], sys.argv[3]):
+    print(json.dumps(event), flush=True)
+`
+
+const NODE_BOT = `
+const { existsSync, readFileSync, renameSync, writeFileSync } = await import('node:fs')
+const [, module, url, file] = process.argv
+const { listen } = await import(module)
+const cursor = existsSync(file) ? readFileSync(file, 'utf8') : undefined
+const keep = (cursor) => {
+  writeFileSync(file + '.new', cursor)
+  renameSync(file + '.new', file)
+}
+for await (const event of listen(url, { cursor, keep })) console.log(JSON.stringify(event))
+`
+
+const snippets: Readonly<Record<string, Snippet>> = {
+  'listen.py': {
+    missing: PYTHON_MISSING,
+    start: (...args) => new ClientProcess(PYTHON, ['-c', PYTHON_BOT, FOLDER, ...args]),
+  },
+  'listen.mjs': {
+    missing: false,
+    start: (...args) => {
+      const module = join(FOLDER, 'listen.mjs')
+      return new ClientProcess(process.execPath, [
+        '--input-type=module',
+        '-e',
+        NODE_BOT,
+        module,
+        ...args,
+      ])
+    },
+  },
+  'listen.sh': {
+    missing: CURL_MISSING,
+    start: (...args) => new ClientProcess('sh', [join(FOLDER, 'listen.sh'), ...args]),
+  },
+}
+
+for (const [file, { missing, start }] of Object.entries(snippets))
+  describe(`clients/${file}`, { skip: missing, concurrency: 3 }, () => {
+    let directory: string
+    before(() => {
+      directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
+    })
+    after(() => rmSync(directory, { recursive: true, force: true }))
+
+    /** Settings of a server that keeps its events and its port, and a file for a cursor. */
+    async function lasting() {
+      const own = mkdtempSync(join(directory, 'case-'))
+      return {
+        config: {
+          server: {
+            port: await portForRestarts(),
+            backlog: { size: 1000, storage: join(own, 'backlog') },
+          },
+        },
+        cursorFile: join(own, 'cursor'),
+      }
+    }
+
+    test('through restarts of the server each event comes once, in order, whatever is in it', async () => {
+      const { config, cursorFile } = await lasting()
+      const url = `http://127.0.0.1:${config.server.port}`
+      await using first = await startPubsub(config)
+      await using listener = start(`${url}/a?without=c`, cursorFile)
+      await storedIn(cursorFile)
+      await publish(url, '/a', { n: 1, closing: { reason: 'revoked' }, gap: 'x', opened: 7 })
+      await publish(url, '/a/c', { n: 'not asked for' })
+      assert.deepEqual(await listener.numbers(1), [1])
+      const place = { cursor: 'x', pubsub_cursor: 'x', resumes_at: 'x' }
+      const publishing = publish(url, '/a', { n: 2, stillalive: '"cursor": "x"}', nested: place })
+      await first.stop('SIGKILL')
+      await using second = await startPubsub(config)
+      await publishing
+      await publish(url, '/a', { n: 3, text: 'Grüße \\n " \u2028 🦀 status 404' })
+      await publish(url, '/a', { n: 4, ...place, gap: place, closing: place })
+      const [two, three] = [await listener.event(), await listener.event()]
+      assert.deepEqual([two.json['n'], three.json['n']], [2, 3])
+      assert.equal(three.json['text'], 'Grüße \\n " \u2028 🦀 status 404')
+      assert.deepEqual(await listener.numbers(1), [4])
+      await second.stop('SIGTERM')
+      await using _ = await startPubsub(config)
+      await publish(url, '/a', { n: 5 })
+      assert.deepEqual(await listener.numbers(1), [5])
+    })
+
+    test('a run that was killed is gone on with: events of the time between come', async () => {
+      const { config, cursorFile } = await lasting()
+      await using server = await startPubsub(config)
+      {
+        await using listener = start(`${server.url}/a`, cursorFile)
+        await storedIn(cursorFile)
+        await publish(server.url, '/a', { n: 1 })
+        const { n, pubsub_cursor: cursor } = (await listener.event()).json
+        assert.equal(n, 1)
+        await until('its cursor is stored', () => {
+          return readFileSync(cursorFile, 'utf8').trim() === cursor
+        })
+      }
+      await publish(server.url, '/a', { n: 2 })
+      await using listener = start(`${server.url}/a`, cursorFile)
+      await publish(server.url, '/a', { n: 3 })
+      assert.deepEqual(await listener.numbers(2), [2, 3])
+    })
+
+    test('a connection that is silent, and then one that is cut, loses and doubles nothing', async () => {
+      const { config, cursorFile } = await lasting()
+      await using server = await startPubsub(config)
+      await using proxy = await CuttableProxy.to(server.port)
+      await using listener = start(`http://127.0.0.1:${proxy.port}/a`, cursorFile)
+      await storedIn(cursorFile)
+      proxy.stall()
+      await publish(server.url, '/a', { n: 1 })
+      await publish(server.url, '/a', { n: 2 })
+      assert.deepEqual(await listener.numbers(2), [1, 2])
+      proxy.cut()
+      await publish(server.url, '/a', { n: 3 })
+      proxy.goOn()
+      await publish(server.url, '/a', { n: 4 })
+      assert.deepEqual(await listener.numbers(2), [3, 4])
+    })
+
+    test('a gap is told, and the stream goes on behind it', async () => {
+      const { config, cursorFile } = await lasting()
+      await using server = await startPubsub(config)
+      await publish(server.url, '/a', { n: 1 })
+      writeFileSync(cursorFile, randomUUID())
+      await using listener = start(`${server.url}/a`, cursorFile)
+      assert.deepEqual(await listener.numbers(1), [1])
+      assert.match(listener.errors, /events are missing:.*foreign/)
+    })
+
+    test('a refusal that asking again would not mend ends it, with the reason', async () => {
+      const { config, cursorFile } = await lasting()
+      await using server = await startPubsub(config)
+      await using listener = start(`${server.url}/a?where=)`, cursorFile)
+      const { code, errors } = await listener.ended()
+      assert.notEqual(code, 0)
+      assert.match(errors, /400/)
+      assert.match(errors, /where: /)
+    })
+  })
+
+/** Publishes an event once, however often the server goes down meanwhile. */
+async function publish(url: string, path: string, payload: object): Promise<void> {
+  const headers = { 'Idempotency-Key': randomUUID() }
+  const deadline = AbortSignal.timeout(DEADLINE_MS)
+  for (;;) {
+    try {
+      const body = JSON.stringify(payload)
+      const answer = await fetch(url + path, { method: 'PUT', body, headers, signal: deadline })
+      assert.equal(answer.status, 202, await answer.text())
+      return
+    } catch (error) {
+      if (deadline.aborted || !(error instanceof TypeError)) throw error
+    }
+    await setTimeout(50)
+  }
+}
+
+/** Resolves once the stream is open: from then on nothing gets lost. */
+function storedIn(cursorFile: string): Promise<void> {
+  return until('the first cursor is stored', () => {
+    try {
+      return readFileSync(cursorFile, 'utf8') !== ''
+    } catch {
+      return false
+    }
+  })
+}
+
+async function until(what: string, isSo: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + DEADLINE_MS
+  while (!isSo()) {
+    assert.ok(performance.now() < deadlineMs, `waited in vain until ${what}`)
+    await setTimeout(20)
+  }
+}
