@@ -2,7 +2,7 @@
 
     for event in listen("https://pubsub.example.org/fruits", "fruits.cursor"): ...
 
-At least once: the cursor is stored when your loop asks for the next event; a run that was killed gets its last one again.
+At least once: the cursor is stored when your loop asks for the next event; a killed run gets its last event again.
 Gaps and cuts go to standard error; what trying again cannot mend is raised. Not for ?count=, ?until= and ?timeout=."""
 import base64, http.client, json, os, pathlib, random, sys, time, urllib.request
 

@@ -84,6 +84,11 @@ export class ClientProcess implements AsyncDisposable {
     return { code: this.#child.exitCode, lines, errors: this.#errors }
   }
 
+  /** Asks it to end. */
+  stop(): void {
+    this.#child.kill('SIGTERM')
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill('SIGKILL')
     this.#child.stdout.destroy() // else it waits for somebody to read the rest

@@ -24,6 +24,8 @@ export const WEBSOCKETS_MISSING = missing(
 /** Any Python will do for what needs its standard library only. */
 export const PYTHON_MISSING = missing(PYTHON, ['--version'], 'apt install python3')
 
+export const GO_MISSING = missing('go', ['version'], 'apt install golang-go')
+
 export const CHROMIUM_MISSING = missing('chromium', ['--version'], 'apt install chromium')
 
 /** Debian keeps it where only root looks. */

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { startPubsub } from '../http/requests.ts'
+import { startPubsub, streamsLeft } from '../http/requests.ts'
 import { ClientProcess } from './client-process.ts'
 import { CuttableProxy } from './cuttable-proxy.ts'
-import { CURL_MISSING, PYTHON, PYTHON_MISSING } from './programs.ts'
+import { CURL_MISSING, GO_MISSING, PYTHON, PYTHON_MISSING } from './programs.ts'
 import { portForRestarts } from './pubsub-server.ts'
 
 const FOLDER = fileURLToPath(new URL('../../clients', import.meta.url))
@@ -19,12 +20,16 @@ const LINES_MAX = 40
 /** For what must happen on the way, in ms. */
 const DEADLINE_MS = 40_000
 
+/** Go's own format spends lines on what the others have on one, so its imports, comments and blank lines are not counted. */
+const UNCOUNTED_IN_GO = /^package .*\n|^import \([^)]*\)\n|^\s*\/\/.*\n|^\n/gm
+
 test(`every snippet has at most ${LINES_MAX} lines, and its first words say what it promises`, () => {
   const files = readdirSync(FOLDER)
   assert.deepEqual(files.toSorted(), Object.keys(snippets).toSorted())
   for (const file of files) {
     const text = readFileSync(join(FOLDER, file), 'utf8')
-    const lines = text.trimEnd().split('\n').length
+    const counted = file.endsWith('.go') ? text.replaceAll(UNCOUNTED_IN_GO, '') : text
+    const lines = counted.trimEnd().split('\n').length
     assert.ok(lines <= LINES_MAX, `${file} has ${lines} lines`)
     assert.match(text, /loses no event that the server still keeps.*?At least once/is)
   }
@@ -33,7 +38,17 @@ test(`every snippet has at most ${LINES_MAX} lines, and its first words say what
 /** A snippet as a process that prints each event as a line of JSON, and has its cursor in a file. */
 interface Snippet {
   readonly missing: string | false
-  readonly start: (url: string, cursorFile: string) => ClientProcess
+  /** Makes ready, once, what `start` needs. */
+  readonly prepare?: (directory: string) => void
+  readonly start: (asked: Asked) => ClientProcess
+}
+
+interface Asked {
+  readonly url: string
+  readonly cursorFile: string
+  readonly login?: { readonly user: string; readonly password: string }
+  /** Of all runs of a snippet. */
+  readonly directory: string
 }
 
 const PYTHON_BOT = `
@@ -41,51 +56,79 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 sys.dont_write_bytecode = True
 from listen import listen
-for event in listen(sys.argv[2], sys.argv[3]):
+for event in listen(*sys.argv[2:]):
     print(json.dumps(event), flush=True)
 `
 
 const NODE_BOT = `
 const { existsSync, readFileSync, renameSync, writeFileSync } = await import('node:fs')
-const [, module, url, file] = process.argv
+const [, module, url, file, Authorization] = process.argv
 const { listen } = await import(module)
 const cursor = existsSync(file) ? readFileSync(file, 'utf8') : undefined
+const headers = Authorization && { Authorization }
 const keep = (cursor) => {
   writeFileSync(file + '.new', cursor)
   renameSync(file + '.new', file)
 }
-for await (const event of listen(url, { cursor, keep })) console.log(JSON.stringify(event))
+for await (const event of listen(url, { cursor, keep, headers })) console.log(JSON.stringify(event))
 `
 
 const snippets: Readonly<Record<string, Snippet>> = {
   'listen.py': {
     missing: PYTHON_MISSING,
-    start: (...args) => new ClientProcess(PYTHON, ['-c', PYTHON_BOT, FOLDER, ...args]),
+    start: ({ url, cursorFile, login }) =>
+      new ClientProcess(
+        PYTHON,
+        ['-c', PYTHON_BOT, FOLDER, url, cursorFile].concat(
+          login ? [login.user, login.password] : [],
+        ),
+      ),
   },
   'listen.mjs': {
     missing: false,
-    start: (...args) => {
-      const module = join(FOLDER, 'listen.mjs')
-      return new ClientProcess(process.execPath, [
-        '--input-type=module',
-        '-e',
-        NODE_BOT,
-        module,
-        ...args,
-      ])
+    start: ({ url, cursorFile, login }) =>
+      new ClientProcess(
+        process.execPath,
+        ['--input-type=module', '-e', NODE_BOT, join(FOLDER, 'listen.mjs'), url, cursorFile].concat(
+          login ? `Basic ${btoa(`${login.user}:${login.password}`)}` : [],
+        ),
+      ),
+  },
+  'listen.go': {
+    missing: GO_MISSING,
+    prepare(directory) {
+      const source = join(FOLDER, 'listen.go')
+      assert.equal(String(execFileSync('gofmt', ['-d', source])), '')
+      const environment = { ...process.env, GO111MODULE: 'off', GOCACHE: join(directory, 'cache') }
+      execFileSync('go', ['build', '-o', join(directory, 'listen'), source], { env: environment })
+    },
+    start({ url, cursorFile, login, directory }) {
+      const target = new URL(url)
+      if (login) Object.assign(target, { username: login.user, password: login.password })
+      return new ClientProcess(join(directory, 'listen'), [target.href, cursorFile])
     },
   },
   'listen.sh': {
     missing: CURL_MISSING,
-    start: (...args) => new ClientProcess('sh', [join(FOLDER, 'listen.sh'), ...args]),
+    start({ url, cursorFile, login }) {
+      const home = dirname(cursorFile)
+      if (login)
+        writeFileSync(
+          join(home, '.netrc'),
+          `machine ${new URL(url).hostname} login ${login.user} password ${login.password}\n`,
+        )
+      const args = [join(FOLDER, 'listen.sh'), url, cursorFile]
+      return new ClientProcess('sh', args, { environment: { HOME: home } })
+    },
   },
 }
 
-for (const [file, { missing, start }] of Object.entries(snippets))
+for (const [file, { missing, prepare, start }] of Object.entries(snippets))
   describe(`clients/${file}`, { skip: missing, concurrency: 3 }, () => {
     let directory: string
     before(() => {
       directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
+      prepare?.(directory)
     })
     after(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -107,7 +150,7 @@ for (const [file, { missing, start }] of Object.entries(snippets))
       const { config, cursorFile } = await lasting()
       const url = `http://127.0.0.1:${config.server.port}`
       await using first = await startPubsub(config)
-      await using listener = start(`${url}/a?without=c`, cursorFile)
+      await using listener = start({ url: `${url}/a?without=c`, cursorFile, directory })
       await storedIn(cursorFile)
       await publish(url, '/a', { n: 1, closing: { reason: 'revoked' }, gap: 'x', opened: 7 })
       await publish(url, '/a/c', { n: 'not asked for' })
@@ -133,7 +176,7 @@ for (const [file, { missing, start }] of Object.entries(snippets))
       const { config, cursorFile } = await lasting()
       await using server = await startPubsub(config)
       {
-        await using listener = start(`${server.url}/a`, cursorFile)
+        await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
         await storedIn(cursorFile)
         await publish(server.url, '/a', { n: 1 })
         const { n, pubsub_cursor: cursor } = (await listener.event()).json
@@ -143,7 +186,7 @@ for (const [file, { missing, start }] of Object.entries(snippets))
         })
       }
       await publish(server.url, '/a', { n: 2 })
-      await using listener = start(`${server.url}/a`, cursorFile)
+      await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
       await publish(server.url, '/a', { n: 3 })
       assert.deepEqual(await listener.numbers(2), [2, 3])
     })
@@ -152,7 +195,11 @@ for (const [file, { missing, start }] of Object.entries(snippets))
       const { config, cursorFile } = await lasting()
       await using server = await startPubsub(config)
       await using proxy = await CuttableProxy.to(server.port)
-      await using listener = start(`http://127.0.0.1:${proxy.port}/a`, cursorFile)
+      await using listener = start({
+        url: `http://127.0.0.1:${proxy.port}/a`,
+        cursorFile,
+        directory,
+      })
       await storedIn(cursorFile)
       proxy.stall()
       await publish(server.url, '/a', { n: 1 })
@@ -170,21 +217,64 @@ for (const [file, { missing, start }] of Object.entries(snippets))
       await using server = await startPubsub(config)
       await publish(server.url, '/a', { n: 1 })
       writeFileSync(cursorFile, randomUUID())
-      await using listener = start(`${server.url}/a`, cursorFile)
+      await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
       assert.deepEqual(await listener.numbers(1), [1])
       assert.match(listener.errors, /events are missing:.*foreign/)
+    })
+
+    test('a right that is withdrawn ends it, with the reason', async () => {
+      const { config, cursorFile } = await lasting()
+      const alice = { password: 'wonderland', acl: { fruit: ['fruits'] } }
+      await using server = await startPubsub(config, { alice })
+      await using listener = start({
+        url: `${server.url}/private/fruits`,
+        cursorFile,
+        login: { user: 'alice', password: 'wonderland' },
+        directory,
+      })
+      await storedIn(cursorFile)
+      await publish(server.url, '/private/fruits', { n: 1 })
+      assert.deepEqual(await listener.numbers(1), [1])
+      const acl = JSON.stringify({ alice: { ...alice, acl: {} } })
+      writeFileSync(join(server.directory, 'pubsub_acl.yaml'), acl)
+      server.process.kill('SIGHUP')
+      const { code, errors } = await listener.ended()
+      assert.notEqual(code, 0)
+      assert.match(errors, /withdrawn/)
     })
 
     test('a refusal that asking again would not mend ends it, with the reason', async () => {
       const { config, cursorFile } = await lasting()
       await using server = await startPubsub(config)
-      await using listener = start(`${server.url}/a?where=)`, cursorFile)
+      await using listener = start({ url: `${server.url}/a?where=)`, cursorFile, directory })
       const { code, errors } = await listener.ended()
       assert.notEqual(code, 0)
       assert.match(errors, /400/)
       assert.match(errors, /where: /)
     })
   })
+
+test(
+  'listen.sh that is told to stop does so at once, and leaves no curl behind',
+  {
+    skip: CURL_MISSING,
+  },
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
+    try {
+      await using server = await startPubsub()
+      const cursorFile = join(directory, 'cursor')
+      const { start } = snippets['listen.sh']!
+      await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
+      await storedIn(cursorFile)
+      listener.stop()
+      await listener.ended()
+      await streamsLeft(server, 0, 2_000)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  },
+)
 
 /** Publishes an event once, however often the server goes down meanwhile. */
 async function publish(url: string, path: string, payload: object): Promise<void> {
