@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -17,11 +18,14 @@ const DEADLINE_MS = 60_000
 
 const USERS = { alice: { password: 'wonderland', acl: { fruit: ['fruits'] } } }
 
-/** A site with an empty page. */
+const SNIPPET = readFileSync(new URL('../../clients/listen.mjs', import.meta.url))
+
+/** A site with an empty page, and the listener to copy. */
 async function startSite() {
-  const site = createServer((_, response) => {
-    response.setHeader('Content-Type', 'text/html')
-    response.end('<!doctype html><title>site</title>')
+  const site = createServer(({ url }, response) => {
+    const isSnippet = url === '/listen.mjs'
+    response.setHeader('Content-Type', isSnippet ? 'text/javascript' : 'text/html')
+    response.end(isSnippet ? SNIPPET : '<!doctype html><title>site</title>')
   }).listen(0, '127.0.0.1')
   await once(site, 'listening')
   return {
@@ -62,6 +66,30 @@ function follow(page: Page, url: string, options: object = {}): Promise<unknown>
       source.addEventListener(type, ({ data, lastEventId }) =>
         fired.push(type === 'message' ? { type, n: JSON.parse(data).n, id: lastEventId } : { type }))
   `)
+}
+
+/** Follows it by the module of the site, with its cursor in the storage of the page. */
+function listenBySnippet(page: Page, url: string): Promise<unknown> {
+  return page.evaluate(`(async () => {
+    const { listen } = await import('/listen.mjs')
+    globalThis.heard = []
+    globalThis.kept = []
+    globalThis.warned = []
+    globalThis.failed = null
+    const options = {
+      cursor: localStorage.getItem('cursor'),
+      keep: (cursor) => { localStorage.setItem('cursor', cursor); kept.push(cursor) },
+      warn: (text) => warned.push(text),
+    }
+    void (async () => {
+      for await (const event of listen(${JSON.stringify(url)}, options)) heard.push(event)
+    })().catch((error) => (failed = error))
+  })()`)
+}
+
+async function untilHeard(page: Page, wanted: readonly number[]): Promise<void> {
+  await page.waitForFunction(`heard.length >= ${wanted.length}`)
+  assert.deepEqual(await page.evaluate('heard.map(({ n }) => n)'), wanted)
 }
 
 async function untilFired(page: Page, type: string, times = 1): Promise<void> {
@@ -234,6 +262,58 @@ describe('a page in Chromium', { skip: CHROMIUM_MISSING }, () => {
       reason: 'finished',
       wasClean: true,
     })
+  })
+
+  test('with clients/listen.mjs misses nothing when the server is stopped, then killed, and when it is loaded again', async () => {
+    await using site = await startSite()
+    using files = new TemporaryFiles()
+    const config = {
+      server: {
+        port: await portForRestarts(),
+        backlog: { size: 100, storage: join(files.directory, 'events') },
+        cors: { origins: [site.origin] },
+      },
+    }
+    await using page = await visit(site.origin)
+    {
+      await using server = await startPubsub(config)
+      await listenBySnippet(page, `${server.url}/a`)
+      await page.waitForFunction(`localStorage.getItem('cursor') !== null`)
+      await publish(server, '/a', { n: 1 })
+      await untilHeard(page, [1])
+      await server.stop('SIGTERM')
+    }
+    {
+      await using server = await startPubsub(config)
+      await publish(server, '/a', { n: 2 })
+      await untilHeard(page, [1, 2])
+      await server.stop('SIGKILL')
+    }
+    await using server = await startPubsub(config)
+    await publish(server, '/a', { n: 3 })
+    await untilHeard(page, [1, 2, 3])
+    await page.waitForFunction('kept.includes(heard.at(-1).pubsub_cursor)')
+    await page.goto(site.origin)
+    await publish(server, '/a', { n: 4 })
+    await listenBySnippet(page, `${server.url}/a`)
+    await publish(server, '/a', { n: 5 })
+    await untilHeard(page, [4, 5])
+  })
+
+  test('with clients/listen.mjs is told of a gap, and of a refusal', async () => {
+    await using site = await startSite()
+    await using server = await startPubsub({
+      server: { backlog: { size: 10 }, cors: { origins: [site.origin] } },
+    })
+    await publish(server, '/a', { n: 1 })
+    await using page = await visit(site.origin)
+    await page.evaluate(`localStorage.setItem('cursor', crypto.randomUUID())`)
+    await listenBySnippet(page, `${server.url}/a`)
+    await untilHeard(page, [1])
+    assert.deepEqual(await page.evaluate('warned'), ['events are missing: foreign'])
+    await listenBySnippet(page, `${server.url}/a?where=)`)
+    await page.waitForFunction('failed !== null')
+    assert.match(String(await page.evaluate('failed.message')), /^400: where: /)
   })
 
   test('of an origin that nobody has listed gets no WebSocket', async () => {

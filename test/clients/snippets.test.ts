@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -275,6 +283,79 @@ test(
     }
   },
 )
+
+const PAGE = readFileSync(new URL('../../docs/clients.md', import.meta.url), 'utf8')
+
+/** What runs the example of the page in each language, in a directory that has the snippet. */
+const examples = [
+  {
+    language: 'python',
+    file: 'listen.py',
+    missing: PYTHON_MISSING,
+    command: (text: string) => [PYTHON, '-u', '-c', text],
+  },
+  {
+    language: 'js',
+    file: 'listen.mjs',
+    missing: false,
+    command: (text: string) => [process.execPath, '--input-type=module', '-e', text],
+  },
+  {
+    language: 'go',
+    file: 'listen.go',
+    missing: GO_MISSING,
+    command: (text: string, directory: string) => {
+      const file = join(directory, 'listen.go')
+      const main = `func main() {\n${text}\nlog.Fatal(err)\n}`
+      writeFileSync(
+        file,
+        readFileSync(file, 'utf8').replace(/^func main.*$/m, () => main),
+      )
+      return ['sh', '-c', 'GO111MODULE=off go build -o bot listen.go && exec ./bot']
+    },
+  },
+  {
+    language: 'console',
+    file: 'listen.sh',
+    missing: CURL_MISSING,
+    command: (text: string) => ['sh', '-c', /^\$ (.*)/.exec(text)![1]!.replace(/^/, 'exec ')],
+  },
+] as const
+
+for (const { language, file, missing, command } of examples)
+  test(
+    `the example of ${file} on the page of clients follows a topic`,
+    {
+      skip: missing,
+    },
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
+      try {
+        await using server = await startPubsub()
+        copyFileSync(join(FOLDER, file), join(directory, file))
+        const blocks = [...PAGE.matchAll(/```(\w+)\n(.*?)```/gs)]
+        const [example, ...more] = blocks.filter(([, name]) => name === language)
+        assert.ok(example && more.length === 0)
+        const text = example[2]!.replaceAll('localhost:2069', `127.0.0.1:${server.port}`)
+        const [program, ...args] = command(text, directory)
+        const bot = spawn(program!, args, {
+          cwd: directory,
+          env: { ...process.env, PYTHONPATH: directory, PYTHONDONTWRITEBYTECODE: '1' },
+          stdio: ['ignore', 'pipe', 'inherit'],
+          timeout: DEADLINE_MS,
+        })
+        await storedIn(join(directory, 'fruits.cursor'))
+        await publish(server.url, '/fruits/apples', { text: 'Apples are delicious' })
+        const [line] = await once(bot.stdout.setEncoding('utf8'), 'data')
+        assert.match(line, /\/fruits\/apples/)
+        assert.match(line, /Apples are delicious/)
+        bot.kill()
+        await once(bot, 'close')
+      } finally {
+        rmSync(directory, { recursive: true })
+      }
+    },
+  )
 
 /** Publishes an event once, however often the server goes down meanwhile. */
 async function publish(url: string, path: string, payload: object): Promise<void> {
