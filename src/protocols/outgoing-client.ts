@@ -1,8 +1,8 @@
-import { lookup as systemLookup, Resolver } from 'node:dns/promises'
 import { Agent, request as plainRequest } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
-import { isIP, type LookupFunction } from 'node:net'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { callbackify } from 'node:util'
+import { OutgoingDns } from './outgoing-dns.ts'
 import { hostOf, OutgoingRefusedError, portOf, type OutgoingPolicy } from './outgoing-policy.ts'
 import { OutgoingSlots } from './outgoing-slots.ts'
 
@@ -44,8 +44,8 @@ export class OutgoingClient {
   readonly #connectTimeoutMs: number
   readonly #answerBytesMax: number
   readonly #connectionsMax: number
-  readonly #lookup: ((host: string) => Promise<readonly string[]>) | null
-  readonly #dns = new Resolver({ timeout: DNS_TRY_MS, tries: DNS_TRIES })
+  readonly #lookup: (host: string, port: number) => Promise<readonly string[]>
+  readonly #dns: OutgoingDns
   readonly #slots: OutgoingSlots
   readonly #plain: Agent
   readonly #secure: SecureAgent
@@ -58,7 +58,8 @@ export class OutgoingClient {
     this.#connectTimeoutMs = options.connectTimeoutMs ?? 5_000
     this.#answerBytesMax = options.answerBytesMax ?? 64 * 1024
     this.#connectionsMax = options.connectionsMax ?? 128
-    this.#lookup = options.lookup ?? null
+    this.#dns = new OutgoingDns(options.policy)
+    this.#lookup = options.lookup ?? ((host, port) => this.#dns.addresses(host, port))
     const perHostMax = options.connectionsPerHostMax ?? 8
     this.#slots = new OutgoingSlots(this.#connectionsMax, perHostMax)
     const agentOptions = {
@@ -100,7 +101,7 @@ export class OutgoingClient {
       await this.#slots.take(host, ending.signal)
       try {
         ending.signal.throwIfAborted()
-        this.#closeSurplus()
+        this.#makeRoomFor(target)
         return await this.#exchange(target, headers, [body].flat(), ending.signal)
       } finally {
         this.#slots.release(host)
@@ -116,18 +117,23 @@ export class OutgoingClient {
   close(): void {
     this.#isClosed = true
     for (const ending of this.#running) ending.abort(new OutgoingFailedError(CLOSED))
-    this.#dns.cancel()
+    this.#dns.close()
     this.#plain.destroy()
     this.#secure.destroy()
   }
 
-  /** Idle connections make room for the one that a post may be about to open. */
-  #closeSurplus(): void {
-    const idle = [this.#plain, this.#secure]
-      .flatMap((agent) => Object.values(agent.freeSockets).flatMap((sockets) => sockets ?? []))
-      .filter((socket) => !socket.destroyed)
+  /** Idle connections, the oldest first, make room for one that the next post is about to open. */
+  #makeRoomFor(url: URL): void {
+    const idle = [this.#plain, this.#secure].flatMap((agent) => idleConnections(agent))
     const surplus = this.#slots.taken + idle.length - this.#connectionsMax
-    for (const socket of idle.slice(0, Math.max(0, surplus))) socket.destroy()
+    if (surplus <= 0) return
+    const name = `${hostOf(url)}:${portOf(url)}:` // as agents begin the names of theirs
+    const isReused = idleConnections(this.#agentFor(url)).some((each) => each.name.startsWith(name))
+    if (!isReused) for (const { socket } of idle.slice(0, surplus)) socket.destroy()
+  }
+
+  #agentFor(url: URL): Agent {
+    return url.protocol === 'https:' ? this.#secure : this.#plain
   }
 
   async #exchange(
@@ -141,7 +147,7 @@ export class OutgoingClient {
     const host = hostOf(url)
     const bodyBytes = body.reduce((bytes, part) => bytes + part.length, 0)
     const request = (isSecure ? secureRequest : plainRequest)({
-      agent: isSecure ? this.#secure : this.#plain,
+      agent: this.#agentFor(url),
       method: 'POST',
       host,
       port: portOf(url),
@@ -190,6 +196,7 @@ export class OutgoingClient {
         else fail(failure(url, `the answer is longer than ${this.#answerBytesMax} bytes`))
       })
       response.on('error', (error) => fail(networkFailure(url, error)))
+      // After 'end' as well: Node would wait, as long as it takes, for a peer that answered first to read the rest of the body.
       response.on('close', () => fail(failure(url, 'the answer broke off')))
       response.on('end', () =>
         resolve({ status: response.statusCode!, body: Buffer.concat(chunks) }),
@@ -209,7 +216,7 @@ export class OutgoingClient {
   #lookupFor(url: URL): LookupFunction {
     const port = portOf(url)
     const lookup = callbackify(async (host: string) => {
-      const addresses = await this.#addresses(host, port)
+      const addresses = await this.#lookup(host, port)
       if (addresses.length === 0) throw failure(url, 'the host has no address')
       return this.#policy
         .allowedAddresses(host, port, addresses)
@@ -218,23 +225,12 @@ export class OutgoingClient {
     return (host, _options, callback) =>
       lookup(host, (error, addresses) => callback(error, addresses ?? []))
   }
+}
 
-  /**
-   * The system's own lookup knows more names (/etc/hosts, search domains), but it occupies one of a few threads of the process
-   * until an answer comes: only names that the operator named get one, not those of a peer's silent name server.
-   */
-  async #addresses(host: string, port: number): Promise<readonly string[]> {
-    if (this.#lookup !== null) return this.#lookup(host)
-    if (this.#policy.namesHost(host, port))
-      return (await systemLookup(host, { all: true })).map(({ address }) => address)
-    if (/(?:^|\.)localhost\.?$/.test(host)) return ['127.0.0.1', '::1'] // RFC 6761, section 6.3
-    const [ipv4, ipv6] = await Promise.allSettled([
-      this.#dns.resolve4(host),
-      this.#dns.resolve6(host),
-    ])
-    if (ipv4.status === 'rejected' && ipv6.status === 'rejected') throw ipv4.reason
-    return [ipv4, ipv6].flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
-  }
+function idleConnections(agent: Agent): { readonly name: string; readonly socket: Socket }[] {
+  return Object.entries(agent.freeSockets).flatMap(([name, sockets = []]) =>
+    sockets.filter((socket) => !socket.destroyed).map((socket) => ({ name, socket })),
+  )
 }
 
 /**
@@ -248,10 +244,6 @@ const KEEP_ALIVE_MARGIN_MS = 1_000
 
 /** Longest head of an answer; Node's own limit, but not changed by its flags. */
 const HEAD_BYTES_MAX = 16 * 1024
-
-/** With its tries, DNS takes less than the time for a connection. */
-const DNS_TRY_MS = 2_000
-const DNS_TRIES = 2
 
 const CLOSED = 'the server is shutting down'
 
