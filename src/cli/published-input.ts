@@ -36,7 +36,8 @@ export async function* inputObjects(input: AsyncIterable<Buffer>): AsyncGenerato
 const OBJECT_BYTES_MAX = 64 * 1024 * 1024
 
 class ObjectLines {
-  #line = 0
+  /** That which is looked at, or that could not even be split off. */
+  #line = 1
   /** The lines of an object that goes on over many; `null`: each line has one. */
   #document: { readonly line: number; readonly texts: string[]; bytes: number } | null = null
   #isFirst = true
@@ -46,7 +47,23 @@ class ObjectLines {
   }
 
   *take(written: string): Generator<InputObject> {
+    yield* this.#objectsOn(written)
     this.#line++
+  }
+
+  *end(): Generator<InputObject> {
+    if (this.#document === null) return
+    const { line, texts } = this.#document
+    const text = texts.join('\n').trim()
+    const problem = whyNoObject(text)
+    if (problem !== null)
+      throw new Error(
+        `line ${line}: ${problem}; an object may stand on a line, or be the whole input`,
+      )
+    yield { text, line }
+  }
+
+  *#objectsOn(written: string): Generator<InputObject> {
     const text = written.trim()
     if (this.#document !== null) {
       this.#goOn(written)
@@ -63,18 +80,6 @@ class ObjectLines {
     if (problem !== null) throw new Error(problem)
     this.#isFirst = false
     yield { text, line: this.#line }
-  }
-
-  *end(): Generator<InputObject> {
-    if (this.#document === null) return
-    const { line, texts } = this.#document
-    const text = texts.join('\n').trim()
-    const problem = whyNoObject(text)
-    if (problem !== null)
-      throw new Error(
-        `line ${line}: ${problem}; an object may stand on a line, or be the whole input`,
-      )
-    yield { text, line }
   }
 
   #goOn(text: string): void {

@@ -80,6 +80,20 @@ describe('pubsubd publish', AT_ONCE, () => {
     assert.deepEqual(await publishedAt(url), ['{"n": 1}', '{"n": 2}'])
   })
 
+  test('a line that is no UTF-8 is named, be it the first, a later one or one without an end', async () => {
+    for (const [line, bytes] of [
+      [1, String.raw`\377\n`],
+      [1, String.raw`\377`],
+      [3, String.raw`{"n": 1}\n\n{"n": "\377"}\n{}\n`],
+      [2, String.raw`{\n"\377": 1}`],
+    ] as const) {
+      const shell = `printf '${bytes}' | "$NODE" "$MAIN" publish ${server().url}/bytes`
+      await using command = new Command({}, { shell }, { environment: { HOME: '/nonexistent' } })
+      assert.equal(await command.exit(), 1)
+      assert.match(command.stderr, new RegExp(`line ${line}: .*utf-8`))
+    }
+  })
+
   test('an event that the server refuses is named, and what stands before it is published', async () => {
     const url = `${server().url}/large`
     const large = `{"text": "${'x'.repeat(2_000)}"}`
