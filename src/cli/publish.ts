@@ -137,6 +137,8 @@ function inputOf(
 ): { readonly input: Readable; readonly bytes: number } {
   if (data !== undefined) {
     if (file !== undefined) throw new UsageError('either --data or a file, not both')
+    // An empty file may be the output of a command that had nothing to tell; an empty word is a variable that was never set.
+    if (data.trim() === '') throw new UsageError('--data is empty; an object is at least {}')
     return { input: Readable.from([Buffer.from(data)]), bytes: 0 }
   }
   if (file === undefined && process.stdin.isTTY)
