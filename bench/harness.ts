@@ -144,6 +144,11 @@ export function startBareWs(): Promise<Peer> {
   return startBare('bare ws server', 'bare-ws.ts')
 }
 
+/** WebSockets that acknowledge what they get, on the bare socket. */
+export function startBareLonelyps(): Promise<Peer> {
+  return startBare('bare server', 'bare-lonelyps.ts')
+}
+
 /** A program of this folder, with the flags that pubsubd gives itself. */
 async function startBare(name: string, file: string): Promise<Peer> {
   const port = await freePort()

@@ -11,6 +11,8 @@ export interface DeliveryPart {
   readonly identifier: Uint8Array
   readonly partId: number
   readonly body: Uint8Array
+  /** It is all of it. */
+  readonly whole: Delivery | null
 }
 
 export interface DeliveryPorts {
@@ -68,9 +70,10 @@ export class Deliveries {
   }
 
   /** `false`: the peer is behind; it is taken nevertheless. */
-  deliver({ topic, message, sha512, identifier }: Delivery): boolean {
+  deliver(delivery: Delivery): boolean {
+    const { topic, message } = delivery
     if (message.length > PARTS_MAX * this.#limits.partBytesMax) this.missed(topic)
-    else this.#wait({ topic, message, sha512, identifier, sentParts: 0, sentBytes: 0 })
+    else this.#wait({ topic, message, delivery, sentParts: 0, sentBytes: 0 })
     return this.#queuedBytes <= this.#limits.queueBytesEnough
   }
 
@@ -148,7 +151,8 @@ export class Deliveries {
 
   /** Whether it was the last of its message. */
   #sendPart(waiting: Message): boolean {
-    const { topic, message, sha512, identifier, sentBytes } = waiting
+    const { topic, message, delivery, sentBytes } = waiting
+    const { sha512, identifier } = delivery
     const partId = waiting.sentParts
     const body = message.subarray(sentBytes, sentBytes + this.#limits.partBytesMax)
     waiting.sentParts++
@@ -157,7 +161,8 @@ export class Deliveries {
     const isLast = waiting.sentBytes === message.length
     this.#unacknowledged.push({ identifier, partId: isLast ? null : partId })
     const messageBytes = message.length
-    this.#ports.sendPart({ topic, sha512, messageBytes, identifier, partId, body })
+    const whole = partId === 0 && isLast ? delivery : null
+    this.#ports.sendPart({ topic, sha512, messageBytes, identifier, partId, body, whole })
     return isLast
   }
 }
@@ -165,8 +170,7 @@ export class Deliveries {
 interface Message {
   readonly topic: Uint8Array
   readonly message: Uint8Array
-  readonly sha512: Uint8Array
-  readonly identifier: Uint8Array
+  readonly delivery: Delivery
   sentParts: number
   sentBytes: number
 }

@@ -20,26 +20,29 @@ export class Delivery {
   /** In one part, as a whole WebSocket frame: the same for all whose authorization is not made for them alone. */
   frame(authorization: string | null): Buffer {
     let frame = this.#frames.get(authorization)
-    if (frame === undefined) {
-      const { topic, message, sha512, identifier } = this
-      const bytes = writeBroadcasterMessage({
-        type: 'RECEIVE_STREAM',
-        authorization,
-        tracing: NO_TRACING,
-        identifier,
-        partId: 0,
-        content: {
-          topic,
-          compressor: 0,
-          compressedBytes: message.length,
-          decompressedBytes: message.length,
-          compressedSha512: sha512,
-        },
-        body: message,
-      })
-      this.#frames.set(authorization, (frame = binaryFrame(bytes)))
-    }
+    if (frame === undefined)
+      this.#frames.set(authorization, (frame = binaryFrame(this.bytes(authorization))))
     return frame
+  }
+
+  /** In one part, for one subscriber. */
+  bytes(authorization: string | null): Uint8Array {
+    const { topic, message, sha512, identifier } = this
+    return writeBroadcasterMessage({
+      type: 'RECEIVE_STREAM',
+      authorization,
+      tracing: NO_TRACING,
+      identifier,
+      partId: 0,
+      content: {
+        topic,
+        compressor: 0,
+        compressedBytes: message.length,
+        decompressedBytes: message.length,
+        compressedSha512: sha512,
+      },
+      body: message,
+    })
   }
 }
 

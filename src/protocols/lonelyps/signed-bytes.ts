@@ -3,7 +3,8 @@ import { ByteWriter } from './byte-writer.ts'
 /** What an authorization is about: a number for the kind of message, and those fields of it that are signed. */
 export interface Signed {
   readonly kind: number
-  readonly fields: Buffer
+  /** Only where something is signed or verified: most who ask for it have nothing to prove. */
+  readonly writeFields: (to: ByteWriter) => ByteWriter
 }
 
 /** The strings that are signed, by message (lonelypsp 0.0.46, `auth/`; docs/protocols/lonelyps.md, Authorization). */
@@ -65,22 +66,21 @@ export const signed = {
     of(21, (to) => to.b8(identifier).u32(partId)),
 } as const
 
-function of(kind: number, write: (to: ByteWriter) => ByteWriter): Signed {
-  return { kind, fields: write(new ByteWriter()).bytes() }
+function of(kind: number, writeFields: (to: ByteWriter) => ByteWriter): Signed {
+  return { kind, writeFields }
 }
 
 /** All that is signed of a message. */
 export function bytesToSign(
-  { kind, fields }: Signed,
+  { kind, writeFields }: Signed,
   timestampS: number,
   nonce: string,
   tracing: Uint8Array,
 ): Buffer {
-  return new ByteWriter()
+  const prefix = new ByteWriter()
     .u8(kind)
     .u64(BigInt(timestampS))
     .b8(Buffer.from(nonce))
     .b16(tracing)
-    .raw(fields)
-    .bytes()
+  return writeFields(prefix).bytes()
 }

@@ -149,11 +149,8 @@ export class WsSession {
 
   /** Once, however many interests match. `false`: the subscriber is behind; the next one is to wait for `drained()`. */
   deliver(delivery: Delivery): boolean {
-    const scheme = this.#secrets?.toSubscriber
-    if (scheme === undefined || scheme.type === 'hmac' || !this.#deliveries.mayPass(delivery))
-      return this.#deliveries.deliver(delivery)
-    this.#broadcasterCounter++
-    this.#ports.sendFrame(delivery.frame(plainAuthorizationOf(scheme)))
+    if (!this.#deliveries.mayPass(delivery)) return this.#deliveries.deliver(delivery)
+    this.#sendWhole(delivery)
     return true
   }
 
@@ -356,7 +353,9 @@ export class WsSession {
    * The counter moves on with part 0 only. lonelypss 0.0.11 counts every part, upon which a subscriber that verifies
    * takes the next message for forged. Later parts are signed as part 0 is; nobody verifies them.
    */
-  #sendPart({ topic, sha512, messageBytes, identifier, partId, body }: DeliveryPart): void {
+  #sendPart(part: DeliveryPart): void {
+    const { topic, sha512, messageBytes, identifier, partId, body, whole } = part
+    if (whole !== null) return this.#sendWhole(whole)
     if (partId === 0) this.#deliveryUrl = this.#nextBroadcasterUrl()
     const content: Content | null =
       partId > 0
@@ -372,6 +371,18 @@ export class WsSession {
       { type: 'RECEIVE_STREAM', identifier, partId, content, body },
       signed.receive(this.#deliveryUrl, topic, identifier, sha512),
     )
+  }
+
+  /** In one part: unless it is signed, others get the same bytes. */
+  #sendWhole(delivery: Delivery): void {
+    if (this.#hasEnded || this.#secrets === null) return
+    const { toSubscriber: scheme } = this.#secrets
+    this.#deliveryUrl = this.#nextBroadcasterUrl()
+    if (scheme.type !== 'hmac')
+      return this.#ports.sendFrame(delivery.frame(plainAuthorizationOf(scheme)))
+    const { topic, identifier, sha512 } = delivery
+    const about = signed.receive(this.#deliveryUrl, topic, identifier, sha512)
+    this.#ports.send(delivery.bytes(authorizationOf(scheme, about, NO_TRACING, this.#sources)))
   }
 
   #sendMissed(topic: Uint8Array): void {
