@@ -1,3 +1,5 @@
+import { accessSync, constants } from 'node:fs'
+import { dirname } from 'node:path'
 import { readArguments, UsageError } from './arguments.ts'
 import { authorizationFor } from './authorization.ts'
 import { Checkpoint } from './checkpoint.ts'
@@ -99,7 +101,7 @@ async function run(words: readonly string[]): Promise<number> {
     value === undefined ? [] : [[name, value] as const],
   )
   for (const [name, value] of asked) url.searchParams.set(name, value)
-  const checkpoint = file === undefined ? null : new Checkpoint(file)
+  const checkpoint = file === undefined ? null : checkpointIn(file)
   const cursor = values.cursor === undefined ? null : parseHeaderWord('--cursor', values.cursor)
   const duration = (name: 'timeout' | 'retry-for') =>
     values[name] === undefined ? Infinity : parseDuration(`--${name}`, values[name])
@@ -128,6 +130,16 @@ async function run(words: readonly string[]): Promise<number> {
             jobsMax: parseCount('--jobs', jobs ?? '1'),
           },
   })
+}
+
+/** @throws {UsageError} it could not be written once there is something to keep: better now than behind the first event. */
+function checkpointIn(file: string): Checkpoint {
+  try {
+    accessSync(`${dirname(file)}/.`, constants.W_OK)
+  } catch (error) {
+    throw new UsageError(`--checkpoint cannot be written: ${(error as Error).message}`)
+  }
+  return new Checkpoint(file)
 }
 
 const QUERY_OPTIONS = [

@@ -149,7 +149,7 @@ describe('pubsubd publish', AT_ONCE, () => {
     [['ftp://a/b', '-d', '{}'], /http:\/\/ or https:\/\//],
     [['http://a/b', 'file', '-d', '{}'], /not both/],
     [['http://a/b', '-d', ''], /--data is empty/],
-    [['http://a/b', '--data', ' \n'], /--data is empty/],
+    [['http://a/b', '--data', '  '], /--data is empty/],
     [['http://a/b', '--batch', '0', '-d', '{}'], /--batch takes a number/],
     [['http://a/b', '--retry-for', 'soon', '-d', '{}'], /--retry-for takes a duration/],
     [['http://a/b', '--key', 'a b', '-d', '{}'], /--key has 1 to 255 visible characters/],
