@@ -6,6 +6,8 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
+import { TLSSocket } from 'node:tls'
+import { RefusedError } from './client-error.ts'
 
 export interface HttpRequest {
   readonly url: URL
@@ -25,6 +27,7 @@ export class HttpExchange implements Disposable {
 
   /**
    * Resolves once the head of the answer is there.
+   * @throws {RefusedError} its certificate does not prove that it is the server of that URL.
    * @throws {Error} of the network, or `no answer within …`.
    */
   send({ url, method, headers, body, headMs, signal }: HttpRequest): Promise<IncomingMessage> {
@@ -39,7 +42,7 @@ export class HttpExchange implements Disposable {
       const timer = setTimeout(late, headMs)
       request.on('error', (error) => {
         clearTimeout(timer)
-        reject(error)
+        reject(isAboutCertificate(request) ? certificateRefused(url, error) : error)
       })
       request.on('response', (response) => {
         clearTimeout(timer)
@@ -53,6 +56,19 @@ export class HttpExchange implements Disposable {
     this.#plain.destroy()
     this.#secure.destroy()
   }
+}
+
+/** Asked of the socket, as OpenSSL has some thirty codes for it. */
+function isAboutCertificate({ socket }: ClientRequest): boolean {
+  return socket instanceof TLSSocket && Boolean(socket.authorizationError)
+}
+
+/** Nobody mends that while we wait, and who waits without a word believes to be listening. */
+function certificateRefused({ host }: URL, error: Error): RefusedError {
+  return new RefusedError(
+    `the certificate of ${host} is not accepted: ${error.message}; NODE_EXTRA_CA_CERTS=FILE names one to trust`,
+    null,
+  )
 }
 
 /** Node would send them, too, beside ours. */

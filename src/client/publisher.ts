@@ -131,6 +131,7 @@ export class Publisher implements Disposable {
         trouble = sentence
         askedMs = retryAfterMs(response)
       } catch (error) {
+        if (error instanceof RefusedError) throw error
         trouble = describeError(error)
       }
       const waitMs = backOff.next(askedMs)
