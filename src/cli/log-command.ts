@@ -4,7 +4,7 @@ import { EXPORT_OPTIONS, logExport } from './log-export.ts'
 import { IMPORT_OPTIONS, logImport } from './log-import.ts'
 import { logInfo } from './log-info.ts'
 import { logVerify } from './log-verify.ts'
-import { asksForHelp, runCommand, type Command } from './run-command.ts'
+import { runCommand, type Command } from './run-command.ts'
 
 const HELP = `pubsubd log: look after the store of events.
 
@@ -47,12 +47,11 @@ export const LOG_COMMANDS: ReadonlyMap<string, Pick<Command, 'run' | 'options'>>
 
 /** Runs `pubsubd log …`, given the words behind `log`. */
 export async function main([name, ...words]: readonly string[]): Promise<void> {
-  if (name !== undefined && asksForHelp([name])) return void process.stdout.write(HELP)
   const run = LOG_COMMANDS.get(name ?? '')?.run
   if (run !== undefined) return runCommand(`log ${name}`, words, { help: HELP, run })
   const problem =
     name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`
-  await runCommand('log', words, {
+  await runCommand('log', name === undefined ? words : [name, ...words], {
     help: HELP,
     run: () => Promise.reject(new UsageError(problem)),
   })

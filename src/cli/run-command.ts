@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { GaveUpError, RefusedError } from '../client/client-error.ts'
 import { printable } from '../ops/logger.ts'
@@ -19,9 +20,15 @@ export async function runCommand(
   words: readonly string[],
   { help, run }: Pick<Command, 'help' | 'run'>,
 ): Promise<void> {
-  if (asksForHelp(words)) return void process.stdout.write(help)
+  const outputErrors: NodeJS.ErrnoException[] = []
+  process.stdout.on('error', (error) => outputErrors.push(error))
   try {
-    process.exitCode = await run(words)
+    process.exitCode = asksForHelp(words) ? print(help) : await run(words)
+    await outputTold()
+    for (const error of outputErrors)
+      // Where the reader has gone, as behind `| head`, nobody misses anything.
+      if (error.code !== 'EPIPE')
+        throw new Error(`standard output: ${error.message}`, { cause: error })
   } catch (error) {
     const isUsage = error instanceof UsageError
     const advice = isUsage ? `\nTry pubsubd ${name.split(' ', 1)[0]} --help.` : ''
@@ -30,8 +37,19 @@ export async function runCommand(
   }
 }
 
+function print(text: string): number {
+  process.stdout.write(text)
+  return EXIT.done
+}
+
+/** Resolves once all that was printed is taken, or its 'error' has come: behind the callback, so a turn later. */
+async function outputTold(): Promise<void> {
+  await new Promise((resolve) => process.stdout.write('', resolve))
+  await setImmediate()
+}
+
 /** Behind `--` a word is none of ours. */
-export function asksForHelp(words: readonly string[]): boolean {
+function asksForHelp(words: readonly string[]): boolean {
   const end = words.indexOf('--')
   return words
     .slice(0, end === -1 ? words.length : end)
