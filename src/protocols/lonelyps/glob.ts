@@ -93,19 +93,28 @@ function classEnd(pattern: readonly string[], start: number): number {
 
 function classOf(content: readonly string[]): Test {
   if (content.length === 0) return nothing
-  const isNegated = content[0] === '!'
-  const ranges: [string, string][] = []
-  for (let at = isNegated ? 1 : 0; at < content.length; at++) {
+  const isNegatedAtOnce = content[0] === '!'
+  const ranges: (readonly [low: string, high: string, isRange: boolean])[] = []
+  for (let at = isNegatedAtOnce ? 1 : 0; at < content.length; at++) {
     const low = content[at]!
     const isRange = content[at + 1] === '-' && at + 2 < content.length
-    ranges.push([low, isRange ? content[at + 2]! : low])
+    const high = isRange ? content[at + 2]! : low
+    if (low.codePointAt(0)! <= high.codePointAt(0)!) ranges.push([low, high, isRange])
     if (isRange) at += 2
+  }
+  // Python drops reversed ranges before it looks for the `!`, which may come first only then: `[b-a!x]` is `[!x]`.
+  const [first] = ranges
+  const isNegatedLate = !isNegatedAtOnce && first?.[0] === '!'
+  if (isNegatedLate) {
+    const [, high, isRange] = first
+    ranges.splice(0, 1)
+    if (isRange) ranges.push(['-', '-', false], [high, high, false]) // what is left of `!-x`
   }
   const isListed: Test = (character) => {
     const code = character.codePointAt(0)!
     return ranges.some(([low, high]) => code >= low.codePointAt(0)! && code <= high.codePointAt(0)!)
   }
-  return isNegated ? (character) => !isListed(character) : isListed
+  return isNegatedAtOnce || isNegatedLate ? (character) => !isListed(character) : isListed
 }
 
 /** All places at once, so that no pattern takes longer than its length times the topic's. */
