@@ -32,8 +32,6 @@ createServer((request, response) => {
 
 /** RECEIVE_STREAM, part 0, without authorization. */
 function deliveryOf(message: Buffer): Buffer {
-  const value = (bytes: Uint8Array) =>
-    Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length), bytes])
   const length = Buffer.of(message.length)
   return Buffer.concat([
     Buffer.of(0, 1, 0, 8),
@@ -48,6 +46,10 @@ function deliveryOf(message: Buffer): Buffer {
     ...[length, length, hash('sha512', message, 'buffer')].map(value),
     message,
   ])
+}
+
+function value(bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length), bytes])
 }
 
 function framed(message: Buffer): Buffer {
