@@ -1,4 +1,5 @@
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hmacSha512 } from './hmac.ts'
 import { bytesToSign, type Signed } from './signed-bytes.ts'
 
 /** How one side proves who it is. */
@@ -38,7 +39,7 @@ export function authorizationOf(
   if (scheme.type !== 'hmac') return plainAuthorizationOf(scheme)
   const timestampS = Math.floor(now() / 1_000)
   const text = nonce()
-  const mac = macOf(scheme.secret, bytesToSign(message, timestampS, text, tracing))
+  const mac = hmacSha512(scheme.secret, bytesToSign(message, timestampS, text, tracing))
   return `X-HMAC ${timestampS}:${text}:${mac.toString('base64')}`
 }
 
@@ -180,11 +181,7 @@ function isToken(authorization: string, token: string): boolean {
 
 function isMac(given: GivenHmac, secret: Buffer, message: Signed, tracing: Uint8Array): boolean {
   const { timestampS, nonce, mac } = given
-  return timingSafeEqual(mac, macOf(secret, bytesToSign(message, timestampS, nonce, tracing)))
-}
-
-function macOf(secret: Buffer, bytes: Buffer): Buffer {
-  return createHmac('sha512', secret).update(bytes).digest()
+  return timingSafeEqual(mac, hmacSha512(secret, bytesToSign(message, timestampS, nonce, tracing)))
 }
 
 function digestOf(text: string): Buffer {

@@ -134,6 +134,11 @@ export class WsSession {
    */
   receive(bytes: Uint8Array): boolean {
     if (this.#hasEnded) return true
+    const isPlain = this.#secrets?.toBroadcaster.type === 'none'
+    if (isPlain && this.#deliveries.isAcknowledgedBy(bytes)) {
+      this.#subscriberCounter--
+      return !this.#isAhead
+    }
     try {
       if (this.#secrets === null) this.#configure(readSubscriberMessage(bytes))
       else this.#take(this.#secrets, readSubscriberMessage(bytes))
