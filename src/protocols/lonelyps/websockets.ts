@@ -97,6 +97,7 @@ export class SocketSubscriber {
   readonly #timer: NodeJS.Timeout
   #secrets: Secrets | null = null
   #interestCount = 0
+  #isInStep = true
   /** Topics of what was due and did not fit: told when it has caught up. */
   readonly #dropped = new Map<string, Buffer>()
 
@@ -126,7 +127,7 @@ export class SocketSubscriber {
           return notify(topic, bytes, { secrets: this.#secrets!, address })
         },
         drained: () => this.#tellDropped(),
-        readOn: () => webSocket.resume(),
+        readOn: () => this.#read(true),
       },
       verifier,
       { messageBytesMax: limits.messageBytesMax },
@@ -135,9 +136,14 @@ export class SocketSubscriber {
     webSocket.on('error', () => {}) // it closes, too
     webSocket.on('message', (data, isBinary) => {
       if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
-      if (!this.#session.receive(data as Buffer)) webSocket.pause()
+      this.#read(this.#session.receive(data as Buffer))
+      // What it acknowledges it has read, of which a short queue of the socket tells nothing.
+      this.#tellDropped()
     })
-    socket.on('drain', () => this.#tellDropped())
+    socket.on('drain', () => {
+      this.#read(this.#isInStep)
+      this.#tellDropped()
+    })
   }
 
   get owner(): string | null {
@@ -169,6 +175,13 @@ export class SocketSubscriber {
   end(): void {
     clearTimeout(this.#timer)
     this.#session.end()
+  }
+
+  /** `isInStep`: its requests are answered so far. Whoever does not read the answers is not read, either. */
+  #read(isInStep: boolean): void {
+    this.#isInStep = isInStep
+    if (isInStep && this.#socket.writableLength <= UNREAD_BYTES_MAX) this.#webSocket.resume()
+    else this.#webSocket.pause()
   }
 
   get #queuedBytes(): number {
@@ -231,6 +244,9 @@ const TRY_AGAIN = 1013
 
 /** Headers of one message: seven of at most 64 KiB, and their names. */
 const HEADERS_BYTES_MAX = 512 * 1024
+
+/** Unsent bytes of all kinds. Deliveries alone have three parts of 3.5 MiB at most that are not acknowledged. */
+const UNREAD_BYTES_MAX = 16 * 1024 * 1024
 
 /** The reference's client sends it at once. */
 const CONFIGURE_MS = 10_000
