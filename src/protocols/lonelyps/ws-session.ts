@@ -154,6 +154,8 @@ export class WsSession {
 
   /** Once, however many interests match. `false`: the subscriber is behind; the next one is to wait for `drained()`. */
   deliver(delivery: Delivery): boolean {
+    // Before CONFIGURE it cannot have asked for anything.
+    if (this.#secrets === null) return true
     if (!this.#deliveries.mayPass(delivery)) return this.#deliveries.deliver(delivery)
     this.#sendWhole(delivery)
     return true
@@ -161,7 +163,7 @@ export class WsSession {
 
   /** Tells the subscriber that it may have lost messages on this topic. */
   missed(topic: Uint8Array): void {
-    this.#deliveries.missed(topic)
+    if (this.#secrets !== null) this.#deliveries.missed(topic)
   }
 
   /** The connection is gone. What was notified before is published nevertheless. */
