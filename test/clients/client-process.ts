@@ -24,10 +24,11 @@ export class ClientProcess implements AsyncDisposable {
     return this.#errors
   }
 
+  /** `input: null`: it is given by `say`. */
   constructor(
     program: string,
     args: readonly string[],
-    options: { input?: string; environment?: Readonly<Record<string, string>> } = {},
+    options: { input?: string | null; environment?: Readonly<Record<string, string>> } = {},
   ) {
     const { input = '', environment = {} } = options
     this.#command = [program, ...args].join(' ')
@@ -36,7 +37,7 @@ export class ClientProcess implements AsyncDisposable {
       this.#errors += error.message
     })
     this.#child.stdin.on('error', () => {}) // a client need not read it
-    this.#child.stdin.end(input)
+    if (input !== null) this.#child.stdin.end(input)
     this.#lines = linesOf(this.#child.stdout.setEncoding('utf8'))
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#errors += text
@@ -82,6 +83,16 @@ export class ClientProcess implements AsyncDisposable {
     const lines = await this.#beforeDeadline(Array.fromAsync(this.#lines))
     await this.#beforeDeadline(this.#closed)
     return { code: this.#child.exitCode, lines, errors: this.#errors }
+  }
+
+  /** One line on its standard input. */
+  say(line: string): void {
+    this.#child.stdin.write(`${line}\n`)
+  }
+
+  /** Nothing more is said. */
+  hangUp(): void {
+    this.#child.stdin.end()
   }
 
   /** Asks it to end. */

@@ -7,6 +7,7 @@ export class CuttableProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>()
   #passable = Promise.resolve()
   #goOn = () => {}
+  #isRefusing = false
   /** What clients asked on all connections, and what they were answered; Latin-1. */
   asked = ''
   answered = ''
@@ -33,12 +34,19 @@ export class CuttableProxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
   }
 
+  /** Until `goOn`, new connections are closed at once, as where nobody listens. */
+  refuse(): void {
+    this.#isRefusing = true
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   /** What is connected now stays so, and not a byte comes through it any more: only silence tells. */
   stall(): void {
     for (const socket of this.#sockets) socket.unpipe().pause()
   }
 
   goOn(): void {
+    this.#isRefusing = false
     this.#goOn()
   }
 
@@ -50,6 +58,7 @@ export class CuttableProxy implements AsyncDisposable {
 
   async #join(near: Socket, port: number): Promise<void> {
     this.#own(near)
+    if (this.#isRefusing) return void near.destroy()
     await this.#passable
     const far = connect(port, '127.0.0.1')
     this.#own(far)

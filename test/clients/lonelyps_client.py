@@ -1,12 +1,18 @@
 """lonelypsc, driven by lines of JSON on standard input, telling what happens in lines of JSON on standard output.
 
 lonelyps_client.py http|ws BROADCASTER SECRETS|none
+
+{"listen": {"exact": [TOPIC...], "glob": [GLOB...]}}   tells subscribed, and each message
+{"leave": N}                                           ends the listening of the Nth listen, from 0; tells left
+{"notify": TOPIC, "text": TEXT}                        tells notified or refused
+{"notify": TOPIC, "size": BYTES}                       the same with bytes that repeat nowhere; tells their sha256, too
 """
 
 import asyncio
 import hashlib
 import json
 import os
+import random
 import socket
 import sys
 
@@ -40,11 +46,13 @@ def auth_of(secrets):
 
 
 def http_client(broadcaster, auth, tracing):
+    # Where it listens, and where it says that it listens: between them there may be a proxy.
     port = int(os.environ.get("RECEIVER_PORT") or free_port())
+    public_port = int(os.environ.get("RECEIVER_PUBLIC_PORT") or port)
     return HttpPubSubClient(
         make_http_pub_sub_config(
             bind={"type": "uvicorn", "host": "127.0.0.1", "port": port},
-            host=f"http://127.0.0.1:{port}",
+            host=f"http://127.0.0.1:{public_port}",
             broadcasters=[{"host": broadcaster}],
             outgoing_retries_per_broadcaster=2,
             message_body_spool_size=10_000_000,
@@ -63,7 +71,7 @@ def ws_client(broadcaster, auth):
     return WebsocketPubSubClient(
         make_websocket_pub_sub_config(
             broadcasters=[{"host": broadcaster.replace("http", "ws", 1)}],
-            outgoing_initial_connect_retries=10,
+            outgoing_initial_connect_retries=int(os.environ.get("CONNECT_RETRIES", "10")),
             outgoing_min_reconnect_interval=1,
             max_websocket_message_size=int(os.environ.get("PART_BYTES", "4000000")),
             websocket_open_timeout=5,
@@ -113,6 +121,15 @@ async def listen(client, about, started):
             )
 
 
+async def notify(client, topic, data):
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        result = await client.notify(trace_initializer=None, topic=topic, data=data)
+        tell(notified=result.notified, sha256=sha256)
+    except Exception as error:
+        tell(refused=type(error).__name__)
+
+
 async def obey(client):
     lines = asyncio.StreamReader(limit=2**24)
     loop = asyncio.get_running_loop()
@@ -123,19 +140,17 @@ async def obey(client):
         if "listen" in command:
             started = loop.create_future()
             listening.append(asyncio.create_task(listen(client, command["listen"], started)))
-            await started
+            await asyncio.wait([started, listening[-1]], return_when=asyncio.FIRST_COMPLETED)
+            if not started.done():
+                tell(refused=type(listening.pop().exception()).__name__)
+        elif "leave" in command:
+            listening[command["leave"]].cancel()
+            await asyncio.wait([listening[command["leave"]]])
+            tell(left=command["leave"])
         else:
             size = command.get("size")
-            data = command["text"].encode() if size is None else b"0123456789" * (size // 10)
-            try:
-                result = await client.notify(
-                    trace_initializer=None,
-                    topic=command["notify"].encode("latin-1"),
-                    data=data,
-                )
-                tell(notified=result.notified)
-            except Exception as error:
-                tell(refused=type(error).__name__)
+            data = random.Random(size).randbytes(size) if size else command["text"].encode()
+            await notify(client, command["notify"].encode("latin-1"), data)
     for task in listening:
         task.cancel()
     await asyncio.gather(*listening, return_exceptions=True)

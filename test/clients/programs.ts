@@ -21,6 +21,13 @@ export const WEBSOCKETS_MISSING = missing(
     'export PUBSUBD_TEST_PYTHON=DIRECTORY/bin/python',
 )
 
+export const LONELYPS_MISSING = missing(
+  PYTHON,
+  ['-c', 'import lonelypsc.http_client, lonelypsc.ws_client'],
+  'python3 -m venv DIRECTORY; DIRECTORY/bin/pip install -r test/clients/requirements.txt; ' +
+    'export PUBSUBD_TEST_PYTHON=DIRECTORY/bin/python',
+)
+
 /** Any Python will do for what needs its standard library only. */
 export const PYTHON_MISSING = missing(PYTHON, ['--version'], 'apt install python3')
 
