@@ -227,7 +227,7 @@ for (const [file, { missing, prepare, start }] of Object.entries(snippets))
       writeFileSync(cursorFile, randomUUID())
       await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
       assert.deepEqual(await listener.numbers(1), [1])
-      assert.match(listener.errors, /events are missing:.*foreign/)
+      await until('it is told', () => /events are missing:.*foreign/.test(listener.errors))
     })
 
     test('a right that is withdrawn ends it, with the reason', async () => {
