@@ -384,9 +384,11 @@ export class WsSession {
   #sendWhole(delivery: Delivery): void {
     if (this.#hasEnded || this.#secrets === null) return
     const { toSubscriber: scheme } = this.#secrets
-    this.#deliveryUrl = this.#nextBroadcasterUrl()
-    if (scheme.type !== 'hmac')
+    if (scheme.type !== 'hmac') {
+      this.#broadcasterCounter++
       return this.#ports.sendFrame(delivery.frame(plainAuthorizationOf(scheme)))
+    }
+    this.#deliveryUrl = this.#nextBroadcasterUrl()
     const { topic, identifier, sha512 } = delivery
     const about = signed.receive(this.#deliveryUrl, topic, identifier, sha512)
     this.#ports.send(delivery.bytes(authorizationOf(scheme, about, NO_TRACING, this.#sources)))
