@@ -251,7 +251,11 @@ function send(response: ServerResponse, status: number, type: string, body: Buff
   response.end(body)
 }
 
-/** `onMore` is shown all that has come whenever more has. @throws {Refusal} it is too long, or was cut off. */
+/**
+ * `onMore` is shown what has come while that may still be the head of a notification, each time at least twice as much: to
+ * put it together again for every byte of a slow sender would keep us busy. In the end it is shown all.
+ * @throws {Refusal} it is too long.
+ */
 async function readAll(
   incoming: IncomingMessage,
   bytesMax: number,
@@ -259,7 +263,7 @@ async function readAll(
 ): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
-  let isSeen = false
+  let shownBytes = 0
   // Who is refused in the middle has still to be answered.
   const parts: AsyncIterable<Buffer> = incoming.iterator({ destroyOnReturn: false })
   for await (const chunk of parts) {
@@ -267,11 +271,14 @@ async function readAll(
     if (bytes > bytesMax)
       throw new Refusal(413, `the body is longer than the limit of ${bytesMax} bytes`)
     chunks.push(chunk)
-    // Only the beginning is of interest to anybody.
-    if (onMore !== undefined && !isSeen) onMore(Buffer.concat(chunks))
-    isSeen = bytes > NOTIFY_HEAD_BYTES_MAX
+    if (onMore === undefined || shownBytes > NOTIFY_HEAD_BYTES_MAX || bytes < 2 * shownBytes)
+      continue
+    onMore(Buffer.concat(chunks))
+    shownBytes = bytes
   }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+  onMore?.(whole)
+  return whole
 }
 
 /** `null`: it is not there yet. */

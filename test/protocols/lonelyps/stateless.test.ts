@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ByteWriter } from '../../../src/protocols/lonelyps/byte-writer.ts'
@@ -283,6 +285,22 @@ for (const [what, path, body, status, reason] of [
     assert.equal(answer.status, status)
     assert.match(answer.text, reason)
   })
+
+test('a notification may come byte by byte', async () => {
+  await using server = await startServer({ config: CONFIG })
+  const body = notifyBody('slow', '{"n": 1}')
+  const head = `POST /-/lonelyps/v1/notify HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`
+  const socket = connect(server.port, '127.0.0.1').setNoDelay()
+  socket.write(head)
+  for (const byte of body) {
+    socket.write(Buffer.of(byte))
+    await sleep(1)
+  }
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  assert.match(answer.toString('latin1'), /^HTTP\/1.1 200 OK/)
+  socket.destroy()
+  assert.equal((await lineOf(server, '/slow'))['n'], 1)
+})
 
 test('who may not publish over HTTP may not notify, and foreign pages may not either', async () => {
   const config = CONFIG.replace('payloaders: [127.0.0.1]', 'payloaders: [192.0.2.1]')
