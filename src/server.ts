@@ -152,21 +152,14 @@ async function openLonelyps(
   limits: Settings['limits'],
   { aclUsers, ...rest }: { hub: Hub; policy: PublishPolicy; state: StateStore; aclUsers: AclUsers },
 ): Promise<{ readonly door: LonelypsDoor } & AsyncDisposable> {
-  const { secrets, users, webhooks } = settings
-  const known = [...users].map(([name, file]) => secretsIn(file, name))
-  if (secrets !== null) known.push(secretsIn(secrets, null))
-  else if (known.length === 0)
-    known.push({ name: null, toBroadcaster: { type: 'none' }, toSubscriber: { type: 'none' } })
-  const policy = new OutgoingPolicy({
-    allow: webhooks.allow.map(({ text }) => text),
-    setting: 'protocols.lonelyps.webhooks.allow',
-  })
+  const { webhooks } = settings
+  const { secrets, policy } = lonelypsParts(settings)
   const { timeoutMs, connectionsMax } = webhooks
   const outgoing = new OutgoingClient({ policy, timeoutMs, connectionsMax })
   const door = await LonelypsDoor.open({
     ...rest,
     identityOf: (name) => aclUsers.identityOf(name),
-    secrets: known,
+    secrets,
     checkUrl: (url) => void policy.check(url),
     outgoing,
     limits: { ...limits, ...settings },
@@ -180,6 +173,31 @@ async function openLonelyps(
       outgoing.close()
     },
   }
+}
+
+/** What of its settings only its room can judge. @throws {OptionError} naming the file, or the setting. */
+export function lonelypsParts({
+  secrets,
+  users,
+  webhooks,
+}: NonNullable<Settings['protocols']['lonelyps']>): {
+  readonly secrets: readonly Secrets[]
+  readonly policy: OutgoingPolicy
+} {
+  const known = [...users].map(([name, file]) => secretsIn(file, name))
+  if (secrets !== null) known.push(secretsIn(secrets, null))
+  else if (known.length === 0)
+    known.push({ name: null, toBroadcaster: { type: 'none' }, toSubscriber: { type: 'none' } })
+  for (const { text, where } of webhooks.allow) {
+    try {
+      void new OutgoingPolicy({ allow: [text], setting: '' })
+    } catch (error) {
+      throw new OptionError(`${where}: ${(error as Error).message}`, { cause: error })
+    }
+  }
+  const allow = webhooks.allow.map(({ text }) => text)
+  const policy = new OutgoingPolicy({ allow, setting: 'protocols.lonelyps.webhooks.allow' })
+  return { secrets: known, policy }
 }
 
 /** @throws {OptionError} naming the file. */

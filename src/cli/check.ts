@@ -7,6 +7,7 @@ import { loadSettings } from '../config/load.ts'
 import { shown } from '../config/place.ts'
 import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
+import { lonelypsParts } from '../server.ts'
 import { readArguments } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
 import { FILE_OPTIONS } from './file-options.ts'
@@ -51,6 +52,8 @@ async function check(words: readonly string[]): Promise<number> {
   if (settings !== null) await checkSettings(settings.settings, placesIn(values.config), report)
   if (acl !== null) checkUsers(acl.users, placesIn(values.acl), report)
   if (settings !== null && acl !== null)
+    checkLonelypsUsers(settings.settings, acl.users, values, report)
+  if (settings !== null && acl !== null)
     checkSecureTopics(settings.settings.clients, acl.users, values, report)
   return report.end(values.strict === true)
 }
@@ -90,9 +93,18 @@ class Report {
 }
 
 /** What only the rooms that use the settings can judge. */
-async function checkSettings({ clients }: Settings, where: Where, report: Report): Promise<void> {
+async function checkSettings(
+  { clients, protocols }: Settings,
+  where: Where,
+  report: Report,
+): Promise<void> {
   checkAddresses(clients.payloaders, report)
   checkAddresses(clients.trustProxy, report)
+  try {
+    if (protocols.lonelyps !== null) lonelypsParts(protocols.lonelyps)
+  } catch (error) {
+    report.error((error as Error).message)
+  }
   if (clients.ldap === null) return
   try {
     await using _directory = new LdapDirectory(clients.ldap, () => {})
@@ -101,6 +113,20 @@ async function checkSettings({ clients }: Settings, where: Where, report: Report
   }
   for (const [dn, { segments }] of clients.ldap.acl)
     checkSegments(segments, (name) => where(['clients', 'ldap', 'acl', dn, name]), report)
+}
+
+function checkLonelypsUsers(
+  { protocols }: Settings,
+  users: readonly AclUser[],
+  files: { readonly config: string; readonly acl: string },
+  report: Report,
+): void {
+  const where = placesIn(files.config)
+  for (const name of protocols.lonelyps?.users.keys() ?? [])
+    if (!users.some((user) => user.name === name))
+      report.warn(
+        `${where(['protocols', 'lonelyps', 'users', name])}: ${shown(name)} is not in ${files.acl} and sees no private event`,
+      )
 }
 
 function checkAddresses(ranges: Settings['clients']['payloaders'], report: Report): void {

@@ -66,6 +66,21 @@ describe('pubsubd check', { concurrency: 4 }, () => {
       '',
       /error: pubsub\.yaml, line 3, column 16: clients\.payloaders: "10\.0\.0\.0\/33" is no CIDR range/,
     ],
+    'a host of lonelyps that is none': [
+      `${SETTINGS}protocols: {lonelyps: {webhooks: {allow: ['a b']}}}\n`,
+      '',
+      /error: pubsub\.yaml, line 4, column \d+: protocols\.lonelyps\.webhooks\.allow: "a b" is neither/,
+    ],
+    'secrets of lonelyps that are none': [
+      `${SETTINGS}protocols: {lonelyps: {secrets: pubsub_acl.yaml}}\n`,
+      '',
+      /error: pubsub_acl\.yaml: it is no JSON/,
+    ],
+    'a user of lonelyps without rights': [
+      `${SETTINGS}protocols: {lonelyps: {users: {bob: /dev/null}}}\n`,
+      '',
+      /warning: pubsub\.yaml, line 4, column \d+: "bob" is not in pubsub_acl\.yaml/,
+    ],
     'an LDAP pattern that is no filter': [
       `${SETTINGS}  ldap: {uri: 'ldap://a', user_dn: 'uid=%s', base_scope: 'dc=a', acl: {}, membership_patterns: ['(a=%s']}\n`,
       '',
