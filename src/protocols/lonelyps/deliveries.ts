@@ -3,16 +3,11 @@ import { ViolationError } from './violation-error.ts'
 
 /** One part of a delivery, before it is signed. */
 export interface DeliveryPart {
-  readonly topic: Uint8Array
-  /** Of the whole message. */
-  readonly sha512: Uint8Array
-  /** Of the whole message, too. */
-  readonly messageBytes: number
-  readonly identifier: Uint8Array
+  readonly delivery: Delivery
   readonly partId: number
   readonly body: Uint8Array
   /** It is all of it. */
-  readonly whole: Delivery | null
+  readonly isWhole: boolean
 }
 
 export interface DeliveryPorts {
@@ -69,17 +64,26 @@ export class Deliveries {
     return true
   }
 
-  /** `false`: the peer is behind; it is taken nevertheless. */
-  deliver(delivery: Delivery): boolean {
+  /**
+   * `compressing`: the form in which it is to go out. What is behind it waits for it, too. `false`: the peer is behind; it is
+   * taken nevertheless.
+   */
+  deliver(delivery: Delivery, compressing: Promise<Delivery> | null = null): boolean {
     const { topic, message } = delivery
     if (message.length > PARTS_MAX * this.#limits.partBytesMax) this.missed(topic)
-    else this.#wait({ topic, message, delivery, sentParts: 0, sentBytes: 0 })
+    else {
+      const interestsVersion = this.#interestsVersion
+      const isReady = compressing === null
+      const waiting = { topic, delivery, isReady, sentParts: 0, sentBytes: 0, interestsVersion }
+      this.#wait(waiting)
+      void compressing?.then((compressed) => this.#ready(waiting, compressed))
+    }
     return this.#queuedBytes <= this.#limits.queueBytesEnough
   }
 
   /** Behind what waits, as it is later. */
   missed(topic: Uint8Array): void {
-    this.#wait({ topic, message: null })
+    this.#wait({ topic, delivery: null, interestsVersion: this.#interestsVersion })
   }
 
   /** Nothing begins until `release()`; what has begun goes on. */
@@ -128,29 +132,40 @@ export class Deliveries {
     this.#queuedBytes = 0
   }
 
-  #wait(item: Missed | Message): void {
+  #wait(waiting: Waiting): void {
     if (this.#isOver) return
-    this.#waiting.push({ ...item, interestsVersion: this.#interestsVersion })
-    this.#queuedBytes += OVERHEAD_BYTES + item.topic.length + (item.message?.length ?? 0)
+    this.#waiting.push(waiting)
+    const messageBytes = waiting.delivery?.message.length ?? 0
+    this.#queuedBytes += OVERHEAD_BYTES + waiting.topic.length + messageBytes
+    this.#advance()
+  }
+
+  #ready(waiting: Message, compressed: Delivery): void {
+    if (this.#isOver) return
+    this.#queuedBytes -= waiting.delivery.message.length - compressed.message.length
+    waiting.delivery = compressed
+    waiting.isReady = true
     this.#advance()
   }
 
   #advance(): void {
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      const hasBegun = first.message !== null && first.sentParts > 0
+      const hasBegun = first.delivery !== null && first.sentParts > 0
       const isBlocked =
-        first.message !== null && this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX
+        first.delivery !== null &&
+        (!first.isReady || this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX)
       if (isBlocked || (this.#isHeld && !hasBegun)) {
         this.#hasWaited = true
         return
       }
       if (hasBegun || this.#isWanted(first)) {
-        if (first.message === null) this.#ports.sendMissed(first.topic)
+        if (first.delivery === null) this.#ports.sendMissed(first.topic)
         else if (!this.#sendPart(first)) continue
         if (this.#isOver) return
       }
       this.#waiting.shift()
-      const unsentBytes = first.message === null ? 0 : first.message.length - first.sentBytes
+      const unsentBytes =
+        first.delivery === null ? 0 : first.delivery.message.length - first.sentBytes
       this.#queuedBytes -= OVERHEAD_BYTES + first.topic.length + unsentBytes
     }
     if (!this.#hasWaited || this.#isOver) return
@@ -164,8 +179,8 @@ export class Deliveries {
 
   /** Whether it was the last of its message. */
   #sendPart(waiting: Message): boolean {
-    const { topic, message, delivery, sentBytes } = waiting
-    const { sha512, identifier } = delivery
+    const { delivery, sentBytes } = waiting
+    const { message, identifier } = delivery
     const partId = waiting.sentParts
     const body = message.subarray(sentBytes, sentBytes + this.#limits.partBytesMax)
     waiting.sentParts++
@@ -175,28 +190,29 @@ export class Deliveries {
     this.#unacknowledged.push(
       isLast ? delivery.lastPart : { identifier, partId, plainConfirmation: null },
     )
-    const messageBytes = message.length
-    const whole = partId === 0 && isLast ? delivery : null
-    this.#ports.sendPart({ topic, sha512, messageBytes, identifier, partId, body, whole })
+    this.#ports.sendPart({ delivery, partId, body, isWhole: partId === 0 && isLast })
     return isLast
   }
 }
 
 interface Message {
   readonly topic: Uint8Array
-  readonly message: Uint8Array
-  readonly delivery: Delivery
+  /** With the interests of that version it was due. */
+  readonly interestsVersion: number
+  delivery: Delivery
+  /** It has the form in which it is to go out. */
+  isReady: boolean
   sentParts: number
   sentBytes: number
 }
 
 interface Missed {
   readonly topic: Uint8Array
-  readonly message: null
+  readonly interestsVersion: number
+  readonly delivery: null
 }
 
-/** It was due with the interests of that version. */
-type Waiting = (Message | Missed) & { readonly interestsVersion: number }
+type Waiting = Message | Missed
 
 /** Parts on their way, of all messages together. 3 is what lonelypss 0.0.11 allows. */
 const UNACKNOWLEDGED_PARTS_MAX = 3

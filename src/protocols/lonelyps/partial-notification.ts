@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { compressedBytesMax, type Compressor } from './compressor.ts'
 import { ViolationError } from './violation-error.ts'
 import type { Content, StreamPart } from './ws-messages.ts'
 
@@ -6,17 +7,21 @@ import type { Content, StreamPart } from './ws-messages.ts'
 export class PartialNotification {
   readonly identifier: Uint8Array
   readonly content: Content
+  /** `null`: it is not compressed. */
+  readonly compressor: Compressor | null
   readonly #sha512 = createHash('sha512')
   /** Grows with what has come, not with what was promised. */
   #bytes = Buffer.alloc(0)
   #length = 0
   #nextPartId = 0
+  readonly #unproven: Unproven[] = []
+  #unprovenBytes = 0
 
   /** @throws {ViolationError} */
-  constructor(start: StreamPart<'NOTIFY_STREAM'>, messageBytesMax: number) {
+  constructor(start: StreamPart<'NOTIFY_STREAM'>, rules: ContentRules) {
     if (start.content === null)
       throw new ViolationError('the first part of a notification is not part 0')
-    checkContent(start.content, messageBytesMax)
+    this.compressor = checkContent(start.content, rules)
     // Copies, as a view would keep all of the first part.
     this.identifier = Uint8Array.from(start.identifier)
     this.content = {
@@ -49,7 +54,24 @@ export class PartialNotification {
   }
 
   /**
-   * The whole message.
+   * Keeps what a later part was authorized with for when the message is decompressed.
+   * @throws {ViolationError} there is too much of it.
+   */
+  addUnproven({ authorization, tracing }: Unproven): void {
+    this.#unprovenBytes += (authorization?.length ?? 0) + tracing.length + UNPROVEN_OVERHEAD_BYTES
+    if (this.#unprovenBytes > UNPROVEN_BYTES_MAX)
+      throw new ViolationError('NOTIFY_STREAM is not authorized in too many parts')
+    // Copies, as a view would keep all of the part.
+    this.#unproven.push({ authorization, tracing: Uint8Array.from(tracing) })
+  }
+
+  /** Authorizations that are wrong unless they are of the decompressed message. */
+  get unproven(): readonly Unproven[] {
+    return this.#unproven
+  }
+
+  /**
+   * The whole message, as it was sent.
    * @throws {ViolationError} it is not what was announced.
    */
   message(): Uint8Array {
@@ -66,19 +88,41 @@ export class PartialNotification {
   }
 }
 
+/** How a part says who it is from. */
+export interface Unproven {
+  readonly authorization: string | null
+  readonly tracing: Uint8Array
+}
+
+export interface ContentRules {
+  readonly messageBytesMax: number
+  /** Those that were enabled. */
+  readonly compressors: readonly Compressor[]
+}
+
 /**
- * What can be said before the bytes are there.
+ * What can be said before the bytes are there. Returns what is to decompress them.
  * @throws {ViolationError}
  */
-export function checkContent(content: Content, messageBytesMax: number): void {
-  const { compressor, compressedBytes, decompressedBytes } = content
-  if (compressor !== 0) throw new ViolationError(`compressor ${compressor} was not enabled`)
-  if (compressedBytes !== decompressedBytes)
+export function checkContent(
+  content: Content,
+  { messageBytesMax, compressors }: ContentRules,
+): Compressor | null {
+  const { compressor: identifier, compressedBytes, decompressedBytes } = content
+  const compressor = compressors.find((each) => each.identifier === identifier) ?? null
+  if (compressor === null && identifier !== 0)
+    throw new ViolationError(`compressor ${identifier} was not enabled`)
+  if (compressor === null && compressedBytes !== decompressedBytes)
     throw new ViolationError('two lengths of a message that is not compressed')
-  if (compressedBytes > messageBytesMax)
+  if (decompressedBytes > messageBytesMax)
     throw new ViolationError(
-      `a message of ${compressedBytes} bytes, the limit is ${messageBytesMax}`,
+      `a message of ${decompressedBytes} bytes, the limit is ${messageBytesMax}`,
     )
+  if (compressedBytes > compressedBytesMax(decompressedBytes))
+    throw new ViolationError(
+      `${compressedBytes} compressed bytes for a message of ${decompressedBytes}`,
+    )
+  return compressor
 }
 
 /** @throws {ViolationError} */
@@ -86,3 +130,7 @@ export function checkSha512(sha512: Uint8Array, { compressedSha512 }: Content): 
   if (Buffer.compare(sha512, compressedSha512) !== 0)
     throw new ViolationError('the message is not what its SHA-512 says')
 }
+
+/** Of what is kept for later, for some thousand parts. */
+const UNPROVEN_BYTES_MAX = 1024 * 1024
+const UNPROVEN_OVERHEAD_BYTES = 256

@@ -7,6 +7,14 @@ export interface Signed {
   readonly writeFields: (to: ByteWriter) => ByteWriter
 }
 
+/** What is said of a way to compress. A level below 0 has no signed form. */
+interface Preset {
+  readonly compressor: number
+  readonly level: number
+  readonly messageBytesMin: number
+  readonly messageBytesEnd: bigint
+}
+
 /** The strings that are signed, by message (lonelypsp 0.0.46, `auth/`; docs/protocols/lonelyps.md, Authorization). */
 export const signed = {
   /** Unsubscribing, too, without a recovery url. */
@@ -62,6 +70,13 @@ export const signed = {
   checked: (etag: Uint8Array) => of(15, (to) => to.u8(0).raw(etag)),
   confirmSet: (etag: Uint8Array) => of(16, (to) => to.u8(0).raw(etag)),
   confirmConfigure: (nonce: Uint8Array) => of(17, (to) => to.b8(nonce)),
+  enableZstdPreset: (
+    url: string,
+    { compressor, level, messageBytesMin, messageBytesEnd }: Preset,
+  ) =>
+    of(18, (to) =>
+      to.str16(url).u32(compressor).u32(level).u64(BigInt(messageBytesMin)).u64(messageBytesEnd),
+    ),
   continueNotify: (identifier: Uint8Array, partId: number) =>
     of(21, (to) => to.b8(identifier).u32(partId)),
 } as const

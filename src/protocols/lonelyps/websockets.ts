@@ -7,6 +7,7 @@ import type { PublishedEvent } from '../../hub/event.ts'
 import type { Secrets, Verifier } from './authorization.ts'
 import type { LonelypsLimits } from './limits.ts'
 import { binaryFrame } from './binary-frame.ts'
+import { compressedBytesMax } from './compressor.ts'
 import { Delivery } from './delivery.ts'
 import type { Interest, Interests } from './interests.ts'
 import type { Notify } from './stateless-requests.ts'
@@ -35,7 +36,7 @@ export class WebSockets {
       clientTracking: false,
       perMessageDeflate: false,
       // Beside the message there are headers of 64 KiB each.
-      maxPayload: options.limits.messageBytesMax + HEADERS_BYTES_MAX,
+      maxPayload: compressedBytesMax(options.limits.messageBytesMax) + HEADERS_BYTES_MAX,
     })
   }
 

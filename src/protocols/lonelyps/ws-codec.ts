@@ -43,7 +43,7 @@ const SUBSCRIBER_TYPES: Readonly<Record<number, SubscriberMessage['type']>> = {
   9: 'CONFIRM_RECEIVE',
 }
 
-/** 9, 10 and 11 are of compression, which we decline. */
+/** 10 and 11 are of dictionaries that a broadcaster makes and sends, which we do not. */
 const BROADCASTER_TYPES: Readonly<Record<BroadcasterMessage['type'], number>> = {
   CONFIRM_CONFIGURE: 1,
   CONFIRM_SUBSCRIBE_EXACT: 2,
@@ -53,6 +53,7 @@ const BROADCASTER_TYPES: Readonly<Record<BroadcasterMessage['type'], number>> = 
   CONFIRM_NOTIFY: 6,
   CONTINUE_NOTIFY: 7,
   RECEIVE_STREAM: 8,
+  ENABLE_ZSTD_PRESET: 9,
   MISSED: 12,
 }
 
@@ -223,6 +224,14 @@ function headersOf(message: BroadcasterMessage): readonly Uint8Array[] {
       const head = [...envelope, message.identifier, uintWithZero(message.partId)]
       return message.content === null ? head : [...head, ...contentHeaders(message.content)]
     }
+    case 'ENABLE_ZSTD_PRESET':
+      return [
+        minimalUint(message.compressor),
+        Uint8Array.of((message.level >> 8) & 255, message.level & 255),
+        minimalUint(message.messageBytesMin),
+        minimalUint(message.messageBytesEnd),
+        ...envelope,
+      ]
     case 'MISSED':
     default:
       return [...envelope, message.topic]
@@ -240,9 +249,11 @@ function contentHeaders(content: Content): readonly Uint8Array[] {
 }
 
 /** Big-endian without leading zeros, so that 0 is no bytes at all. */
-function minimalUint(value: number): Uint8Array {
+function minimalUint(value: number | bigint): Uint8Array {
   const bytes: number[] = []
-  for (let rest = value; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256)
+  if (typeof value === 'bigint')
+    for (let rest = value; rest > 0n; rest /= 256n) bytes.unshift(Number(rest % 256n))
+  else for (let rest = value; rest > 0; rest = Math.floor(rest / 256)) bytes.unshift(rest % 256)
   return Uint8Array.from(bytes)
 }
 

@@ -10,9 +10,10 @@ export type SubscriberMessage =
   | PartDone<'CONTINUE_RECEIVE'>
   | ConfirmReceive
 
-/** What we send. The messages that offer compression are missing: we decline all of it. */
+/** What we send. The messages about dictionaries of our own making are missing: we make none. */
 export type BroadcasterMessage =
   | ConfirmConfigure
+  | EnableZstdPreset
   | OfTopic<'CONFIRM_SUBSCRIBE_EXACT'>
   | OfGlob<'CONFIRM_SUBSCRIBE_GLOB'>
   | OfTopic<'CONFIRM_UNSUBSCRIBE_EXACT'>
@@ -48,6 +49,16 @@ interface Configure extends Envelope<'CONFIGURE'> {
 
 interface ConfirmConfigure extends Envelope<'CONFIRM_CONFIGURE'> {
   readonly broadcasterNonce: Uint8Array
+}
+
+/** From now on both sides may compress so. */
+interface EnableZstdPreset extends Envelope<'ENABLE_ZSTD_PRESET'> {
+  /** 1 is zstd alone; 2 to 65,535 are dictionaries that both sides have. */
+  readonly compressor: number
+  readonly level: number
+  /** It is for messages of so many bytes and more, and of fewer than `messageBytesEnd`. */
+  readonly messageBytesMin: number
+  readonly messageBytesEnd: bigint
 }
 
 /** What a notification is, said once before its bytes. */

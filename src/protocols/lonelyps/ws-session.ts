@@ -8,11 +8,18 @@ import {
   type Verifier,
 } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'
+import { PLAIN_ZSTD, type Compressor } from './compressor.ts'
 import { Deliveries, type DeliveryPart } from './deliveries.ts'
 import type { Delivery } from './delivery.ts'
 import { compileGlob, type CompiledGlob } from './glob.ts'
 import { interestKey, type Interest } from './interests.ts'
-import { checkContent, checkSha512, PartialNotification } from './partial-notification.ts'
+import {
+  checkContent,
+  checkSha512,
+  PartialNotification,
+  type ContentRules,
+  type Unproven,
+} from './partial-notification.ts'
 import { signed, type Signed } from './signed-bytes.ts'
 import { topicOf } from './topic.ts'
 import { ViolationError } from './violation-error.ts'
@@ -74,7 +81,7 @@ const UNANSWERED_MAX = 4_096
 /**
  * One subscriber's WebSocket, without the socket. Requests are answered one after another in the order in which they
  * came: the subscriber has one queue of the answers it expects (docs/protocols/lonelyps.md). Acknowledgements of
- * deliveries are taken at once, so that a slow log holds up no deliveries. Compression is never offered.
+ * deliveries are taken at once, so that a slow log holds up no deliveries.
  */
 export class WsSession {
   readonly #ports: SessionPorts
@@ -89,6 +96,8 @@ export class WsSession {
   #nonce = ''
   #subscriberCounter = 0
   #broadcasterCounter = 0
+  /** What both sides may compress with. */
+  #compressors: readonly Compressor[] = []
   /** What the delivery that is going out is signed with. */
   #deliveryUrl = ''
   /** Authorized and not yet answered. */
@@ -156,6 +165,11 @@ export class WsSession {
   deliver(delivery: Delivery): boolean {
     // Before CONFIGURE it cannot have asked for anything.
     if (this.#secrets === null) return true
+    if (this.#compressors.length > 0 && !this.#hasEnded) {
+      const compressor = this.#compressors.find((each) => each.isFor(delivery.message.length))
+      if (compressor !== undefined)
+        return this.#deliveries.deliver(delivery, delivery.compressed(compressor))
+    }
     if (!this.#deliveries.mayPass(delivery)) return this.#deliveries.deliver(delivery)
     this.#sendWhole(delivery)
     return true
@@ -199,6 +213,17 @@ export class WsSession {
       { type: 'CONFIRM_CONFIGURE', broadcasterNonce },
       signed.confirmConfigure(broadcasterNonce),
     )
+    if (enableZstd) this.#enable(PLAIN_ZSTD)
+  }
+
+  #enable(compressor: Compressor): void {
+    const { identifier, level, messageBytesMin, messageBytesEnd } = compressor
+    const preset = { compressor: identifier, level, messageBytesMin, messageBytesEnd }
+    this.#compressors = [...this.#compressors, compressor]
+    this.#send(
+      { type: 'ENABLE_ZSTD_PRESET', ...preset },
+      signed.enableZstdPreset(this.#nextBroadcasterUrl(), preset),
+    )
   }
 
   /** In the order in which they come: the counters go by it. */
@@ -230,22 +255,39 @@ export class WsSession {
         if (this.#partial !== null)
           throw new ViolationError('NOTIFY before a NOTIFY_STREAM is whole')
         authorize(signed.notify(content.topic, identifier, content.compressedSha512))
-        checkContent(content, this.#messageBytesMax)
+        const compressor = checkContent(content, this.#contentRules)
         if (body.length !== content.compressedBytes)
           throw new ViolationError(`${body.length} bytes instead of ${content.compressedBytes}`)
         checkSha512(hash('sha512', body, 'buffer'), content)
-        return this.#request({ type: 'NOTIFY', identifier, content, message: body })
+        return this.#request({
+          type: 'NOTIFY',
+          identifier,
+          content,
+          message: body,
+          compression: compressor && { compressor, secrets, unproven: null },
+        })
       }
       case 'NOTIFY_STREAM': {
-        const partial = this.#partial ?? new PartialNotification(message, this.#messageBytesMax)
-        const { identifier, content } = partial
+        const partial = this.#partial ?? new PartialNotification(message, this.#contentRules)
+        const { identifier, content, compressor } = partial
         // Of a later part, too, what part 0 has said.
-        authorize(signed.notify(content.topic, identifier, content.compressedSha512))
+        const about = signed.notify(content.topic, identifier, content.compressedSha512)
+        const mayBeOfDecompressed =
+          compressor !== null && message.partId > 0 && secrets.toBroadcaster.type === 'hmac'
+        if (!mayBeOfDecompressed) authorize(about)
+        else if (!this.#verifier.verifyAs(secrets, message.authorization, about, message.tracing))
+          partial.addUnproven(message)
         partial.add(message)
         this.#partial = partial.isComplete ? null : partial
         return this.#request(
           partial.isComplete
-            ? { type: 'NOTIFY', identifier, content, message: partial.message() }
+            ? {
+                type: 'NOTIFY',
+                identifier,
+                content,
+                message: partial.message(),
+                compression: compressor && { compressor, secrets, unproven: partial.unproven },
+              }
             : { type: 'NOTIFY_STREAM', identifier, partId: message.partId },
         )
       }
@@ -294,12 +336,16 @@ export class WsSession {
   async #answer(request: Request): Promise<void> {
     switch (request.type) {
       case 'NOTIFY': {
-        const { identifier, content, message } = request
-        const subscribers = await this.#ports.notify(content.topic, message)
+        const { identifier, content, message, compression } = request
         const { topic, compressedSha512 } = content
+        const decompressed =
+          compression === null ? null : await this.#decompress(request, compression)
+        const subscribers = await this.#ports.notify(topic, decompressed?.message ?? message)
+        // The reference signs that of the decompressed message unless it came in parts.
+        const sha512 = compression?.unproven === null ? decompressed!.sha512 : compressedSha512
         return this.#send(
           { type: 'CONFIRM_NOTIFY', identifier, subscribers },
-          signed.confirmNotify(identifier, subscribers, topic, compressedSha512),
+          signed.confirmNotify(identifier, subscribers, topic, sha512),
         )
       }
       case 'NOTIFY_STREAM': {
@@ -317,6 +363,24 @@ export class WsSession {
       default:
         return this.#unsubscribe(request)
     }
+  }
+
+  /**
+   * Where a message became longer by it, lonelypsc 0.0.17 signs parts after part 0 with the hash of the decompressed message
+   * (docs/protocols/lonelyps.md). Part 0 has proven the bytes before; who sends such a part has to prove itself nevertheless.
+   * @throws {ViolationError}
+   */
+  async #decompress(
+    { identifier, content, message: bytes }: NotifyRequest,
+    { compressor, secrets, unproven }: Compression,
+  ): Promise<{ readonly message: Uint8Array; readonly sha512: Uint8Array }> {
+    const message = await compressor.decompress(bytes, content.decompressedBytes)
+    const sha512 = hash('sha512', message, 'buffer')
+    const about = signed.notify(content.topic, identifier, sha512)
+    for (const { authorization, tracing } of unproven ?? [])
+      if (!this.#verifier.verifyAs(secrets, authorization, about, tracing))
+        throw new ViolationError('NOTIFY_STREAM is not authorized')
+    return { message, sha512 }
   }
 
   async #subscribe({ interest, url }: SubscriptionRequest): Promise<void> {
@@ -361,19 +425,11 @@ export class WsSession {
    * takes the next message for forged. Later parts are signed as part 0 is; nobody verifies them.
    */
   #sendPart(part: DeliveryPart): void {
-    const { topic, sha512, messageBytes, identifier, partId, body, whole } = part
-    if (whole !== null) return this.#sendWhole(whole)
+    const { delivery, partId, body, isWhole } = part
+    if (isWhole) return this.#sendWhole(delivery)
     if (partId === 0) this.#deliveryUrl = this.#nextBroadcasterUrl()
-    const content: Content | null =
-      partId > 0
-        ? null
-        : {
-            topic,
-            compressor: 0,
-            compressedBytes: messageBytes,
-            decompressedBytes: messageBytes,
-            compressedSha512: sha512,
-          }
+    const { topic, identifier, sha512 } = delivery
+    const content = partId > 0 ? null : delivery.content
     this.#send(
       { type: 'RECEIVE_STREAM', identifier, partId, content, body },
       signed.receive(this.#deliveryUrl, topic, identifier, sha512),
@@ -403,6 +459,10 @@ export class WsSession {
     const tracing = NO_TRACING
     const authorization = authorizationOf(this.#secrets.toSubscriber, about, tracing, this.#sources)
     this.#ports.send(writeBroadcasterMessage({ ...message, authorization, tracing }))
+  }
+
+  get #contentRules(): ContentRules {
+    return { messageBytesMax: this.#messageBytesMax, compressors: this.#compressors }
   }
 
   #nextSubscriberUrl(): string {
@@ -439,16 +499,27 @@ interface SubscriptionRequest {
   readonly url: string
 }
 
+interface NotifyRequest {
+  readonly type: 'NOTIFY'
+  readonly identifier: Uint8Array
+  readonly content: Content
+  /** As it was sent. */
+  readonly message: Uint8Array
+  readonly compression: Compression | null
+}
+
+interface Compression {
+  readonly compressor: Compressor
+  readonly secrets: Secrets
+  /** `null`: it came in no parts. */
+  readonly unproven: readonly Unproven[] | null
+}
+
 /** What is to be answered, in the order in which it came. */
 type Request =
   | SubscriptionRequest
   | { readonly type: 'NOTIFY_STREAM'; readonly identifier: Uint8Array; readonly partId: number }
-  | {
-      readonly type: 'NOTIFY'
-      readonly identifier: Uint8Array
-      readonly content: Content
-      readonly message: Uint8Array
-    }
+  | NotifyRequest
 
 type Unsigned<Message> = Message extends unknown
   ? Omit<Message, 'authorization' | 'tracing'>

@@ -56,6 +56,14 @@ function signedOf({ fields }: Vector): Signed | null {
       return signed.confirmSet(hex(fields.strong_etag.etag))
     case 17:
       return signed.confirmConfigure(hex(fields.broadcaster_nonce))
+    case 18:
+      return signed.enableZstdPreset(url, {
+        compressor: fields.compressor_identifier,
+        level: fields.compression_level,
+        messageBytesMin: fields.min_size,
+        // 2^64 - 1 is not a number of JavaScript.
+        messageBytesEnd: BigInt(fields.max_size) - 1n,
+      })
     case 21:
       return signed.continueNotify(hex(identifier), fields.part_id)
     default:

@@ -84,7 +84,7 @@ function contentHeaders(content: Content): Header[] {
   ]
 }
 
-/** Throws on whatever no broadcaster of ours sends, offers of compression among them. */
+/** Throws on whatever no broadcaster of ours sends, dictionaries of its own making among them. */
 export function readBroadcasterMessage(bytes: Uint8Array): BroadcasterMessage {
   const buffer = Buffer.from(bytes)
   let at = 4
@@ -135,11 +135,20 @@ export function readBroadcasterMessage(bytes: Uint8Array): BroadcasterMessage {
             }
       return { type, ...head, content, body: buffer.subarray(at) }
     }
+    case 'ENABLE_ZSTD_PRESET':
+      return {
+        type,
+        compressor: number('x-identifier'),
+        level: raw('x-compression-level').readInt16BE(),
+        messageBytesMin: number('x-min-size'),
+        messageBytesEnd: BigInt(`0x${raw('x-max-size').toString('hex') || '0'}`),
+        ...envelope(),
+      }
     case 'MISSED':
       return { type, ...envelope(), topic: raw('x-topic') }
     case undefined:
     default:
-      throw new RangeError('a message of compression, or of an unknown type')
+      throw new RangeError('a message about a dictionary, or of an unknown type')
   }
 }
 
@@ -165,6 +174,7 @@ const BROADCASTER_TYPES: Readonly<Record<number, BroadcasterMessage['type']>> = 
   6: 'CONFIRM_NOTIFY',
   7: 'CONTINUE_NOTIFY',
   8: 'RECEIVE_STREAM',
+  9: 'ENABLE_ZSTD_PRESET',
   12: 'MISSED',
 }
 

@@ -296,6 +296,8 @@ export class Peer {
         this.#toAcknowledge.push({ type: 'CONFIRM_RECEIVE', identifier, subscribers: 1 })
         return delivery.about
       }
+      case 'ENABLE_ZSTD_PRESET':
+        return signed.enableZstdPreset(this.#url(++this.#theirCounter), message)
       case 'MISSED':
         assert.equal(this.#delivery, null, 'MISSED between the parts of a delivery')
         return signed.missed(this.#url(++this.#theirCounter), message.topic)
@@ -315,7 +317,7 @@ export class Peer {
 export const CONFIGURE = {
   type: 'CONFIGURE',
   subscriberNonce: Buffer.alloc(32, 0x5b),
-  enableZstd: true,
+  enableZstd: false,
   enableTraining: false,
   initialDictionary: 1,
 } as const satisfies Saying

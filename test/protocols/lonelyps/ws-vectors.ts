@@ -62,6 +62,18 @@ export function messageOf({ fields }: WsVector): SubscriberMessage | Broadcaster
       }
     case 'CONFIRM_CONFIGURE':
       return { type, broadcasterNonce: hex('broadcaster_nonce'), ...envelope }
+    case 'ENABLE_ZSTD_PRESET': {
+      const end = number('max_size')
+      return {
+        type,
+        compressor: number('identifier'),
+        level: number('compression_level'),
+        messageBytesMin: number('min_size'),
+        // 2^64 - 1 is not a number of JavaScript.
+        messageBytesEnd: end >= 2 ** 64 ? 2n ** 64n - 1n : BigInt(end),
+        ...envelope,
+      }
+    }
     case 'SUBSCRIBE_EXACT':
     case 'UNSUBSCRIBE_EXACT':
     case 'CONFIRM_SUBSCRIBE_EXACT':

@@ -1,0 +1,80 @@
+import { promisify } from 'node:util'
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { ViolationError } from './violation-error.ts'
+
+const compress = promisify(zstdCompress)
+const decompress = promisify(zstdDecompress)
+
+/** A way to compress that both sides of a WebSocket know by its number. It works beside the main thread. */
+export class Compressor {
+  /** 1 is zstd alone. */
+  readonly identifier: number
+  readonly level: number
+  /** It is for messages of so many bytes and more. */
+  readonly messageBytesMin: number
+  /** And of fewer than these. */
+  readonly messageBytesEnd: bigint
+
+  constructor(
+    identifier: number,
+    level: number,
+    messages: { readonly bytesMin: number; readonly bytesEnd: bigint },
+  ) {
+    this.identifier = identifier
+    this.level = level
+    this.messageBytesMin = messages.bytesMin
+    this.messageBytesEnd = messages.bytesEnd
+  }
+
+  isFor(messageBytes: number): boolean {
+    return messageBytes >= this.messageBytesMin && messageBytes < this.messageBytesEnd
+  }
+
+  /** Without checksum, content size and number of a dictionary: the protocol's messages say all of that themselves. */
+  compress(message: Uint8Array): Promise<Buffer> {
+    return compress(message, {
+      params: {
+        [constants.ZSTD_c_compressionLevel]: this.level,
+        [constants.ZSTD_c_checksumFlag]: 0,
+        [constants.ZSTD_c_contentSizeFlag]: 0,
+        [constants.ZSTD_c_dictIDFlag]: 0,
+      },
+      pledgedSrcSize: message.length,
+      chunkSize: CHUNK_BYTES,
+    })
+  }
+
+  /**
+   * A message of exactly that length.
+   * @throws {ViolationError} it is none.
+   */
+  async decompress(bytes: Uint8Array, messageBytes: number): Promise<Uint8Array> {
+    let message
+    try {
+      message = await decompress(bytes, {
+        params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
+        maxOutputLength: Math.max(messageBytes, 1),
+        chunkSize: CHUNK_BYTES,
+      })
+    } catch (error) {
+      throw new ViolationError(`a compressed message is unreadable: ${(error as Error).message}`)
+    }
+    if (message.length !== messageBytes)
+      throw new ViolationError(`${message.length} bytes decompressed instead of ${messageBytes}`)
+    return message
+  }
+}
+
+/** As lonelypss 0.0.11 offers it: shorter messages gain too little without a dictionary. */
+export const PLAIN_ZSTD = new Compressor(1, 3, { bytesMin: 16_384, bytesEnd: 2n ** 64n - 1n })
+
+/** What messages of that length may have as the compressor's worst (`ZSTD_compressBound`). */
+export function compressedBytesMax(messageBytesMax: number): number {
+  return messageBytesMax + Math.ceil(messageBytesMax / 256) + 64
+}
+
+/** 8 MiB: what the reference's client is told to read at most, and we read. */
+const WINDOW_LOG_MAX = 23
+
+/** One step of the work, between which others have their turn. */
+const CHUNK_BYTES = 64 * 1024
