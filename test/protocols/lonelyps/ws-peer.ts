@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
+import { constants, zstdDecompressSync } from 'node:zlib'
 import {
   authorizationOf,
   Verifier,
@@ -165,6 +166,14 @@ export class Peer {
     return authorizationOf(this.#secrets.toBroadcaster, about, TRACING, sources)
   }
 
+  /** What proves a part if it is signed with that hash. */
+  authorizePart(part: Saying & { type: 'NOTIFY_STREAM' }, sha512: Uint8Array): string | null {
+    this.#aboutOf(part)
+    const sources = { now: () => NOW_MS, nonce: () => `n${++this.#signatures}` }
+    const about = signed.notify(this.#upload!.content.topic, part.identifier, sha512)
+    return authorizationOf(this.#secrets.toBroadcaster, about, TRACING, sources)
+  }
+
   /** Acknowledges the first parts of those that came, or all of them and what comes upon that. */
   acknowledge(parts = Infinity): void {
     for (let left = parts; left > 0 && this.#toAcknowledge.length > 0; left--)
@@ -207,8 +216,10 @@ export class Peer {
         this.#expect(`CONFIRM_${saying.type}`, signed.confirmSubscribeGlob(url, null, saying.glob))
         return signed.subscribeGlob(url, null, saying.glob)
       }
-      case 'NOTIFY':
-        return this.#aboutNotify(saying.identifier, saying.content, true)
+      case 'NOTIFY': {
+        const { identifier, content, body } = saying
+        return this.#aboutNotify(identifier, content, true, confirmedSha512Of(content, body))
+      }
       case 'NOTIFY_STREAM': {
         const { identifier, partId, content, body } = saying
         if (content !== null) this.#upload = { content, leftBytes: content.compressedBytes }
@@ -231,13 +242,17 @@ export class Peer {
     }
   }
 
-  #aboutNotify(identifier: Uint8Array, content: Content, isWhole: boolean): Signed {
-    const { topic, compressedSha512 } = content
+  #aboutNotify(
+    identifier: Uint8Array,
+    { topic, compressedSha512 }: Content,
+    isWhole: boolean,
+    confirmedSha512 = compressedSha512,
+  ): Signed {
     if (isWhole)
       this.#expected.push((message) => {
         assert.ok(message.type === 'CONFIRM_NOTIFY', `${message.type} instead of CONFIRM_NOTIFY`)
         assert.deepEqual(message.identifier, identifier)
-        return signed.confirmNotify(identifier, message.subscribers, topic, compressedSha512)
+        return signed.confirmNotify(identifier, message.subscribers, topic, confirmedSha512)
       })
     return signed.notify(topic, identifier, compressedSha512)
   }
@@ -291,7 +306,9 @@ export class Peer {
           return delivery.about
         }
         assert.deepEqual(hash('sha512', whole, 'buffer'), delivery.content.compressedSha512)
-        this.delivered.push(`${text(delivery.content.topic)} ${text(whole)}`)
+        this.delivered.push(
+          `${text(delivery.content.topic)} ${text(decompressed(delivery.content, whole))}`,
+        )
         this.#delivery = null
         this.#toAcknowledge.push({ type: 'CONFIRM_RECEIVE', identifier, subscribers: 1 })
         return delivery.about
@@ -311,6 +328,23 @@ export class Peer {
 
   #url(counter: number): string {
     return `websocket:${this.#nonce}:${counter.toString(16)}`
+  }
+}
+
+/** As strictly as the reference's client is told to. */
+function decompressed(content: Content, bytes: Uint8Array): Uint8Array {
+  if (content.compressor === 0) return bytes
+  const message = zstdDecompressSync(bytes, { params: { [constants.ZSTD_d_windowLogMax]: 23 } })
+  assert.equal(message.length, content.decompressedBytes)
+  return message
+}
+
+/** The reference confirms what came in no parts by the hash of what was compressed. */
+function confirmedSha512Of(content: Content, body: Uint8Array): Uint8Array {
+  try {
+    return hash('sha512', decompressed(content, body), 'buffer')
+  } catch {
+    return content.compressedSha512 // to a wrong one there is no answer
   }
 }
 
@@ -350,7 +384,7 @@ export function contentOf(topic: string, message: Uint8Array): Content {
 
 export function notify(
   topic: string,
-  message: string,
+  message: string | Uint8Array,
   change: Partial<Content> = {},
 ): Saying & { type: 'NOTIFY' } {
   const body = Buffer.from(message)
@@ -363,11 +397,12 @@ export function notifyParts(
   topic: string,
   message: Uint8Array,
   lengths: readonly number[],
+  change: Partial<Content> = {},
 ): (Saying & { type: 'NOTIFY_STREAM' })[] {
   const identifier = Buffer.from('id')
   let at = 0
   return lengths.map((length, partId) => {
-    const content = partId === 0 ? contentOf(topic, message) : null
+    const content = partId === 0 ? { ...contentOf(topic, message), ...change } : null
     const body = message.subarray(at, (at += length))
     return { type: 'NOTIFY_STREAM', identifier, partId, content, body }
   })
