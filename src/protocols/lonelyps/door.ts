@@ -61,7 +61,12 @@ export class LonelypsDoor implements AsyncDisposable {
     )
     // Changed only by requests, which come when all of this is there.
     let door: LonelypsDoor | null = null
-    const rows = await Rows.load(options.state, options.limits, (url) => door?.onRowsChanged(url))
+    const rows = await Rows.load({
+      state: options.state,
+      limits: options.limits,
+      onChange: (url) => door?.onRowsChanged(url),
+      isKnown: (owner) => secretsByName.has(owner),
+    })
     const missed = await Missed.load({
       state: options.state,
       rows,
@@ -183,17 +188,8 @@ export class LonelypsDoor implements AsyncDisposable {
         )
         if (tally !== undefined) tally.count += count
       }
-      const byUrl = new Map<string, Delivery[]>()
-      for (const row of this.#rows.matching(topic)) {
-        if (!this.#maySee(row.owner, event)) continue
-        const deliveries = byUrl.get(row.url)
-        if (deliveries === undefined) byUrl.set(row.url, [{ row, event, topic }])
-        else deliveries.push({ row, event, topic })
-      }
-      for (const [url, deliveries] of byUrl) {
-        const offered = this.#receivers.offer(url, deliveries)
+      for (const offered of this.#receivers.offer(event, topic))
         tally?.webhooks.push(offered.then((count) => void (tally.count += count)))
-      }
     }
   }
 

@@ -57,6 +57,11 @@ export class Interests<T> {
       this.#globs.delete(interest.glob)
   }
 
+  /** Of a glob that somebody has. */
+  globMatches(glob: string, topic: string): boolean {
+    return this.#globs.get(glob)?.matches(topic) === true
+  }
+
   /** Sets of owners, exact ones first. An owner is in each whose interest matches. */
   matching({ bytes, text }: Topic): ReadonlySet<T>[] {
     const found: ReadonlySet<T>[] = []

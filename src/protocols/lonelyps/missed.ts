@@ -36,6 +36,7 @@ export class Missed {
         sinceMs,
         dueMs: Date.now() + delayMs(attempt),
         isUnderWay: false,
+        isKept: true,
       })
     }
     return missed
@@ -46,17 +47,21 @@ export class Missed {
     this.#timer = setInterval(() => this.#sendDue(), SWEEP_MS).unref()
   }
 
-  /** Something may be missing there: told soon. A later loss begins anew. */
+  /** Something may be missing there: told soon. A later loss begins anew, but puts off nothing that is about to be told. */
   add(row: Row, topic: Buffer): void {
     if (row.recovery === null || this.#isClosed) return
+    const before = this.#pending.get(rowKey(row))
+    const isFresh = before !== undefined && before.attempt === 0 && !before.isUnderWay
+    if (isFresh && before.row.since === row.since && before.topic.equals(topic)) return
     const nowMs = Date.now()
-    const notice = {
+    const notice: Notice = {
       row,
       topic,
       attempt: 0,
       sinceMs: nowMs,
-      dueMs: nowMs + delayMs(0),
+      dueMs: isFresh ? before.dueMs : nowMs + delayMs(0),
       isUnderWay: false,
+      isKept: false,
     }
     this.#pending.set(rowKey(row), notice)
     void this.#keep(notice)
@@ -69,15 +74,19 @@ export class Missed {
 
   #sendDue(): void {
     const nowMs = Date.now()
-    for (const notice of this.#pending.values())
-      if (!notice.isUnderWay && notice.dueMs <= nowMs) void this.#send(notice)
+    for (const notice of this.#pending.values()) {
+      if (notice.isUnderWay) continue
+      if (notice.dueMs <= nowMs) void this.#send(notice)
+      else if (!notice.isKept) void this.#keep(notice)
+    }
   }
 
   async #send(notice: Notice): Promise<void> {
     const { rows, send, forMs } = this.#options
-    if (!rows.has(notice.row)) return this.#forget(notice)
+    const row = rows.current(notice.row)
+    if (row === null || row.recovery === null) return this.#forget(notice)
     notice.isUnderWay = true
-    const isConfirmed = await send(notice.row, notice.topic)
+    const isConfirmed = await send(row, notice.topic)
     notice.isUnderWay = false
     if (this.#isClosed || this.#pending.get(rowKey(notice.row)) !== notice) return
     const nowMs = Date.now()
@@ -87,22 +96,28 @@ export class Missed {
     await this.#keep(notice)
   }
 
-  async #forget(notice: Notice): Promise<void> {
-    this.#pending.delete(rowKey(notice.row))
-    await this.#apply({ space: SPACE, key: rowKey(notice.row), value: null })
+  async #forget({ row }: Notice): Promise<void> {
+    this.#pending.delete(rowKey(row))
+    await this.#apply({ space: SPACE, key: rowKey(row), value: null })
   }
 
-  async #keep({ row, topic, attempt, sinceMs }: Notice): Promise<void> {
+  /** Without a disk it is still known here, and kept later; the log says itself what is wrong with it. */
+  async #keep(notice: Notice): Promise<void> {
+    const { row, topic, attempt, sinceMs } = notice
     const kept: Kept = { topic: topic.toString('base64url'), attempt, sinceMs }
     const value = Buffer.from(JSON.stringify(kept))
-    await this.#apply({ space: SPACE, key: rowKey(row), value })
+    notice.isKept = true
+    notice.isKept = await this.#apply({ space: SPACE, key: rowKey(row), value })
   }
 
-  /** Without a disk it is still known here; the log says itself what is wrong with it. */
-  async #apply(change: StateChange): Promise<void> {
+  /** Resolves with whether it is stored. */
+  async #apply(change: StateChange): Promise<boolean> {
     try {
       await this.#options.state.apply([change])
-    } catch {}
+      return true
+    } catch {
+      return false
+    }
   }
 }
 
@@ -113,6 +128,8 @@ interface Notice {
   attempt: number
   dueMs: number
   isUnderWay: boolean
+  /** It is in storage, or on its way there. */
+  isKept: boolean
 }
 
 interface Kept {

@@ -27,107 +27,176 @@ export interface ReceiversOptions {
 /** Those who get their events as requests: a queue for each url, each with its own place in the log. */
 export class Receivers {
   readonly #options: ReceiversOptions
+  readonly #shared: Shared
+  /** Of the urls to which something is due; all others are at the head. */
   readonly #byUrl = new Map<string, Receiver>()
-  /** Their places are to be stored. */
-  readonly #moved = new Set<Receiver>()
+  /** What storage holds: the places of the urls that were busy then, and the head of that moment for all others. */
+  #stored: ReadonlyMap<string, Position | null> = new Map()
+  #storedHead: Position | null = null
   #storing: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | null = null
-  #isClosed = false
+  #idleTimer: NodeJS.Timeout | null = null
+  #hasResumed = false
+  /** The head when it was closed. */
+  #closedAt: Position | null = null
 
   constructor(options: ReceiversOptions) {
     this.#options = options
-  }
-
-  /** Goes on where every url was when the process ended. */
-  async resume(): Promise<void> {
-    const { state, rows, hub } = this.#options
-    for await (const { key: url, value } of state.entries(SPACE)) {
-      if (rows.of(url).length === 0) continue
-      const place = hub.resolve(Buffer.from(value).toString('latin1') as Cursor)
-      if (place.type === 'found') this.#receiver(url).resumeAt(place.at)
-      else for (const row of rows.of(url)) this.#options.lost(row)
+    this.#shared = {
+      options,
+      queued: 0,
+      onMove: () => this.#storeSoon(STORE_MS),
+      onIdle: (receiver) => {
+        if (this.#byUrl.get(receiver.url) === receiver) this.#byUrl.delete(receiver.url)
+        this.#storeSoon(STORE_MS)
+      },
+      tellLost: (url) => this.#tellLost(url),
     }
   }
 
-  /** By the hub's round: an event for some of the rows of one url. Resolves with how many have got it. */
-  offer(url: string, deliveries: readonly Delivery[]): Promise<number> {
-    return this.#receiver(url).offer(deliveries)
+  /** Goes on where every url was when the process ended. Nothing is offered before it resolves. */
+  async resume(): Promise<void> {
+    const { state, rows, hub } = this.#options
+    const places = new Map<string, Cursor>()
+    for await (const { key, value } of state.entries(SPACE))
+      places.set(key, Buffer.from(value).toString('latin1') as Cursor)
+    const idleAt = places.get(IDLE)
+    places.delete(IDLE)
+    this.#stored = new Map([...places.keys()].map((url) => [url, null]))
+    const others = new Set([...rows.urls].filter((url) => !places.has(url)))
+    for (const [url, place] of places) {
+      if (!rows.hasAny(url)) continue
+      const from = this.#startFrom(place, [url])
+      if (from < hub.head) this.#receiver(url, from).catchUp()
+    }
+    // In one go for all: each would read the same.
+    await this.#replay(
+      idleAt === undefined ? hub.beforeOldest : this.#startFrom(idleAt, others),
+      others,
+    )
+    this.#hasResumed = true
+    await this.#store()
+  }
+
+  /** By the hub's round. Resolve, for each url that wants the event, with how many have got it. */
+  offer(event: PublishedEvent, topic: Topic): Promise<number>[] {
+    const { rows, maySee } = this.#options
+    if (rows.size === 0) return []
+    this.#idleTimer ??= setTimeout(() => {
+      this.#idleTimer = null
+      this.#storeSoon(0)
+    }, STORE_IDLE_MS).unref()
+    const offered: Promise<number>[] = []
+    for (const [url, deliveries] of byUrl(event, topic, rows.matching(topic)))
+      if (deliveries.some(({ row }) => maySee(row, event)))
+        offered.push(this.#receiver(url, before(event)).offer(deliveries))
+    return offered
   }
 
   /** The rows of a url have changed. */
   changed(url: string): void {
-    if (this.#options.rows.of(url).length > 0) return void this.#receiver(url)
-    const receiver = this.#byUrl.get(url)
-    if (receiver === undefined) return
+    if (this.#options.rows.hasAny(url)) return
+    this.#byUrl.get(url)?.end()
     this.#byUrl.delete(url)
-    receiver.end()
-    this.#moved.add(receiver) // its place is forgotten
-    this.#storeSoon()
+    this.#storeSoon(STORE_MS)
   }
 
   /** Nothing more is sent; the places are stored. */
   async close(): Promise<void> {
-    this.#isClosed = true
-    for (const receiver of this.#byUrl.values()) {
-      receiver.end()
-      this.#moved.add(receiver)
-    }
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
+    this.#closedAt = this.#options.hub.head
+    for (const receiver of this.#byUrl.values()) receiver.end()
+    for (const timer of [this.#timer, this.#idleTimer]) if (timer !== null) clearTimeout(timer)
     await this.#storing
     await this.#store()
   }
 
-  #receiver(url: string): Receiver {
+  #receiver(url: string, at: Position): Receiver {
     let receiver = this.#byUrl.get(url)
-    if (receiver === undefined) {
-      receiver = new Receiver(url, this.#options, (moved) => {
-        this.#moved.add(moved)
-        this.#storeSoon()
-      })
-      this.#byUrl.set(url, receiver)
-      this.#moved.add(receiver)
-      this.#storeSoon()
-    }
+    if (receiver === undefined)
+      this.#byUrl.set(url, (receiver = new Receiver(url, at, this.#shared)))
     return receiver
   }
 
-  #storeSoon(): void {
-    if (this.#isClosed) return
+  /** What a stored place comes to. What the log has lost since is told. */
+  #startFrom(cursor: Cursor, urls: Iterable<string>): Position {
+    const { hub } = this.#options
+    const place = hub.resolve(cursor)
+    if (place.type === 'found') return place.at
+    for (const url of urls) this.#tellLost(url)
+    return place.type === 'expired' ? hub.beforeOldest : hub.head
+  }
+
+  async #replay(from: Position, urls: Set<string>): Promise<void> {
+    const { hub, rows } = this.#options
+    let reached = from
+    if (urls.size === 0) return
+    for await (const page of hub.read(from, { pageBytes: PAGE_BYTES })) {
+      if (page.hasGap || reached < hub.beforeOldest) for (const url of urls) this.#tellLost(url)
+      for (const event of page.events) {
+        const topic = topicOfPath(event.path)
+        for (const [url, deliveries] of byUrl(event, topic, rows.matching(topic))) {
+          const due = deliveries.filter(({ row }) => isSince(hub, row, event))
+          if (due.length === 0 || !urls.has(url)) continue
+          const receiver = this.#receiver(url, before(event))
+          void receiver.offer(due)
+          if (receiver.isBehind) urls.delete(url) // it reads the rest itself
+        }
+      }
+      reached = page.reached
+    }
+  }
+
+  /** Only to those that were there before what the log still has. */
+  #tellLost(url: string): void {
+    const { rows, hub, lost } = this.#options
+    for (const row of rows.of(url)) if (hub.resolve(row.since).type !== 'found') lost(row)
+  }
+
+  #storeSoon(ms: number): void {
+    if (this.#closedAt !== null) return
     this.#timer ??= setTimeout(() => {
       this.#timer = null
       this.#storing = this.#storing.then(() => this.#store())
-    }, STORE_MS).unref()
+    }, ms).unref()
   }
 
   async #store(): Promise<void> {
-    const moved = [...this.#moved]
-    this.#moved.clear()
-    const changes = moved.map((receiver): StateChange => {
-      const isKept = this.#byUrl.get(receiver.url) === receiver
-      const place = isKept ? this.#options.hub.cursorOf(receiver.place) : null
-      return {
-        space: SPACE,
-        key: receiver.url,
-        value: place === null ? null : Buffer.from(place, 'latin1'),
-      }
-    })
+    if (!this.#hasResumed) return
+    const { hub, state } = this.#options
+    const head = this.#closedAt ?? hub.head
+    const places = new Map([...this.#byUrl].map(([url, { place }]) => [url, place]))
+    const changes: StateChange[] = []
+    for (const [url, place] of places)
+      if (this.#stored.get(url) !== place) changes.push(placed(url, hub.cursorOf(place)))
+    for (const url of this.#stored.keys()) if (!places.has(url)) changes.push(placed(url, null))
+    if (head !== this.#storedHead) changes.push(placed(IDLE, hub.cursorOf(head)))
     if (changes.length === 0) return
     try {
-      await this.#options.state.apply(changes)
+      await state.apply(changes)
+      this.#stored = places
+      this.#storedHead = head
     } catch {
       // The log says itself what is wrong with its disk. Until then a crash would bring some events again.
-      for (const receiver of moved) this.#moved.add(receiver)
-      this.#storeSoon()
+      this.#storeSoon(AGAIN_MS)
     }
   }
 }
 
-/** One url: what is due to it, in order. */
+/** What receivers have in common. */
+interface Shared {
+  readonly options: ReceiversOptions
+  /** Deliveries in all queues. */
+  queued: number
+  readonly onMove: () => void
+  /** It is over; another one is made when something is due again. */
+  readonly onIdle: (receiver: Receiver) => void
+  readonly tellLost: (url: string) => void
+}
+
+/** One url to which something is due, in order. */
 class Receiver {
   readonly url: string
-  readonly #options: ReceiversOptions
-  readonly #onMove: (receiver: Receiver) => void
+  readonly #shared: Shared
   #queue: Queued[] = []
   #queuedBytes = 0
   /** Everything up to here is over. */
@@ -138,23 +207,21 @@ class Receiver {
   #isRunning = false
   #isEnded = false
 
-  constructor(url: string, options: ReceiversOptions, onMove: (receiver: Receiver) => void) {
+  constructor(url: string, at: Position, shared: Shared) {
     this.url = url
-    this.#options = options
-    this.#onMove = onMove
-    this.#done = this.#queuedTo = options.hub.head
+    this.#shared = shared
+    this.#done = this.#queuedTo = at
   }
 
-  /** With nothing to do it is at the head. */
   get place(): Position {
-    return this.#queue.length === 0 && !this.#isBehind && !this.#isRunning
-      ? this.#options.hub.head
-      : this.#done
+    return this.#done
   }
 
-  resumeAt(position: Position): void {
-    if (position === this.#options.hub.head) return
-    this.#done = this.#queuedTo = position
+  get isBehind(): boolean {
+    return this.#isBehind
+  }
+
+  catchUp(): void {
     this.#isBehind = true
     this.#run()
   }
@@ -165,13 +232,15 @@ class Receiver {
     const bytes = event.payload.text.length
     const isFull =
       this.#queue.length >= QUEUE_MAX ||
-      (this.#queue.length > 0 && this.#queuedBytes + bytes > QUEUE_BYTES_MAX)
+      (this.#queue.length > 0 &&
+        (this.#queuedBytes + bytes > QUEUE_BYTES_MAX || this.#shared.queued >= QUEUED_MAX))
     if (isFull) {
       this.#isBehind = true
       return NOBODY
     }
     this.#queuedTo = event.position
     this.#queuedBytes += bytes
+    this.#shared.queued += deliveries.length
     const { promise, resolve } = Promise.withResolvers<number>()
     this.#queue.push({ deliveries, bytes, resolve })
     this.#run()
@@ -180,7 +249,10 @@ class Receiver {
 
   end(): void {
     this.#isEnded = true
-    for (const { resolve } of this.#queue.splice(0)) resolve(0)
+    for (const { deliveries, resolve } of this.#queue.splice(0)) {
+      this.#shared.queued -= deliveries.length
+      resolve(0)
+    }
   }
 
   #run(): void {
@@ -194,65 +266,65 @@ class Receiver {
       const next = this.#queue.shift()
       if (next !== undefined) {
         this.#queuedBytes -= next.bytes
+        this.#shared.queued -= next.deliveries.length
         next.resolve(await this.#send(next.deliveries))
         continue
       }
-      if (this.#isEnded || !this.#isBehind) {
-        this.#isRunning = false
-        return
-      }
+      if (this.#isEnded) return
+      if (!this.#isBehind) return this.#shared.onIdle(this)
       try {
         await this.#catchUp()
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
-        this.#options.log('warn', `lonelyps: the log cannot be read for a webhook: ${reason}`)
-        await new Promise((resolve) => setTimeout(resolve, READ_AGAIN_MS).unref())
+        this.#shared.options.log(
+          'warn',
+          `lonelyps: the log cannot be read for a webhook: ${reason}`,
+        )
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref())
       }
     }
   }
 
   /** From the log to the head, where the queue begins again. */
   async #catchUp(): Promise<void> {
-    const { hub, rows, lost } = this.#options
-    if (this.#queuedTo < hub.beforeOldest) for (const row of rows.of(this.url)) lost(row)
-    for await (const { events, reached } of hub.read(this.#queuedTo, { pageBytes: PAGE_BYTES })) {
-      for (const event of events) {
+    const { hub } = this.#shared.options
+    let from = this.#queuedTo
+    for await (const page of hub.read(from, { pageBytes: PAGE_BYTES })) {
+      // While it was sending, the log may have dropped what comes next.
+      if (page.hasGap || from < hub.beforeOldest) this.#shared.tellLost(this.url)
+      for (const event of page.events) {
         if (this.#isEnded) return
-        const deliveries = this.#due(event)
-        if (deliveries.length > 0) await this.#send(deliveries)
+        const due = this.#due(event)
+        if (due.length > 0) await this.#send(due)
       }
-      this.#queuedTo = this.#done = reached
+      if (this.#isEnded) return
+      this.#queuedTo = this.#done = from = page.reached
     }
     // Synchronously: no round comes between this look and the queue's being open again.
     if (this.#queuedTo === hub.head) this.#isBehind = false
   }
 
   #due(event: PublishedEvent): Delivery[] {
-    const { rows, maySee } = this.#options
+    const { rows, hub } = this.#shared.options
     const topic = topicOfPath(event.path)
-    const deliveries: Delivery[] = []
-    for (const row of rows.matching(topic))
-      if (row.url === this.url && this.#isSince(row, event) && maySee(row, event))
-        deliveries.push({ row, event, topic })
-    return deliveries
+    const due: Delivery[] = []
+    for (const row of rows.matchingOf(this.url, topic))
+      if (isSince(hub, row, event)) due.push({ row, event, topic })
+    return due
   }
 
-  /** It was there when the event was published. */
-  #isSince(row: Row, event: PublishedEvent): boolean {
-    const since = this.#options.hub.resolve(row.since)
-    return since.type !== 'found' || event.position > since.at
-  }
-
-  /** In order: one after the other. */
+  /** In order: one after the other. To whoever still wants it, and may still see it. */
   async #send(deliveries: readonly Delivery[]): Promise<number> {
+    const { rows, maySee, deliver } = this.#shared.options
     let count = 0
-    for (const delivery of deliveries) {
+    for (const { row, event, topic } of deliveries) {
       if (this.#isEnded) return count
-      if (this.#options.rows.has(delivery.row)) count += await this.#options.deliver(delivery)
+      const now = rows.current(row)
+      if (now !== null && maySee(now, event)) count += await deliver({ row: now, event, topic })
     }
     if (this.#isEnded) return count
     this.#done = deliveries[0]!.event.position
-    this.#onMove(this)
+    this.#shared.onMove()
     return count
   }
 }
@@ -263,7 +335,40 @@ interface Queued {
   readonly resolve: (count: number) => void
 }
 
+/** Exact ones first. */
+function byUrl(
+  event: PublishedEvent,
+  topic: Topic,
+  rows: Iterable<Row>,
+): ReadonlyMap<string, readonly Delivery[]> {
+  const found = new Map<string, Delivery[]>()
+  for (const row of rows) {
+    const delivery = { row, event, topic }
+    const deliveries = found.get(row.url)
+    if (deliveries === undefined) found.set(row.url, [delivery])
+    else deliveries.push(delivery)
+  }
+  return found
+}
+
+function before({ position }: PublishedEvent): Position {
+  return (position - 1) as Position
+}
+
+/** It was there when the event was published. */
+function isSince(hub: ReceiversOptions['hub'], row: Row, event: PublishedEvent): boolean {
+  const since = hub.resolve(row.since)
+  return since.type !== 'found' || event.position > since.at
+}
+
+function placed(url: string, cursor: Cursor | null): StateChange {
+  return { space: SPACE, key: url, value: cursor === null ? null : Buffer.from(cursor, 'latin1') }
+}
+
 const SPACE = 'lonelyps.places'
+
+/** For all urls that have no place of their own. No url is empty. */
+const IDLE = ''
 
 const NOBODY = Promise.resolve(0)
 
@@ -272,9 +377,16 @@ const QUEUE_MAX = 1_000
 
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 
-const PAGE_BYTES = 256 * 1024
+/** Deliveries that wait for all urls, some 80 MB; beyond them whoever has more than one waiting is behind. */
+const QUEUED_MAX = 200_000
+
+const PAGE_BYTES = 64 * 1024
 
 /** A place is stored so much later, in ms: what was sent in between comes again after a crash. */
 const STORE_MS = 200
 
-const READ_AGAIN_MS = 1_000
+/** The head is stored so much later, in ms, if nothing is due to anybody: it is what has to be read after a crash. */
+const STORE_IDLE_MS = 5_000
+
+/** After a failure of the storage, in ms. */
+const AGAIN_MS = 1_000

@@ -1,5 +1,5 @@
 import type { Cursor } from '../../hub/event.ts'
-import { OverloadedError } from '../../hub/errors.ts'
+import { OverloadedError, PubSubError } from '../../hub/errors.ts'
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
 import { Interests, interestKey, type Interest } from './interests.ts'
 import type { Topic } from './topic.ts'
@@ -18,7 +18,9 @@ export interface Row {
 }
 
 export interface RowLimits {
+  /** All together; they have 1 KiB each on average. */
   readonly subscriptionsMax: number
+  readonly subscriptionsPerPeerMax: number
   /** Different ones. */
   readonly globsMax: number
 }
@@ -29,45 +31,70 @@ export interface WantedRow {
   readonly recovery: string | null
 }
 
+export interface RowsOptions {
+  readonly state: StateStore
+  readonly limits: RowLimits
+  /** The rows of a url are other ones now. */
+  readonly onChange: (url: string) => void
+  /** Whether that owner may still come: rows of one who may not are anybody's. */
+  readonly isKnown: (owner: string | null) => boolean
+}
+
+/** What may not be done to a url. */
+export class UrlRefusedError extends PubSubError {
+  readonly code = 'FORBIDDEN'
+}
+
 /** The subscriptions of the stateless mode, durable. Changes of one url come one after another. */
 export class Rows {
-  readonly #state: StateStore
-  readonly #limits: RowLimits
+  readonly #options: RowsOptions
   /** Of each url, by interest. */
   readonly #byUrl = new Map<string, Map<string, Row>>()
   readonly #interests = new Interests<Row>()
+  readonly #globsByUrl = new Map<string, Set<Row>>()
   readonly #turns = new Map<string, Promise<unknown>>()
-  readonly #onChange: (url: string) => void
   #size = 0
+  #bytes = 0
+  /** Of changes that are being stored: others must not take their room meanwhile. */
+  readonly #coming: Growth = { rows: 0, bytes: 0, globs: 0 }
 
-  /** `onChange`: the rows of a url are other ones now. */
-  static async load(
-    state: StateStore,
-    limits: RowLimits,
-    onChange: (url: string) => void,
-  ): Promise<Rows> {
-    const rows = new Rows(state, limits, onChange)
-    for await (const { value } of state.entries(SPACE)) rows.#put(rowFrom(value))
+  static async load(options: RowsOptions): Promise<Rows> {
+    const rows = new Rows(options)
+    for await (const { value } of options.state.entries(SPACE)) rows.#put(rowFrom(value))
     return rows
   }
 
-  private constructor(state: StateStore, limits: RowLimits, onChange: (url: string) => void) {
-    this.#state = state
-    this.#limits = limits
-    this.#onChange = onChange
+  private constructor(options: RowsOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#size
   }
 
   get urls(): Iterable<string> {
     return this.#byUrl.keys()
   }
 
+  hasAny(url: string): boolean {
+    return this.#byUrl.has(url)
+  }
+
   of(url: string): readonly Row[] {
     return [...(this.#byUrl.get(url)?.values() ?? [])]
   }
 
-  /** It is there, as it was given. */
-  has(row: Row): boolean {
-    return this.#byUrl.get(row.url)?.get(interestKey(row.interest)) === row
+  /** What that subscription is now: with another recovery url, perhaps. `null`: it has ended, even if another one was made. */
+  current(row: Row): Row | null {
+    const now = this.#byUrl.get(row.url)?.get(interestKey(row.interest))
+    return now?.since === row.since ? now : null
+  }
+
+  /** @throws {UrlRefusedError} somebody else has subscriptions for that url. */
+  checkOwner(url: string, owner: string | null): void {
+    for (const row of this.#byUrl.get(url)?.values() ?? [])
+      if (row.owner !== owner && this.#options.isKnown(row.owner))
+        throw new UrlRefusedError('the subscriptions of this url are somebody else’s')
   }
 
   /** Those whose interest matches, exact ones first. */
@@ -75,18 +102,41 @@ export class Rows {
     for (const rows of this.#interests.matching(topic)) yield* rows
   }
 
-  /** @returns false: it was there already, and nothing is changed. @throws {OverloadedError} {LogUnavailableError} */
+  /** Those of one url, however many others match. */
+  *matchingOf(url: string, { bytes, text }: Topic): Iterable<Row> {
+    const exact = this.#byUrl.get(url)?.get(interestKey({ type: 'exact', topic: bytes }))
+    if (exact !== undefined) yield exact
+    if (text === null) return
+    for (const row of this.#globsByUrl.get(url) ?? [])
+      if (row.interest.type === 'glob' && this.#interests.globMatches(row.interest.glob, text))
+        yield row
+  }
+
+  /**
+   * @returns false: it was there already, and nothing is changed.
+   * @throws {UrlRefusedError | OverloadedError | LogUnavailableError}
+   */
   add(row: Row): Promise<boolean> {
     return this.#inTurn(row.url, async () => {
-      if (this.#byUrl.get(row.url)?.has(interestKey(row.interest)) === true) return false
+      this.checkOwner(row.url, row.owner)
+      const present = this.#byUrl.get(row.url)
+      const before = present?.get(interestKey(row.interest))
+      if (before?.owner === row.owner) return false
+      const { subscriptionsPerPeerMax } = this.#options.limits
+      if (before === undefined && (present?.size ?? 0) >= subscriptionsPerPeerMax)
+        throw new UrlRefusedError(
+          `one url may have ${subscriptionsPerPeerMax} subscriptions ` +
+            '(protocols.lonelyps.subscriptions_per_peer)',
+        )
       await this.#change([row], [])
       return true
     })
   }
 
-  /** @returns false: there was none. @throws {LogUnavailableError} */
-  remove(url: string, interest: Interest): Promise<boolean> {
+  /** @returns false: there was none. @throws {UrlRefusedError | LogUnavailableError} */
+  remove(url: string, interest: Interest, owner: string | null): Promise<boolean> {
     return this.#inTurn(url, async () => {
+      this.checkOwner(url, owner)
       const row = this.#byUrl.get(url)?.get(interestKey(interest))
       if (row === undefined) return false
       await this.#change([], [row])
@@ -94,16 +144,17 @@ export class Rows {
     })
   }
 
-  /** Ends one that its receiver does not want any more, unless it has been replaced. @throws {LogUnavailableError} */
+  /** Ends one that its receiver does not want any more. @throws {LogUnavailableError} */
   async end(row: Row): Promise<void> {
     await this.#inTurn(row.url, async () => {
-      if (this.has(row)) await this.#change([], [row])
+      const now = this.current(row)
+      if (now !== null) await this.#change([], [now])
     })
   }
 
   /**
    * From now on the url has these rows, and no others. Those that stay keep their place.
-   * @throws {OverloadedError} {LogUnavailableError} nothing is changed.
+   * @throws {UrlRefusedError | OverloadedError | LogUnavailableError} nothing is changed.
    */
   set(
     url: string,
@@ -111,6 +162,7 @@ export class Rows {
     { owner, since }: Pick<Row, 'owner' | 'since'>,
   ): Promise<void> {
     return this.#inTurn(url, async () => {
+      this.checkOwner(url, owner)
       const present = this.#byUrl.get(url) ?? new Map<string, Row>()
       const kept = new Set<Row>()
       const added: Row[] = []
@@ -129,30 +181,63 @@ export class Rows {
 
   async #change(put: readonly Row[], drop: readonly Row[]): Promise<void> {
     if (put.length === 0 && drop.length === 0) return
-    this.#refuseTooMany(put, drop)
+    const growth = this.#growthOf(put, drop)
+    this.#refuseTooMany(growth)
     const changes: StateChange[] = [
       ...drop.map((row) => ({ space: SPACE, key: rowKey(row), value: null })),
       ...put.map((row) => ({ space: SPACE, key: rowKey(row), value: textOf(row) })),
     ]
-    await this.#state.apply(changes)
+    this.#expect(growth, 1)
+    try {
+      await this.#options.state.apply(changes)
+    } finally {
+      this.#expect(growth, -1)
+    }
     for (const row of drop) this.#drop(row)
     for (const row of put) this.#put(row)
-    this.#onChange((put[0] ?? drop[0]!).url)
+    this.#options.onChange((put[0] ?? drop[0]!).url)
   }
 
-  #refuseTooMany(put: readonly Row[], drop: readonly Row[]): void {
-    const { subscriptionsMax, globsMax } = this.#limits
-    if (this.#size + put.length - drop.length > subscriptionsMax)
-      throw new OverloadedError(
-        `there are ${this.#size} stored subscriptions, the limit is ${subscriptionsMax} ` +
-          '(protocols.lonelyps.subscriptions)',
-      )
+  #growthOf(put: readonly Row[], drop: readonly Row[]): Growth {
+    const before = put.flatMap(({ url, interest }) => {
+      const row = this.#byUrl.get(url)?.get(interestKey(interest))
+      return row === undefined ? [] : [row]
+    })
     const globs = new Set(
       put.flatMap(({ interest }) =>
         interest.type === 'glob' && !this.#interests.has(interest) ? [interest.glob] : [],
       ),
     )
-    if (globs.size > 0 && this.#interests.globCount + globs.size > globsMax)
+    const gone = [...before, ...drop]
+    return {
+      rows: put.length - gone.length,
+      bytes: bytesOf(put) - bytesOf(gone),
+      globs: globs.size,
+    }
+  }
+
+  /** Room that a change makes is free only when it is stored. */
+  #expect({ rows, bytes, globs }: Growth, sign: 1 | -1): void {
+    this.#coming.rows += sign * Math.max(0, rows)
+    this.#coming.bytes += sign * Math.max(0, bytes)
+    this.#coming.globs += sign * globs
+  }
+
+  #refuseTooMany({ rows, bytes, globs }: Growth): void {
+    const { subscriptionsMax, globsMax } = this.#options.limits
+    const coming = this.#coming
+    if (rows > 0 && this.#size + coming.rows + rows > subscriptionsMax)
+      throw new OverloadedError(
+        `there are ${this.#size} stored subscriptions, the limit is ${subscriptionsMax} ` +
+          '(protocols.lonelyps.subscriptions)',
+      )
+    const bytesMax = subscriptionsMax * ROW_BYTES
+    if (bytes > 0 && this.#bytes + coming.bytes + bytes > bytesMax)
+      throw new OverloadedError(
+        `the stored subscriptions have ${this.#bytes} bytes, the limit is ${bytesMax}: ` +
+          `${ROW_BYTES} for each that protocols.lonelyps.subscriptions allows`,
+      )
+    if (globs > 0 && this.#interests.globCount + coming.globs + globs > globsMax)
       throw new OverloadedError(
         `stored subscriptions have ${this.#interests.globCount} different globs, the limit is ` +
           `${globsMax} (protocols.lonelyps.globs)`,
@@ -168,7 +253,12 @@ export class Rows {
     this.#byUrl.set(row.url, rows)
     rows.set(key, row)
     this.#interests.add(row.interest, row)
+    if (row.interest.type === 'glob') {
+      const globs = this.#globsByUrl.get(row.url) ?? new Set<Row>()
+      this.#globsByUrl.set(row.url, globs.add(row))
+    }
     this.#size++
+    this.#bytes += bytesOf([row])
   }
 
   #drop(row: Row): void {
@@ -176,7 +266,10 @@ export class Rows {
     rows.delete(interestKey(row.interest))
     if (rows.size === 0) this.#byUrl.delete(row.url)
     this.#interests.remove(row.interest, row)
+    const globs = this.#globsByUrl.get(row.url)
+    if (globs?.delete(row) === true && globs.size === 0) this.#globsByUrl.delete(row.url)
     this.#size--
+    this.#bytes -= bytesOf([row])
   }
 
   async #inTurn<R>(url: string, work: () => Promise<R>): Promise<R> {
@@ -191,7 +284,29 @@ export class Rows {
   }
 }
 
+/** By what a change makes them more. */
+interface Growth {
+  rows: number
+  bytes: number
+  globs: number
+}
+
 const SPACE = 'lonelyps.rows'
+
+/** On average: urls and topics of 64 KiB each would be 20 GB with the default limit. */
+const ROW_BYTES = 1_024
+
+/** Of what peers chose. */
+function bytesOf(rows: readonly Row[]): number {
+  return rows.reduce(
+    (sum, { url, interest, recovery }) =>
+      sum +
+      url.length +
+      (interest.type === 'exact' ? interest.topic.length : interest.glob.length) +
+      (recovery?.length ?? 0),
+    0,
+  )
+}
 
 /** Names a row in storage. */
 export function rowKey({ url, interest }: Pick<Row, 'url' | 'interest'>): string {

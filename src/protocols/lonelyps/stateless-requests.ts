@@ -87,8 +87,6 @@ export class StatelessRequests {
     const secrets = this.#authorized(incoming, aboutSubscription(url, recovery, interest), tracing)
     this.#checkUrls(url, recovery)
     if (interest.type === 'glob') compileGlob(interest.glob)
-    if (this.#options.rows.of(url).length >= this.#options.limits.subscriptionsPerPeerMax)
-      throw this.#tooMany()
     const row: Row = {
       interest,
       url,
@@ -104,8 +102,7 @@ export class StatelessRequests {
     const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
     const { url, interest, tracing } = readSubscribe(body, type, false)
     const secrets = this.#authorized(incoming, aboutSubscription(url, null, interest), tracing)
-    this.#checkOwner(url, secrets)
-    if (!(await this.#options.rows.remove(url, interest)))
+    if (!(await this.#options.rows.remove(url, interest, secrets.name)))
       throw new Refusal(409, 'there is no such subscription')
     return writeGeneric(confirmed(secrets, url, null, interest))
   }
@@ -149,7 +146,7 @@ export class StatelessRequests {
     const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
     const { url, tracing } = readCheck(body)
     const secrets = this.#authorized(incoming, signed.checkSubscriptions(url), tracing)
-    this.#checkOwner(url, secrets)
+    this.#options.rows.checkOwner(url, secrets.name)
     const etag = strongEtag(url, listOf(this.#options.rows.of(url)))
     return writeChecked(authorizationOf(secrets.toSubscriber, signed.checked(etag), EMPTY), etag)
   }
@@ -160,7 +157,7 @@ export class StatelessRequests {
     const head = readSetHead(body)
     const { url, etag, tracing } = head
     const secrets = this.#authorized(incoming, signed.setSubscriptions(url, etag), tracing)
-    this.#checkOwner(url, secrets)
+    rows.checkOwner(url, secrets.name)
     const { topics, globs } = readSetList(body, head, limits.subscriptionsPerPeerMax)
     const count = topics.length + globs.length
     if (count > limits.subscriptionsPerPeerMax) throw this.#tooMany()
@@ -184,12 +181,6 @@ export class StatelessRequests {
     const verdict = this.#options.verifier.verify(headers.authorization ?? null, about, tracing)
     if (verdict.type === 'ok') return verdict.secrets
     throw new Refusal(...REFUSED[verdict.type])
-  }
-
-  /** Nobody changes what another one has subscribed to. @throws {Refusal} */
-  #checkOwner(url: string, { name }: Secrets): void {
-    if (this.#options.rows.of(url).some(({ owner }) => owner !== name))
-      throw new Refusal(403, 'the subscriptions of this url are somebody else’s')
   }
 
   #checkUrls(url: string, recovery: string | null): void {

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OverloadedError } from '../../../src/hub/errors.ts'
+import type { Cursor } from '../../../src/hub/event.ts'
+import { MemoryStateStore } from '../../../src/log/memory-state-store.ts'
+import type { Interest } from '../../../src/protocols/lonelyps/interests.ts'
+import { Rows, UrlRefusedError, type RowLimits } from '../../../src/protocols/lonelyps/rows.ts'
+import { topicOf } from '../../../src/protocols/lonelyps/topic.ts'
+import { FaultyStateStore, ROW_LIMITS } from './world.ts'
+
+interface Loaded {
+  readonly rows: Rows
+  readonly state: FaultyStateStore
+  add(url: string, about: Interest, owner?: string | null, recovery?: string): Promise<boolean>
+  set(url: string, topics: readonly string[], owner?: string | null): Promise<void>
+}
+
+let places = 0
+
+async function load(
+  limits: Partial<RowLimits> = {},
+  kept = new MemoryStateStore(),
+  isKnown: (owner: string | null) => boolean = () => true,
+): Promise<Loaded> {
+  const state = new FaultyStateStore(kept)
+  const all = { ...ROW_LIMITS, ...limits }
+  const rows = await Rows.load({ state, limits: all, onChange: () => {}, isKnown })
+  const since = () => `place ${places++}` as Cursor
+  return {
+    rows,
+    state,
+    add: (url, interest, owner = null, recovery) =>
+      rows.add({ url, interest, owner, recovery: recovery ?? null, since: since() }),
+    set: (url, topics, owner = null) =>
+      rows.set(
+        url,
+        topics.map((topic) => ({ interest: exact(topic), recovery: null })),
+        { owner, since: since() },
+      ),
+  }
+}
+
+function exact(topic: string): Interest {
+  return { type: 'exact', topic: Buffer.from(topic) }
+}
+
+function glob(text: string): Interest {
+  return { type: 'glob', glob: text }
+}
+
+test('a url belongs to whoever has come first, also of two who come at once', async () => {
+  const { rows, add, set } = await load()
+  const both = [add('u', exact('a'), 'ann'), add('u', exact('b'), 'bob')]
+  const [first, second] = await Promise.allSettled(both)
+  assert.equal(first!.status, 'fulfilled')
+  assert.equal(second!.status, 'rejected')
+  await assert.rejects(add('u', exact('a'), 'bob'), UrlRefusedError)
+  await assert.rejects(set('u', [], 'bob'), UrlRefusedError)
+  await assert.rejects(rows.remove('u', exact('a'), 'bob'), UrlRefusedError)
+  assert.throws(() => rows.checkOwner('u', 'bob'), UrlRefusedError)
+  await set('u', ['c'], 'ann')
+  await set('u', [], 'ann')
+  assert.equal(await add('u', exact('b'), 'bob'), true)
+})
+
+test('the url of one who is not known any more is free', async () => {
+  const kept = new MemoryStateStore()
+  const before = await load({}, kept)
+  await before.add('u', exact('a'), 'gone')
+  await before.add('u', exact('b'), 'gone')
+  const { rows, add, set } = await load({}, kept, (owner) => owner !== 'gone')
+  assert.equal(await add('u', exact('a'), 'ann'), true)
+  assert.equal(await add('u', exact('a'), 'ann'), false)
+  await set('u', ['a', 'b'], 'ann')
+  assert.deepEqual(
+    rows.of('u').map(({ owner }) => owner),
+    ['ann', 'ann'],
+  )
+})
+
+test('changes of many urls at once do not get beyond the limits of all', async () => {
+  const { rows, add, set } = await load({ subscriptionsMax: 10, globsMax: 3 })
+  const sets = ['u', 'v', 'w', 'x'].map((url) => set(url, ['a', 'b', 'c', 'd']))
+  const refused = (await Promise.allSettled(sets)).filter(({ status }) => status === 'rejected')
+  assert.equal(refused.length, 2)
+  assert.equal(rows.size, 8)
+  await set('u', [])
+  const globs = ['1', '2', '3', '4', '5'].map((text) => add(`g${text}`, glob(text)))
+  const failed = (await Promise.allSettled(globs)).filter(({ status }) => status === 'rejected')
+  assert.equal(failed.length, 2)
+})
+
+test('long urls and topics use the room of several subscriptions', async () => {
+  const { add } = await load({ subscriptionsMax: 100 })
+  await add('u', exact('a'.repeat(60_000)))
+  await assert.rejects(add('u', exact('b'.repeat(60_000))), OverloadedError)
+  assert.equal(await add('u', exact('c'.repeat(30_000))), true)
+})
+
+test('a store that is full takes other recovery urls for what it has', async () => {
+  const { rows, set } = await load({ subscriptionsMax: 2 })
+  await set('u', ['a', 'b'])
+  const since = 'place' as Cursor
+  const wanted = ['a', 'b'].map((topic) => ({ interest: exact(topic), recovery: 'r' }))
+  await rows.set('u', wanted, { owner: null, since })
+  assert.deepEqual(
+    rows.of('u').map(({ recovery }) => recovery),
+    ['r', 'r'],
+  )
+})
+
+test('one url has no more than its limit, and what it has is a conflict rather than too much', async () => {
+  const { add } = await load({ subscriptionsPerPeerMax: 2 })
+  const added = await Promise.allSettled(['a', 'b', 'c'].map((topic) => add('u', exact(topic))))
+  assert.deepEqual(
+    added.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected'],
+  )
+  assert.equal(await add('u', exact('a')), false)
+})
+
+test('a change that the disk refuses has changed nothing, and takes no room', async () => {
+  const { rows, state, add } = await load({ subscriptionsMax: 1, globsMax: 1 })
+  state.isFull = true
+  await assert.rejects(add('u', glob('*')))
+  assert.deepEqual(rows.of('u'), [])
+  state.isFull = false
+  assert.equal(await add('v', glob('?')), true)
+})
+
+test('a subscription that was ended and made again is another one', async () => {
+  const { rows, add, set } = await load()
+  await set('u', ['a', 'b'])
+  const [a] = rows.of('u')
+  await rows.set('u', [{ interest: exact('a'), recovery: 'r' }], { owner: null, since: a!.since })
+  assert.equal(rows.current(a!)?.recovery, 'r')
+  await rows.remove('u', exact('a'), null)
+  await add('u', exact('a'))
+  assert.equal(rows.current(a!), null)
+  await rows.end(a!)
+  assert.equal(rows.of('u').length, 1)
+})
+
+test('what is asked about one url is what all are asked about', async () => {
+  const { rows, add } = await load()
+  for (const url of ['u', 'v'])
+    for (const about of [exact('a'), exact('b'), glob('*'), glob('x*')]) await add(url, about)
+  await rows.remove('u', glob('*'), null)
+  for (const topic of ['a', 'b', 'xa', '', '\u00ff'].map((text) => topicOf(Buffer.from(text))))
+    for (const url of ['u', 'v', 'w'])
+      assert.deepEqual(
+        [...rows.matchingOf(url, topic)],
+        [...rows.matching(topic)].filter((row) => row.url === url),
+      )
+})
