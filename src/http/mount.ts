@@ -6,6 +6,7 @@ import { OriginNotAllowedError } from './errors.ts'
 import { sendContinue } from './expectation.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { refuseSocket } from './answer.ts'
+import { originForm } from './topic-path.ts'
 
 interface Mounted {
   readonly door: MountedDoor
@@ -13,8 +14,10 @@ interface Mounted {
 }
 
 /** The other protocol that a request is for, `null` if it is for us. No escapes: its clients need none. */
-export function mountedAt(target: string, { mounts }: HttpDoor): Mounted | null {
-  if (mounts.size === 0 || !target.startsWith('/-/')) return null
+export function mountedAt(written: string, { mounts }: HttpDoor): Mounted | null {
+  if (mounts.size === 0) return null
+  const target = originForm(written)
+  if (!target.startsWith('/-/')) return null
   const path = target.slice(3).split(/[?#]/, 1)[0]!
   const name = path.split('/', 1)[0]!
   const door = mounts.get(name)

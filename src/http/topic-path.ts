@@ -22,10 +22,15 @@ export interface TopicFilterLimits {
  * topic. An absolute-form target counts by its path.
  */
 export function decodePath(target: string): string {
-  const path = target.startsWith('/') ? target : target.replace(SCHEME_AND_AUTHORITY, '')
+  const path = originForm(target)
   const end = path.search(/[?#]/)
   const written = end === -1 ? path : path.slice(0, end)
   return written.includes('%') ? written.replace(ESCAPED_UTF8, decodeURIComponent) : written
+}
+
+/** Without the scheme and host that proxies write, and clients of proxies. */
+export function originForm(target: string): string {
+  return target.startsWith('/') ? target : target.replace(SCHEME_AND_AUTHORITY, '')
 }
 
 /** Whether a decoded path is one of the server's own pages, `/-/…`. There is nothing to publish to. */

@@ -47,9 +47,12 @@ export class WebSockets {
   ): void {
     socket.on('error', () => {}) // it closes, too
     if (path !== '/v1/websocket') {
+      socket.once('finish', () => socket.destroy()) // whoever does not close would keep it
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
       return
     }
+    // A subscriber to which nothing is due could be gone for ever, and nobody would notice.
+    incoming.socket.setKeepAlive(true, SILENCE_MS)
     this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
       const subscriber = new SocketSubscriber(webSocket, socket, address, this.#options)
       this.#open.add(subscriber)
@@ -248,6 +251,9 @@ const HEADERS_BYTES_MAX = 512 * 1024
 
 /** Unsent bytes of all kinds. Deliveries alone have three parts of 3.5 MiB at most that are not acknowledged. */
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024
+
+/** After it TCP asks whether the other side is still there, in ms. */
+const SILENCE_MS = 60_000
 
 /** The reference's client sends it at once. */
 const CONFIGURE_MS = 10_000
