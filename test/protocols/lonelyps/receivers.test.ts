@@ -172,7 +172,7 @@ test('with a full disk everything goes on, and places are stored when there is r
 })
 
 /** What happens next. */
-const happening = fc.oneof(
+const anyHappening = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('publish'), topic: fc.nat(1) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('burst'), topic: fc.nat(1) }) },
   {
@@ -193,7 +193,7 @@ test('whatever happens, each url gets what is due in order, or is told that it h
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(0, 40, 10_000),
-      fc.array(happening as fc.Arbitrary<Happening>, { maxLength: 25 }),
+      fc.array(anyHappening as fc.Arbitrary<Happening>, { maxLength: 25 }),
       (eventsMax, happenings) => play(t, eventsMax, happenings),
     ),
     { numRuns: 150 },

@@ -11,11 +11,16 @@ import { FaultyStateStore, ROW_LIMITS } from './world.ts'
 interface Loaded {
   readonly rows: Rows
   readonly state: FaultyStateStore
-  add(url: string, about: Interest, owner?: string | null, recovery?: string): Promise<boolean>
-  set(url: string, topics: readonly string[], owner?: string | null): Promise<void>
+  readonly add: (url: string, about: Interest, owner?: string | null) => Promise<boolean>
+  readonly set: (url: string, topics: readonly string[], owner?: string | null) => Promise<void>
 }
 
 let places = 0
+
+/** Of a subscription of its own. */
+function since(): Cursor {
+  return `place ${places++}` as Cursor
+}
 
 async function load(
   limits: Partial<RowLimits> = {},
@@ -25,12 +30,11 @@ async function load(
   const state = new FaultyStateStore(kept)
   const all = { ...ROW_LIMITS, ...limits }
   const rows = await Rows.load({ state, limits: all, onChange: () => {}, isKnown })
-  const since = () => `place ${places++}` as Cursor
   return {
     rows,
     state,
-    add: (url, interest, owner = null, recovery) =>
-      rows.add({ url, interest, owner, recovery: recovery ?? null, since: since() }),
+    add: (url, interest, owner = null) =>
+      rows.add({ url, interest, owner, recovery: null, since: since() }),
     set: (url, topics, owner = null) =>
       rows.set(
         url,
@@ -100,9 +104,8 @@ test('long urls and topics use the room of several subscriptions', async () => {
 test('a store that is full takes other recovery urls for what it has', async () => {
   const { rows, set } = await load({ subscriptionsMax: 2 })
   await set('u', ['a', 'b'])
-  const since = 'place' as Cursor
   const wanted = ['a', 'b'].map((topic) => ({ interest: exact(topic), recovery: 'r' }))
-  await rows.set('u', wanted, { owner: null, since })
+  await rows.set('u', wanted, { owner: null, since: since() })
   assert.deepEqual(
     rows.of('u').map(({ recovery }) => recovery),
     ['r', 'r'],

@@ -54,7 +54,7 @@ export class SocketClient implements Disposable {
 
   notify(topic: string, message: string): void {
     const saying = notify(topic, message)
-    const { compressedSha512 } = saying.content!
+    const { compressedSha512 } = saying.content
     this.say(saying, signed.notify(Buffer.from(topic), saying.identifier, compressedSha512))
   }
 

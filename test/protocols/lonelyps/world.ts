@@ -112,7 +112,8 @@ export class World {
       log: () => {},
     })
     this.#watching = this.hub.watch((events) => {
-      for (const event of events) this.receivers.offer(event, topicOfPath(event.path))
+      for (const event of events)
+        void Promise.all(this.receivers.offer(event, topicOfPath(event.path)))
     })
     await this.receivers.resume()
   }
