@@ -132,6 +132,7 @@ test('the keys commented out in the shipped file are right, and show the default
     .replaceAll(/^( *)# (?=ca:)/gm, '$1')
     .replaceAll(/\/etc\/pubsubd\/(ldap-ca|cert|chain)\.pem/g, certificate)
     .replaceAll('/etc/pubsubd/key.pem', files.write('key.pem', FIRST.keyPem))
+    .replaceAll(/\/etc\/pubsubd\/\w+-secrets\.json/g, files.write('secrets.json', '{}'))
   assert.doesNotMatch(text, /^ *# *[a-z_]+:/m, 'a key is still commented out')
   const { settings, warnings } = loadSettings(files.write('pubsub.yaml', text))
   assert.deepEqual(warnings, [])
@@ -165,6 +166,13 @@ test('the keys commented out in the shipped file are right, and show the default
   )
   const { startTls, timeoutMs, cacheMs, recheckMs, graceMs, connectionsMax } = bare ?? assert.fail()
   assert.deepEqual(ldap, { startTls, timeoutMs, cacheMs, recheckMs, graceMs, connectionsMax })
+  const { lonelyps } = load('server: {}\nclients: {}\nprotocols: {lonelyps: {}}').settings.protocols
+  const shown = settings.protocols.lonelyps ?? assert.fail()
+  assert.equal(shown.secrets?.text, '{}')
+  assert.deepEqual([...shown.users.keys()], ['alice'])
+  const { secrets, users } = lonelyps!
+  const webhooks = { ...shown.webhooks, allow: [] }
+  assert.deepEqual({ ...shown, secrets, users, webhooks }, lonelyps)
 })
 
 test('a file without server or clients is refused, and so is one that is no map', () => {
