@@ -6,6 +6,18 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ByteReader } from '../../../src/protocols/lonelyps/byte-reader.ts'
 import { ByteWriter } from '../../../src/protocols/lonelyps/byte-writer.ts'
+import {
+  authorizationOf,
+  Verifier,
+  type Secrets,
+} from '../../../src/protocols/lonelyps/authorization.ts'
+import { signed } from '../../../src/protocols/lonelyps/signed-bytes.ts'
+
+const NOBODY: Secrets = {
+  name: null,
+  toBroadcaster: { type: 'none' },
+  toSubscriber: { type: 'none' },
+}
 
 /** What came to a receiver. */
 export interface Received {
@@ -19,14 +31,21 @@ export interface Received {
 /** How it answers: as the reference's client does, or otherwise. */
 export type Manner = 'confirm' | 'unsubscribe' | 'fail' | 'hang'
 
-/** A subscriber of the stateless mode without authorization: a server that takes webhooks. */
+/** A subscriber of the stateless mode: a server that takes webhooks, and refuses those that are not signed for it. */
 export class Receiver implements AsyncDisposable {
   manner: Manner = 'confirm'
   readonly received: Received[] = []
   readonly #server = createServer((request, response) => void this.#take(request, response))
+  readonly #secrets: Secrets
+  readonly #verifier: Verifier
 
-  static async start(port = 0): Promise<Receiver> {
-    const receiver = new Receiver()
+  private constructor(secrets: Secrets) {
+    this.#secrets = secrets
+    this.#verifier = new Verifier([{ ...secrets, toBroadcaster: secrets.toSubscriber }])
+  }
+
+  static async start(port = 0, secrets: Secrets = NOBODY): Promise<Receiver> {
+    const receiver = new Receiver(secrets)
     receiver.#server.listen(port, '127.0.0.1')
     await once(receiver.#server, 'listening')
     return receiver
@@ -64,23 +83,37 @@ export class Receiver implements AsyncDisposable {
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const reader = new ByteReader(await buffer(request))
     const tracing = reader.b16()
-    const topic = reader.b16().toString('utf8')
+    const topicBytes = reader.b16()
+    const topic = topicBytes.toString('utf8')
     const path = request.url!
     const isEvent = path.startsWith('/v1/receive')
     const identifier = isEvent ? reader.b8() : Buffer.alloc(0)
     if (isEvent) reader.u64()
-    const message = isEvent ? reader.rest().toString('utf8') : null
+    const messageBytes = reader.rest()
+    const message = isEvent ? messageBytes.toString('utf8') : null
+    const sha512 = hash('sha512', messageBytes, 'buffer')
+    const about = isEvent
+      ? signed.receive(this.url, topicBytes, identifier, sha512)
+      : signed.missed(this.recovery, topicBytes)
+    const verdict = this.#verifier.verify(request.headers.authorization ?? null, about, tracing)
+    if (verdict.type !== 'ok') return void response.writeHead(403).end(Buffer.of(0, 10))
     this.received.push({ path, topic, message, headers: request.headers })
-    void tracing
     if (this.manner === 'hang') return
     if (this.manner === 'fail') return void response.writeHead(500).end()
     if (this.manner === 'unsubscribe') return void response.writeHead(403).end(Buffer.of(0, 10))
     const answer = new ByteWriter()
       .u16(isEvent ? 8 : 9)
-      .str16('')
+      .str16(this.#confirmation(isEvent, identifier, topicBytes) ?? '')
       .b16(new Uint8Array())
     if (isEvent) answer.b8(identifier).u32(1)
     response.end(answer.bytes())
+  }
+
+  #confirmation(isEvent: boolean, identifier: Uint8Array, topic: Uint8Array): string | null {
+    const about = isEvent
+      ? signed.confirmReceive(identifier, 1, this.url)
+      : signed.confirmMissed(topic, this.recovery)
+    return authorizationOf(this.#secrets.toBroadcaster, about, new Uint8Array())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,14 @@ import type { BroadcasterMessage } from '../../../src/protocols/lonelyps/ws-mess
 import { readBroadcasterMessage, writeSubscriberMessage } from './ws-peer-codec.ts'
 import { CONFIGURE, notify, SECRETS, subscribeTo, type Saying } from './ws-peer.ts'
 
+/** What is signed of it. */
+export const ABOUT_CONFIGURE = signed.configure(
+  CONFIGURE.subscriberNonce,
+  CONFIGURE.enableZstd,
+  CONFIGURE.enableTraining,
+  CONFIGURE.initialDictionary,
+)
+
 /** A subscriber of the stateful mode with a real connection. */
 export class SocketClient implements Disposable {
   readonly webSocket: WebSocket
@@ -37,7 +45,7 @@ export class SocketClient implements Disposable {
   ): Promise<SocketClient> {
     const client = new SocketClient(url, secrets, options)
     await once(client.webSocket, 'open', { signal: AbortSignal.timeout(10_000) })
-    client.say(CONFIGURE, signed.configure(CONFIGURE.subscriberNonce, true, false, 1))
+    client.say(CONFIGURE, ABOUT_CONFIGURE)
     await client.has('CONFIRM_CONFIGURE')
     return client
   }

@@ -4,9 +4,8 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { signed } from '../../../src/protocols/lonelyps/signed-bytes.ts'
 import { startServer, type RunningServer } from '../../running-server.ts'
-import { SocketClient } from './socket-client.ts'
+import { ABOUT_CONFIGURE, SocketClient } from './socket-client.ts'
 import { CONFIGURE } from './ws-peer.ts'
 
 const CONFIG = `
@@ -15,8 +14,6 @@ clients: {payloaders: [127.0.0.1]}
 limits: {queue_bytes: 1MiB}
 protocols: {lonelyps: {webhooks: {allow: [127.0.0.1]}, max_message_size: 1MiB}}
 `
-
-const ABOUT_CONFIGURE = signed.configure(CONFIGURE.subscriberNonce, true, false, 1)
 
 /** They look into `/proc`. */
 const ON_LINUX = { skip: process.platform !== 'linux' }
