@@ -114,7 +114,7 @@ export class StatelessRequests {
     let head: NotifyHead | undefined
     const body = await readAll(incoming, NOTIFY_HEAD_BYTES_MAX + messageBytesMax, (sofar) => {
       if (head !== undefined) return
-      const candidate = headIn(sofar)
+      const candidate = unlessShort(() => readNotifyHead(sofar))
       if (candidate === null) return
       if (candidate.messageBytes > messageBytesMax)
         throw new Refusal(
@@ -153,11 +153,20 @@ export class StatelessRequests {
 
   async #set({ incoming }: Asked): Promise<Buffer> {
     const { rows, limits, cursorOfHead } = this.#options
-    const body = await readAll(incoming, LIST_BYTES_MAX)
+    let secrets: Secrets | undefined
+    const body = await readAll(incoming, LIST_BYTES_MAX, (sofar) => {
+      if (secrets !== undefined) return
+      const candidate = unlessShort(() => readSetHead(sofar))
+      if (candidate === null) return
+      // Before its list is taken.
+      const { url, etag, tracing } = candidate
+      const proven = this.#authorized(incoming, signed.setSubscriptions(url, etag), tracing)
+      rows.checkOwner(url, proven.name)
+      secrets = proven
+    })
     const head = readSetHead(body)
-    const { url, etag, tracing } = head
-    const secrets = this.#authorized(incoming, signed.setSubscriptions(url, etag), tracing)
-    rows.checkOwner(url, secrets.name)
+    const { url, etag } = head
+    if (secrets === undefined) throw new MalformedError('the body ends before its list begins')
     const { topics, globs } = readSetList(body, head, limits.subscriptionsPerPeerMax)
     const count = topics.length + globs.length
     if (count > limits.subscriptionsPerPeerMax) throw this.#tooMany()
@@ -243,7 +252,7 @@ function send(response: ServerResponse, status: number, type: string, body: Buff
 }
 
 /**
- * `onMore` is shown what has come while that may still be the head of a notification, each time at least twice as much: to
+ * `onMore` is shown what has come while that may still be the head of a notification or a list, each time at least twice as much: to
  * put it together again for every byte of a slow sender would keep us busy. In the end it is shown all.
  * @throws {Refusal} it is too long.
  */
@@ -273,9 +282,9 @@ async function readAll(
 }
 
 /** `null`: it is not there yet. */
-function headIn(sofar: Buffer): NotifyHead | null {
+function unlessShort<T>(read: () => T): T | null {
   try {
-    return readNotifyHead(sofar)
+    return read()
   } catch (error) {
     if (error instanceof MalformedError) return null
     throw error

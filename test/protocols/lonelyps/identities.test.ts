@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -179,6 +181,20 @@ for (const type of ['token', 'hmac'] as const) {
         .status,
       200,
     )
+  })
+
+  test(`${type}: a list is refused before it is sent, if nobody is known to have signed it`, async () => {
+    await using users = await started(type)
+    const url = 'http://127.0.0.1:1/v1/receive'
+    const head = new ByteWriter().str16('').str16(url).u8(0).raw(Buffer.alloc(64)).bytes()
+    const refused = request(`${users.server.url}/-/lonelyps/v1/set_subscriptions`, {
+      method: 'POST',
+      headers: { 'Content-Length': 10_000_000 },
+    })
+    refused.on('error', () => {}).write(head)
+    const [response] = await once(refused, 'response', { signal: AbortSignal.timeout(5_000) })
+    assert.equal(response.statusCode, 401)
+    refused.destroy()
   })
 
   test(`${type}: secured topics are for whoever may publish there, by both modes`, async () => {
