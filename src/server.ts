@@ -27,8 +27,10 @@ import { log } from './ops/logger.ts'
 import { OutgoingClient } from './protocols/outgoing-client.ts'
 import { OutgoingPolicy } from './protocols/outgoing-policy.ts'
 import type { Secrets } from './protocols/lonelyps/authorization.ts'
+import { presetZstd, type Compressor } from './protocols/lonelyps/compressor.ts'
 import { LonelypsDoor } from './protocols/lonelyps/door.ts'
 import { readSecretsFile } from './protocols/lonelyps/secrets-file.ts'
+import type { Presets } from './protocols/lonelyps/ws-session.ts'
 import { readPage } from './ui/page.ts'
 
 export const VERSION: string = JSON.parse(
@@ -153,7 +155,7 @@ async function openLonelyps(
   { aclUsers, ...rest }: { hub: Hub; policy: PublishPolicy; state: StateStore; aclUsers: AclUsers },
 ): Promise<{ readonly door: LonelypsDoor } & AsyncDisposable> {
   const { webhooks } = settings
-  const { secrets, policy } = lonelypsParts(settings)
+  const { secrets, policy, presets } = lonelypsParts(settings)
   const { timeoutMs, connectionsMax } = webhooks
   const outgoing = new OutgoingClient({ policy, timeoutMs, connectionsMax })
   const door = await LonelypsDoor.open({
@@ -163,6 +165,7 @@ async function openLonelyps(
     checkUrl: (url) => void policy.check(url),
     outgoing,
     limits: { ...limits, ...settings },
+    presets,
     missedForMs: webhooks.missedForMs,
     log,
   })
@@ -180,9 +183,11 @@ export function lonelypsParts({
   secrets,
   users,
   webhooks,
+  dictionaries,
 }: NonNullable<Settings['protocols']['lonelyps']>): {
   readonly secrets: readonly Secrets[]
   readonly policy: OutgoingPolicy
+  readonly presets: Presets
 } {
   const known = [...users].map(([name, file]) => secretsIn(file, name))
   if (secrets !== null) known.push(secretsIn(secrets, null))
@@ -197,7 +202,21 @@ export function lonelypsParts({
   }
   const allow = webhooks.allow.map(({ text }) => text)
   const policy = new OutgoingPolicy({ allow, setting: 'protocols.lonelyps.webhooks.allow' })
-  return { secrets: known, policy }
+  return { secrets: known, policy, presets: presetsOf(dictionaries) }
+}
+
+/** @throws {OptionError} naming the file. */
+function presetsOf(
+  dictionaries: NonNullable<Settings['protocols']['lonelyps']>['dictionaries'],
+): Presets {
+  const presets = new Map<number, Compressor>()
+  for (const [number, { file, level }] of dictionaries)
+    try {
+      presets.set(number, presetZstd(number, level, file.bytes))
+    } catch (error) {
+      throw new OptionError(`${file.file}: ${(error as Error).message}`, { cause: error })
+    }
+  return presets
 }
 
 /** @throws {OptionError} naming the file. */

@@ -1,8 +1,18 @@
 import { ConfigError } from './config-error.ts'
-import { refuse } from './place.ts'
-import { optional, section, sectionReader, setting } from './section.ts'
-import { readTextFile } from './text-file.ts'
-import { bytes, duration, integer, list, map, placedText, text, type Reader } from './values.ts'
+import { placeBelow, refuse, type Place } from './place.ts'
+import { optional, required, section, sectionReader, setting } from './section.ts'
+import { readBytes, readTextFile } from './text-file.ts'
+import {
+  bytes,
+  duration,
+  entriesOf,
+  integer,
+  list,
+  map,
+  placedText,
+  text,
+  type Reader,
+} from './values.ts'
 
 /** A file whose contents are for the protocol to read. */
 export interface SecretsFile {
@@ -12,12 +22,37 @@ export interface SecretsFile {
 
 const secretsFile: Reader<SecretsFile> = (node, place) => {
   const file = text(node, place)
+  return { file, text: usable(place, () => readTextFile(file)) }
+}
+
+function usable<T>(place: Place, read: () => T): T {
   try {
-    return { file, text: readTextFile(file) }
+    return read()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     return refuse(place, `is not usable: ${error.message}`, error)
   }
+}
+
+const dictionary = sectionReader({
+  file: required('file', (node, place) => {
+    const file = text(node, place)
+    return { file, bytes: usable(place, () => readBytes(file)) }
+  }),
+  /** Beyond 19 a subscriber may need more memory to read it than it is willing to take. Below 1 nothing can be signed. */
+  level: setting('level', 3, integer(1, 19)),
+})
+
+/** By the numbers by which both sides know them. */
+const dictionaries: Reader<ReadonlyMap<number, ReturnType<typeof dictionary>>> = (node, place) => {
+  const byNumber = new Map<number, ReturnType<typeof dictionary>>()
+  for (const [key, entry] of entriesOf(node, place)) {
+    const number = /^[1-9]\d{0,4}$/.test(key) ? Number(key) : NaN
+    const below = placeBelow(place, key, entry)
+    if (!(number >= 2 && number <= 65_535)) refuse(below, 'must be a number from 2 to 65535')
+    byNumber.set(number, dictionary(entry.value, below))
+  }
+  return byNumber
 }
 
 const MIB = 1024 * 1024
@@ -36,6 +71,8 @@ export const lonelyps = sectionReader({
   subscriptionsPerPeerMax: setting('subscriptions_per_peer', 10_000, integer(1, 1_000_000)),
   /** Different globs: each is asked about each event. */
   globsMax: setting('globs', 1_000, integer(1, 100_000)),
+  /** Of zstd, which WebSockets may ask for: each message is compressed with each of them that somebody has. */
+  dictionaries: setting('dictionaries', new Map(), dictionaries),
   webhooks: section('webhooks', {
     /** Hosts, addresses and ranges that may be asked although they are not public. None: only the operator knows which. */
     allow: setting('allow', [], list(placedText)),

@@ -23,7 +23,11 @@ export function readTextFile(file: string): string {
   }
 }
 
-function readBytes(file: string): Buffer {
+/**
+ * The bytes of a small file.
+ * @throws {ConfigError} it cannot be read, or is too large.
+ */
+export function readBytes(file: string): Buffer {
   const chunks: Buffer[] = []
   let size = 0
   try {

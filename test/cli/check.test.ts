@@ -76,6 +76,21 @@ describe('pubsubd check', { concurrency: 4 }, () => {
       '',
       /error: pubsub_acl\.yaml: it is no JSON/,
     ],
+    'a dictionary of lonelyps that is none': [
+      `${SETTINGS}protocols: {lonelyps: {dictionaries: {2: {file: /dev/null}}}}\n`,
+      '',
+      /error: \/dev\/null: a dictionary has at least 8 bytes/,
+    ],
+    'a dictionary of lonelyps with the number of none': [
+      `${SETTINGS}protocols: {lonelyps: {dictionaries: {1: {file: pubsub.yaml}}}}\n`,
+      '',
+      /error: pubsub\.yaml, line 4, column \d+: protocols\.lonelyps\.dictionaries\.1 must be a number from 2 to 65535/,
+    ],
+    'a dictionary of lonelyps that is not there': [
+      `${SETTINGS}protocols: {lonelyps: {dictionaries: {2: {file: none}}}}\n`,
+      '',
+      /error: pubsub\.yaml, line 4, column \d+: protocols\.lonelyps\.dictionaries\.2\.file is not usable: none cannot be read/,
+    ],
     'a user of lonelyps without rights': [
       `${SETTINGS}protocols: {lonelyps: {users: {bob: /dev/null}}}\n`,
       '',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +13,9 @@ import { CURL_MISSING, LONELYPS_MISSING } from './programs.ts'
 import { portForRestarts, publish } from './pubsub-server.ts'
 
 const MISSING = LONELYPS_MISSING || CURL_MISSING
+
+/** Becomes little shorter by itself. */
+const DICTIONARY = randomBytes(9_000).toString('base64')
 
 /** `to-broadcaster` and `to-subscriber` of the reference's secrets files. */
 const WAYS_TO_AUTHORIZE = {
@@ -51,6 +54,7 @@ async function start(way: Way, { port = 0 } = {}): Promise<Broadcaster> {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-lonelyps-'))
   writeFileSync(join(directory, 'cert.pem'), FIRST.certPem)
   writeFileSync(join(directory, 'key.pem'), FIRST.keyPem)
+  writeFileSync(join(directory, 'dictionary'), DICTIONARY)
   const secrets = way === 'none' ? null : secretsFile(directory, 'secrets.json', way)
   const readerSecrets = secretsFile(directory, 'reader.json', way === 'none' ? 'hmac' : way)
   const users = way === 'none' ? '' : `users: {reader: reader.json}, secrets: secrets.json,`
@@ -62,7 +66,7 @@ server:
   backlog: { size: 1000, storage: log }
 clients: { payloaders: [127.0.0.1] }
 protocols:
-  lonelyps: { ${users} webhooks: { allow: [127.0.0.1], timeout: 10s }, max_message_size: 32MiB }
+  lonelyps: { ${users} dictionaries: {2: {file: dictionary}}, webhooks: { allow: [127.0.0.1], timeout: 10s }, max_message_size: 32MiB }
 `
   const acl = 'reader: { password: unused, acl: { subversion: [svn] } }'
   const server = await startServer({ config, acl, directory })
@@ -259,6 +263,60 @@ describe('lonelypsc', { skip: MISSING, concurrency: 4 }, () => {
     }
   })
 
+  for (const way of ['none', 'hmac'] as const)
+    test(`over ws compresses in both directions, and others do not notice (${way})`, async () => {
+      await using server = await start(way)
+      await using proxy = await CuttableProxy.to(server.port)
+      const { secrets } = server
+      await using plain = await LonelypsClient.start('ws', server.url, server)
+      await using compressing = await LonelypsClient.start('ws', `http://127.0.0.1:${proxy.port}`, {
+        secrets,
+        environment: { COMPRESSION: '1', DICTIONARY: join(server.directory, 'dictionary') },
+      })
+      for (const client of [plain, compressing]) {
+        await client.listen({ exact: ['a'] })
+        while ((await client.status()) !== 'established');
+      }
+      // The last one needs the dictionary; the one before becomes little shorter in any case.
+      const texts = [
+        'x'.repeat(5 * MIB),
+        Array.from({ length: 10_000 }, (_, n) => `line ${n}\n`).join(''),
+        randomBytes(15_000).toString('base64'),
+        `${DICTIONARY}!`,
+      ]
+      for (const sender of [plain, compressing])
+        for (const text of texts) {
+          const [asked, answered] = [proxy.asked.length, proxy.answered.length]
+          assert.equal(await sender.notify('a', text), 2)
+          for (const receiver of [plain, compressing])
+            assert.equal((await receiver.message()).sha256, sha256Of(text))
+          const [sent, received] = [proxy.asked.length - asked, proxy.answered.length - answered]
+          const isShorter = text !== texts[2]
+          if (sender === compressing && isShorter) assert.ok(sent < OVERHEAD + text.length / 3)
+          assert.equal(received < OVERHEAD + text.length / 3, isShorter, `${received} bytes`)
+        }
+      for (const client of [plain, compressing]) assert.deepEqual(await client.finish(), [])
+    })
+
+  // Of 20,000 bytes, all of which are the message's before it is compressed, it sends two parts, and signs the second otherwise.
+  test('over ws may send in parts what compressing has made longer', async () => {
+    await using server = await start('hmac')
+    await using proxy = await CuttableProxy.to(server.port)
+    const environment = { PART_BYTES: '20000', COMPRESSION: '1' }
+    const { secrets } = server
+    const url = `http://127.0.0.1:${proxy.port}`
+    await using client = await LonelypsClient.start('ws', url, { secrets, environment })
+    await client.listen({ exact: ['a'] })
+    for (const size of [19_700, 19_800, 19_860, 19_900, 19_990, 20_100]) {
+      const { notified, sha256 } = await client.notifyBytes('a', size)
+      assert.equal(notified, 1)
+      assert.equal((await client.message()).sha256, sha256)
+    }
+    // Refused, it would have come back, and sent it otherwise.
+    assert.equal(proxy.asked.match(/GET .* HTTP/g)?.length, 1)
+    assert.deepEqual(await client.finish(), [])
+  })
+
   test('over http is told that it has missed something, once it can be reached again', async () => {
     await using server = await start('hmac')
     const port = await portForRestarts()
@@ -304,6 +362,13 @@ describe('lonelypsc', { skip: MISSING, concurrency: 4 }, () => {
     assert.equal(await notifiedBy(server, 'many/0'), 0)
   })
 })
+
+/** Of a message's headers and acknowledgements, signed, about. */
+const OVERHEAD = 1_000
+
+function sha256Of(text: string): string {
+  return hash('sha256', text, 'hex')
+}
 
 /** How many get a notification now, by one who is subscribed to nothing. */
 async function notifiedBy(server: Broadcaster, topic: string): Promise<unknown> {

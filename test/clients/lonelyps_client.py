@@ -16,6 +16,7 @@ import random
 import socket
 import sys
 
+import zstandard
 from lonelypsc.config.file_config import get_auth_config_from_file
 from lonelypsc.config.http_config import make_http_pub_sub_config
 from lonelypsc.config.ws_config import make_websocket_pub_sub_config
@@ -68,6 +69,11 @@ def http_client(broadcaster, auth, tracing):
 
 
 def ws_client(broadcaster, auth):
+    dictionary = None
+    if file := os.environ.get("DICTIONARY"):
+        with open(file, "rb") as opened:
+            dictionary = zstandard.ZstdCompressionDict(opened.read())
+            dictionary.precompute_compress(level=3)
     return WebsocketPubSubClient(
         make_websocket_pub_sub_config(
             broadcasters=[{"host": broadcaster.replace("http", "ws", 1)}],
@@ -84,8 +90,8 @@ def ws_client(broadcaster, auth):
             max_received=None,
             max_unsent_acks=None,
             allow_compression=os.environ.get("COMPRESSION") == "1",
-            compression_dictionary_by_id={},
-            initial_compression_dict_id=None,
+            compression_dictionary_by_id={} if dictionary is None else {2: (dictionary, 3)},
+            initial_compression_dict_id=None if dictionary is None else 2,
             allow_training_compression=os.environ.get("COMPRESSION") == "1",
             decompression_max_window_size=8 * 1024 * 1024,
             auth=auth,

@@ -133,6 +133,7 @@ test('the keys commented out in the shipped file are right, and show the default
     .replaceAll(/\/etc\/pubsubd\/(ldap-ca|cert|chain)\.pem/g, certificate)
     .replaceAll('/etc/pubsubd/key.pem', files.write('key.pem', FIRST.keyPem))
     .replaceAll(/\/etc\/pubsubd\/\w+-secrets\.json/g, files.write('secrets.json', '{}'))
+    .replaceAll('/etc/pubsubd/dictionary', files.write('dictionary', '12345678'))
   assert.doesNotMatch(text, /^ *# *[a-z_]+:/m, 'a key is still commented out')
   const { settings, warnings } = loadSettings(files.write('pubsub.yaml', text))
   assert.deepEqual(warnings, [])
@@ -170,9 +171,10 @@ test('the keys commented out in the shipped file are right, and show the default
   const shown = settings.protocols.lonelyps ?? assert.fail()
   assert.equal(shown.secrets?.text, '{}')
   assert.deepEqual([...shown.users.keys()], ['alice'])
-  const { secrets, users } = lonelyps!
+  assert.deepEqual([...shown.dictionaries.keys()], [2])
+  const { secrets, users, dictionaries } = lonelyps!
   const webhooks = { ...shown.webhooks, allow: [] }
-  assert.deepEqual({ ...shown, secrets, users, webhooks }, lonelyps)
+  assert.deepEqual({ ...shown, secrets, users, dictionaries, webhooks }, lonelyps)
 })
 
 test('a file without server or clients is refused, and so is one that is no map', () => {

@@ -1,5 +1,11 @@
 import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import {
+  constants,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
 import { ViolationError } from './violation-error.ts'
 
 const compress = promisify(zstdCompress)
@@ -7,23 +13,26 @@ const decompress = promisify(zstdDecompress)
 
 /** A way to compress that both sides of a WebSocket know by its number. It works beside the main thread. */
 export class Compressor {
-  /** 1 is zstd alone. */
+  /** 1 is zstd alone, 2 to 65,535 are dictionaries. */
   readonly identifier: number
   readonly level: number
   /** It is for messages of so many bytes and more. */
   readonly messageBytesMin: number
   /** And of fewer than these. */
   readonly messageBytesEnd: bigint
+  readonly #dictionary: { readonly dictionary?: Buffer }
 
   constructor(
     identifier: number,
     level: number,
     messages: { readonly bytesMin: number; readonly bytesEnd: bigint },
+    dictionary: Buffer | null = null,
   ) {
     this.identifier = identifier
     this.level = level
     this.messageBytesMin = messages.bytesMin
     this.messageBytesEnd = messages.bytesEnd
+    this.#dictionary = dictionary === null ? {} : { dictionary }
   }
 
   isFor(messageBytes: number): boolean {
@@ -33,6 +42,7 @@ export class Compressor {
   /** Without checksum, content size and number of a dictionary: the protocol's messages say all of that themselves. */
   compress(message: Uint8Array): Promise<Buffer> {
     return compress(message, {
+      ...this.#dictionary,
       params: {
         [constants.ZSTD_c_compressionLevel]: this.level,
         [constants.ZSTD_c_checksumFlag]: 0,
@@ -52,6 +62,7 @@ export class Compressor {
     let message
     try {
       message = await decompress(bytes, {
+        ...this.#dictionary,
         params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
         maxOutputLength: Math.max(messageBytes, 1),
         chunkSize: CHUNK_BYTES,
@@ -68,6 +79,23 @@ export class Compressor {
 /** As lonelypss 0.0.11 offers it: shorter messages gain too little without a dictionary. */
 export const PLAIN_ZSTD = new Compressor(1, 3, { bytesMin: 16_384, bytesEnd: 2n ** 64n - 1n })
 
+/**
+ * With a dictionary that both sides have, trained or any bytes, for the messages that are too short for zstd alone: the
+ * lengths are lonelypss 0.0.11's.
+ * @throws {Error} it is no dictionary. The message is for the operator.
+ */
+export function presetZstd(identifier: number, level: number, dictionary: Buffer): Compressor {
+  if (dictionary.length < DICTIONARY_BYTES_MIN)
+    throw new Error(`a dictionary has at least ${DICTIONARY_BYTES_MIN} bytes`)
+  try {
+    const probe = zstdCompressSync(dictionary.subarray(-DICTIONARY_BYTES_MIN), { dictionary })
+    zstdDecompressSync(probe, { dictionary })
+  } catch (error) {
+    throw new Error('it begins as a dictionary of zstd does, and is none', { cause: error })
+  }
+  return new Compressor(identifier, level, { bytesMin: 32, bytesEnd: 16_384n }, dictionary)
+}
+
 /** What messages of that length may have as the compressor's worst (`ZSTD_compressBound`). */
 export function compressedBytesMax(messageBytesMax: number): number {
   return messageBytesMax + Math.ceil(messageBytesMax / 256) + 64
@@ -75,6 +103,9 @@ export function compressedBytesMax(messageBytesMax: number): number {
 
 /** 8 MiB: what the reference's client is told to read at most, and we read. */
 const WINDOW_LOG_MAX = 23
+
+/** Of fewer bytes zstd makes nothing, and says nothing. */
+const DICTIONARY_BYTES_MIN = 8
 
 /** One step of the work, between which others have their turn. */
 const CHUNK_BYTES = 64 * 1024

@@ -19,6 +19,7 @@ import { StatelessRequests, type Notify } from './stateless-requests.ts'
 import { segmentsOf, topicOf, topicOfPath } from './topic.ts'
 import { Webhook, type Outgoing } from './webhook.ts'
 import { WebSockets, type SocketSubscriber } from './websockets.ts'
+import type { Presets } from './ws-session.ts'
 
 export interface LonelypsOptions {
   readonly hub: Hub
@@ -31,6 +32,8 @@ export interface LonelypsOptions {
   readonly checkUrl: (url: string) => void
   readonly outgoing: Outgoing
   readonly limits: LonelypsLimits
+  /** Dictionaries that WebSockets may ask for. */
+  readonly presets: Presets
   /** How long a receiver is told that it may have missed something, in ms. */
   readonly missedForMs: number
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
@@ -82,7 +85,7 @@ export class LonelypsDoor implements AsyncDisposable {
     options: LonelypsOptions,
     parts: { rows: Rows; missed: Missed; webhook: Webhook; verifier: Verifier },
   ) {
-    const { hub, state, limits, log } = options
+    const { hub, state, limits, presets, log } = options
     const { rows, missed, webhook, verifier } = parts
     this.#options = options
     this.#rows = rows
@@ -109,6 +112,7 @@ export class LonelypsDoor implements AsyncDisposable {
     this.#webSockets = new WebSockets({
       verifier,
       limits,
+      presets,
       interests: this.#sockets,
       notify,
       log,

@@ -13,11 +13,12 @@ import type { Interest, Interests } from './interests.ts'
 import type { Notify } from './stateless-requests.ts'
 import type { Topic } from './topic.ts'
 import { contentOf } from './webhook.ts'
-import { WsSession } from './ws-session.ts'
+import { WsSession, type Presets } from './ws-session.ts'
 
 export interface WebSocketsOptions {
   readonly verifier: Verifier
   readonly limits: LonelypsLimits
+  readonly presets: Presets
   readonly interests: Interests<SocketSubscriber>
   readonly notify: Notify
   readonly log: (level: 'warn' | 'error', message: string) => void
@@ -111,7 +112,7 @@ export class SocketSubscriber {
     address: string | null,
     options: WebSocketsOptions,
   ) {
-    const { verifier, limits, notify } = options
+    const { verifier, limits, presets, notify } = options
     this.#options = options
     this.#webSocket = webSocket
     this.#socket = socket
@@ -135,6 +136,7 @@ export class SocketSubscriber {
       },
       verifier,
       { messageBytesMax: limits.messageBytesMax },
+      presets,
     )
     this.#timer = setTimeout(() => this.close(POLICY, 'no CONFIGURE came'), CONFIGURE_MS)
     webSocket.on('error', () => {}) // it closes, too

@@ -87,6 +87,7 @@ export class WsSession {
   readonly #ports: SessionPorts
   readonly #verifier: Verifier
   readonly #sources: SessionSources
+  readonly #presets: Presets
   readonly #messageBytesMax: number
   readonly #deliveries: Deliveries
   /** Of the subscriber. `null`: it has sent no CONFIGURE, for which the transport waits a few seconds only. */
@@ -112,9 +113,11 @@ export class WsSession {
     ports: SessionPorts,
     verifier: Verifier,
     limits: SessionLimits,
+    presets: Presets = NO_PRESETS,
     sources: SessionSources = { ...SYSTEM_SOURCES, randomBytes },
   ) {
     this.#sources = sources
+    this.#presets = presets
     this.#ports = ports
     this.#verifier = verifier
     this.#messageBytesMax = limits.messageBytesMax
@@ -213,7 +216,11 @@ export class WsSession {
       { type: 'CONFIRM_CONFIGURE', broadcasterNonce },
       signed.confirmConfigure(broadcasterNonce),
     )
-    if (enableZstd) this.#enable(PLAIN_ZSTD)
+    if (!enableZstd) return
+    this.#enable(PLAIN_ZSTD)
+    // Of one that the subscriber does not know it would close; without one that we do not know it goes on.
+    const preset = this.#presets.get(initialDictionary)
+    if (preset !== undefined) this.#enable(preset)
   }
 
   #enable(compressor: Compressor): void {
@@ -485,6 +492,11 @@ export class WsSession {
     return this.#subscriptions.values().some(({ matches }) => matches?.(text) === true)
   }
 }
+
+/** Dictionaries that subscribers may ask for, by their numbers. */
+export type Presets = ReadonlyMap<number, Compressor>
+
+const NO_PRESETS: Presets = new Map()
 
 interface Subscription {
   readonly interest: Interest

@@ -65,6 +65,7 @@ async function replay(
     },
     new Verifier([{ name: null, ...secrets }], () => NOW_MS),
     { messageBytesMax: 100_000, ...(partBytesMax !== undefined && { partBytesMax }) },
+    new Map(),
     {
       now: () => NOW_MS,
       nonce: () => NONCE,

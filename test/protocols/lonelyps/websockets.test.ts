@@ -50,6 +50,7 @@ class Connection {
           subscriptionsPerPeerMax: 10,
           globsMax: 10,
         } as WebSocketsOptions['limits'],
+        presets: new Map(),
         interests: new Interests<SocketSubscriber>(),
         notify: () => notified,
         log: (_, message) => assert.fail(message),

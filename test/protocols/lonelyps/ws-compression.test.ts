@@ -4,11 +4,12 @@ import { describe, test } from 'node:test'
 import { setImmediate as settled } from 'node:timers/promises'
 import { constants, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { PLAIN_ZSTD } from '../../../src/protocols/lonelyps/compressor.ts'
+import { PLAIN_ZSTD, presetZstd } from '../../../src/protocols/lonelyps/compressor.ts'
 import { Delivery } from '../../../src/protocols/lonelyps/delivery.ts'
 import type { Content } from '../../../src/protocols/lonelyps/ws-messages.ts'
 import {
   CONFIGURE,
+  DICTIONARY,
   notify,
   notifyParts,
   Peer,
@@ -377,5 +378,77 @@ describe('a delivery to one who may compress', () => {
     assert.deepEqual([gone.news(), gone.session.queuedBytes], [[], 0])
     assert.deepEqual(uninterested.news(), ['CONFIRM_UNSUBSCRIBE_EXACT'])
     assert.equal(uninterested.session.queuedBytes, 0)
+  })
+})
+
+describe('a dictionary', () => {
+  const presets = new Map([[7, presetZstd(7, 5, DICTIONARY)]])
+  const message = Buffer.from('{"user":"somebody","message":"The quick brown cat","n":1}')
+
+  function asking(initialDictionary: number, options: PeerOptions = {}): Peer {
+    const peer = new Peer({ presets, ...options })
+    peer.say({ ...CONFIGURE, enableZstd: true, initialDictionary })
+    return peer
+  }
+
+  test('is announced to who asks for it, behind zstd alone', () => {
+    for (const secrets of Object.values(SECRETS)) {
+      const peer = asking(7, { secrets })
+      assert.deepEqual(
+        peer.received.map((each) => each.type === 'ENABLE_ZSTD_PRESET' && each.compressor),
+        [false, 1, 7],
+      )
+      const last = peer.received.at(-1)!
+      assert.ok(last.type === 'ENABLE_ZSTD_PRESET')
+      const { level, messageBytesMin, messageBytesEnd } = last
+      assert.deepEqual([level, messageBytesMin, messageBytesEnd], [5, 32, 16_384n])
+    }
+  })
+
+  test('that nobody knows is passed over, and one is not announced unasked', () => {
+    for (const other of [0, 1, 2, 8, 65_535])
+      assert.deepEqual(asking(other).news(), ['CONFIRM_CONFIGURE', 'ENABLE_ZSTD_PRESET'])
+    const peer = new Peer({ presets })
+    peer.say({ ...CONFIGURE, initialDictionary: 7 })
+    assert.deepEqual(peer.news(), ['CONFIRM_CONFIGURE'])
+  })
+
+  test('serves in both directions, for messages that are too short for zstd alone', async () => {
+    for (const secrets of Object.values(SECRETS)) {
+      const peer = asking(7, { secrets })
+      peer.say(subscribeTo('a'))
+      const sent = zstdCompressSync(message, { params: PLAIN_PARAMS, dictionary: DICTIONARY })
+      peer.say(notify('a', sent, { compressor: 7, decompressedBytes: message.length }))
+      await until('notified', () => peer.notified.length > 0)
+      assert.deepEqual(peer.notified, [`a ${text(message)}`])
+      const all = [message.subarray(0, 31), message, LONG_BYTES]
+      for (const each of all) peer.deliver(Buffer.from('a'), each)
+      await until('delivered', () => peer.delivered.length === 3)
+      assert.deepEqual(compressedBy(peer), [0, 7, 1])
+      assert.deepEqual(
+        peer.delivered,
+        all.map((each) => `a ${text(each)}`),
+      )
+    }
+  })
+
+  test('does not let through what is cut off or too long', async () => {
+    for (const wrong of [
+      zstdCompressSync(message, { dictionary: DICTIONARY }).subarray(0, -1),
+      zstdCompressSync(Buffer.concat([message, message]), { dictionary: DICTIONARY }),
+    ]) {
+      const peer = asking(7)
+      peer.say(notify('a', wrong, { compressor: 7, decompressedBytes: message.length }))
+      await until('closed', () => peer.closed !== null)
+      assert.match(peer.closed!.reason, /unreadable/)
+      assert.deepEqual(peer.notified, [])
+    }
+  })
+
+  test('may be any bytes, but not too few, and none that only begin as a trained one', () => {
+    assert.equal(presetZstd(2, 3, Buffer.from('12345678')).identifier, 2)
+    assert.throws(() => presetZstd(2, 3, Buffer.from('1234567')), /at least 8 bytes/)
+    const broken = Buffer.concat([Buffer.of(0x37, 0xa4, 0x30, 0xec), Buffer.alloc(40, 1)])
+    assert.throws(() => presetZstd(2, 3, broken), /is none/)
   })
 })

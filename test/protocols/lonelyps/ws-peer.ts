@@ -17,6 +17,7 @@ import type {
 } from '../../../src/protocols/lonelyps/ws-messages.ts'
 import {
   WsSession,
+  type Presets,
   type SessionLimits,
   type SessionPorts,
 } from '../../../src/protocols/lonelyps/ws-session.ts'
@@ -60,6 +61,7 @@ export interface PeerOptions {
   readonly form?: HeaderForm
   readonly ports?: Partial<SessionPorts>
   readonly limits?: Partial<SessionLimits>
+  readonly presets?: Presets
 }
 
 /**
@@ -124,6 +126,7 @@ export class Peer {
       ports,
       new Verifier(options.known ?? [secrets], () => NOW_MS),
       { messageBytesMax: 100_000, ...options.limits },
+      options.presets,
       {
         now: () => NOW_MS,
         nonce: () => 'AbCd-_', // always the same, so that what is to come can be foreseen
@@ -331,10 +334,16 @@ export class Peer {
   }
 }
 
+/** What tests of compressing with a dictionary have. */
+export const DICTIONARY = Buffer.from('{"user":"somebody","message":"The quick brown fox"}')
+
 /** As strictly as the reference's client is told to. */
 function decompressed(content: Content, bytes: Uint8Array): Uint8Array {
   if (content.compressor === 0) return bytes
-  const message = zstdDecompressSync(bytes, { params: { [constants.ZSTD_d_windowLogMax]: 23 } })
+  const message = zstdDecompressSync(bytes, {
+    params: { [constants.ZSTD_d_windowLogMax]: 23 },
+    ...(content.compressor > 1 && { dictionary: DICTIONARY }),
+  })
   assert.equal(message.length, content.decompressedBytes)
   return message
 }
