@@ -172,10 +172,10 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
     const { payloadBytesMax, batchBytesMax } = door.options.limits
     refuse(response, door.traffic, refusal, {
       mustClose,
-      restBytesMax: Math.max(
-        DISCARDED_PER_LIMIT * payloadBytesMax,
-        isBatch(incoming.headers) ? batchBytesMax : 0,
-      ),
+      // A proxy that is still sending when its connection breaks tells of that, and not of our answer.
+      restBytesMax:
+        DISCARDED_PER_LIMIT *
+        Math.max(payloadBytesMax, isBatch(incoming.headers) ? batchBytesMax : 0),
     })
   }
 }
