@@ -97,7 +97,11 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Asks it to end. */
   stop(): void {
-    this.#child.kill('SIGTERM')
+    this.signal('SIGTERM')
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

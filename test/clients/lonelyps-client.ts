@@ -48,7 +48,12 @@ export class LonelypsClient implements AsyncDisposable {
   }
 
   /** Resolves once it is subscribed to all of them. */
-  async listen(topics: { exact?: readonly string[]; glob?: readonly string[] }): Promise<void> {
+  async listen(topics: {
+    exact?: readonly string[]
+    glob?: readonly string[]
+    /** What the application needs for each message, in seconds. */
+    take?: number
+  }): Promise<void> {
     const subscribed = (topics.exact?.length ?? 0) + (topics.glob?.length ?? 0)
     assert.deepEqual(await this.#ask({ listen: topics }), { subscribed })
   }
@@ -85,6 +90,20 @@ export class LonelypsClient implements AsyncDisposable {
   /** Resolves with the next that it is told of its connection. */
   status(): Promise<Told['status']> {
     return this.#next('status')
+  }
+
+  /** What it was told of its connection that nobody has asked for yet. */
+  get statuses(): readonly Told['status'][] {
+    return this.#untold.status
+  }
+
+  /** Stands still, as a machine that sleeps, until `goOn`. */
+  pause(): void {
+    this.#process.signal('SIGSTOP')
+  }
+
+  goOn(): void {
+    this.#process.signal('SIGCONT')
   }
 
   /** Ends it as its application would, and resolves with the messages that nobody has asked for. */

@@ -2,7 +2,7 @@
 
 lonelyps_client.py http|ws BROADCASTER SECRETS|none
 
-{"listen": {"exact": [TOPIC...], "glob": [GLOB...]}}   tells subscribed, and each message
+{"listen": {"exact": [TOPIC...], "glob": [GLOB...]}}   tells subscribed, and each message; "take": SECONDS for each
 {"leave": N}                                           ends the listening of the Nth listen, from 0; tells left
 {"notify": TOPIC, "text": TEXT}                        tells notified or refused
 {"notify": TOPIC, "size": BYTES}                       the same with bytes that repeat nowhere; tells their sha256, too
@@ -53,7 +53,7 @@ def http_client(broadcaster, auth, tracing):
     return HttpPubSubClient(
         make_http_pub_sub_config(
             bind={"type": "uvicorn", "host": "127.0.0.1", "port": port},
-            host=f"http://127.0.0.1:{public_port}",
+            host=f"http://127.0.0.1:{public_port}{os.environ.get('FRAGMENT', '')}",
             broadcasters=[{"host": broadcaster}],
             outgoing_retries_per_broadcaster=2,
             message_body_spool_size=10_000_000,
@@ -125,6 +125,7 @@ async def listen(client, about, started):
                 bytes=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
             )
+            await asyncio.sleep(about.get("take", 0))
 
 
 async def notify(client, topic, data):

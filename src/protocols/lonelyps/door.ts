@@ -4,7 +4,7 @@ import type { Identity } from '../../auth/identity.ts'
 import { ANONYMOUS } from '../../auth/identity.ts'
 import type { PublishPolicy } from '../../auth/publish-policy.ts'
 import { LimitExceededError, PubSubError } from '../../hub/errors.ts'
-import type { Payload, PublishedEvent } from '../../hub/event.ts'
+import type { Payload, Publication, PublishedEvent } from '../../hub/event.ts'
 import type { Hub } from '../../hub/hub.ts'
 import { payloadOf } from '../../hub/payload.ts'
 import type { StateStore } from '../../hub/state-store.ts'
@@ -108,6 +108,7 @@ export class LonelypsDoor implements AsyncDisposable {
       checkUrl: (url) => this.#checkUrl(url),
       cursorOfHead: () => hub.cursorOf(hub.head),
       notify,
+      checkNotify: (topic, peer) => void this.#placeOf(topic, peer),
     })
     this.#webSockets = new WebSockets({
       verifier,
@@ -155,7 +156,23 @@ export class LonelypsDoor implements AsyncDisposable {
    * @throws {NotAllowedError | LimitExceededError | LogUnavailableError} nothing was published.
    */
   async #notify(topicBytes: Uint8Array, message: Buffer, peer: Peer): Promise<number> {
-    const { policy, hub, limits } = this.#options
+    const { hub, limits } = this.#options
+    const place = this.#placeOf(topicBytes, peer)
+    const payload = payloadOf(message, limits.jsonDepthMax)
+    const tally: Tally = { count: 0, webhooks: [] }
+    this.#tallies.set(payload, tally)
+    try {
+      await hub.publish([{ ...place, payload }])
+    } finally {
+      this.#tallies.delete(payload)
+    }
+    if (tally.webhooks.length > 0) await settledWithin(tally.webhooks, WEBHOOKS_MS)
+    return tally.count
+  }
+
+  /** Where a notification is published. @throws {NotAllowedError | LimitExceededError} it must not be. */
+  #placeOf(topicBytes: Uint8Array, peer: Peer): Omit<Publication, 'payload'> {
+    const { policy, limits } = this.#options
     const topic = topicOf(topicBytes)
     const segments = segmentsOf(topic)
     const isPrivate = segments[0] === 'private'
@@ -169,16 +186,7 @@ export class LonelypsDoor implements AsyncDisposable {
       throw new NotAllowedError(
         'your address is not among clients.payloaders, or the topic is one of clients.secure_topics',
       )
-    const payload = payloadOf(message, limits.jsonDepthMax)
-    const tally: Tally = { count: 0, webhooks: [] }
-    this.#tallies.set(payload, tally)
-    try {
-      await hub.publish([{ topics, isPrivate, path: topic.path, payload }])
-    } finally {
-      this.#tallies.delete(payload)
-    }
-    if (tally.webhooks.length > 0) await settledWithin(tally.webhooks, WEBHOOKS_MS)
-    return tally.count
+    return { topics, isPrivate, path: topic.path }
   }
 
   #onRound(events: readonly PublishedEvent[]): void {

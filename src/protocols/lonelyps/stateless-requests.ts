@@ -32,6 +32,8 @@ export interface StatelessOptions {
   readonly checkUrl: (url: string) => void
   readonly cursorOfHead: () => Cursor
   readonly notify: Notify
+  /** @throws {PubSubError} the same that `notify` throws of a peer that may not, or of a topic that cannot be. */
+  readonly checkNotify: (topic: Uint8Array, peer: Peer) => void
 }
 
 /** Resolves with how many have it. */
@@ -122,9 +124,10 @@ export class StatelessRequests {
           `the message has ${candidate.messageBytes} bytes, the limit is ${messageBytesMax} ` +
             '(protocols.lonelyps.max_message_size)',
         )
-      // Before its message is taken.
+      // Before its message is taken: lonelypsc 0.0.17, whatever it is answered, tries again and sends all but the message.
       const { topic, identifier, sha512, tracing } = candidate
       secrets = this.#authorized(incoming, signed.notify(topic, identifier, sha512), tracing)
+      this.#options.checkNotify(topic, { secrets, address })
       head = candidate
     })
     if (head === undefined || secrets === undefined)

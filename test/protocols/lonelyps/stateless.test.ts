@@ -308,6 +308,15 @@ test('who may not publish over HTTP may not notify, and foreign pages may not ei
   const refused = await ask(server.url, '/v1/notify', notifyBody('a', 'b'))
   assert.equal(refused.status, 403)
   assert.match(refused.text, /clients.payloaders/)
+  // Its client tries again without the message, which would be waited for in vain.
+  const head = notifyBody('a', 'b').subarray(0, -1)
+  const socket = connect(server.port, '127.0.0.1')
+  socket.write('POST /-/lonelyps/v1/notify HTTP/1.1\r\nHost: a\r\n')
+  socket.write(`Content-Length: ${head.length + 1}\r\n\r\n`)
+  socket.write(head)
+  const [answer] = await once(socket, 'data', { signal: AbortSignal.timeout(10_000) })
+  assert.match(String(answer), /^HTTP\/1.1 403 /)
+  socket.destroy()
   const page = await ask(server.url, '/v1/notify', notifyBody('a', 'b'), {
     Origin: 'https://evil.example',
   })
