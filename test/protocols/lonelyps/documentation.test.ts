@@ -34,8 +34,8 @@ test('the line of the README switches the door on in the shipped configuration',
 test('the page has every setting with its default, and no other', async () => {
   const page = read('docs/protocols/lonelyps.md')
   const documented = [...page.matchAll(/^\| `([\w.]*\w)` \| \S+ \| /gm)].map(([, name]) => name)
-  const source = read('src/config/lonelyps.ts')
-  const known = [...source.matchAll(/(?:setting|optional)\('(\w+)'/g)].map(([, name]) => name)
+  const [, source] = /^export const lonelyps = ([^]*)/m.exec(read('src/config/lonelyps.ts'))!
+  const known = [...source!.matchAll(/(?:setting|optional)\('(\w+)'/g)].map(([, name]) => name)
   const short = documented.map((name) => name!.replace('webhooks.', ''))
   assert.deepEqual(short.toSorted(byText), known.toSorted(byText))
 })
