@@ -8,6 +8,10 @@ export interface PublishPolicyOptions {
   readonly secureTopics: Iterable<string>
 }
 
+/** What whoever may not is told, at every door. */
+export const MAY_NOT_PUBLISH =
+  'your address is not among clients.payloaders, or the topic is one of clients.secure_topics'
+
 /**
  * Who may publish what. `topics` are here all segments of the path as requested, a leading `private` included: `private`
  * itself can be secured.

@@ -9,7 +9,8 @@ import { manual } from './manual.ts'
 import { prefersPage } from './negotiation.ts'
 import { pageFile, type PageFile } from './page-files.ts'
 import { isTls, peerAddress } from './peer.ts'
-import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
+import { publishedTopics } from '../hub/published-topics.ts'
+import { decodePath, isReserved } from './topic-path.ts'
 import { asksForWebSocket } from './websocket-handshake.ts'
 
 /** Whether a GET asks for the page or the manual, one of its files or what it wants to know, rather than for a stream. */

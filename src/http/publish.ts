@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { ANONYMOUS } from '../auth/identity.ts'
+import { MAY_NOT_PUBLISH } from '../auth/publish-policy.ts'
 import type { Publication } from '../hub/event.ts'
 import type { Once, Receipt } from '../hub/event-log.ts'
 import { answer } from './answer.ts'
@@ -13,7 +14,8 @@ import { identify } from './identify.ts'
 import { onceOf } from './idempotency-key.ts'
 import { payloadFormOf } from './payload-form.ts'
 import { isTls, peerAddress } from './peer.ts'
-import { decodePath, isReserved, publishedTopics } from './topic-path.ts'
+import { publishedTopics } from '../hub/published-topics.ts'
+import { decodePath, isReserved } from './topic-path.ts'
 
 /**
  * PUT or POST. Publications of one connection come to the hub in the order in which they were sent, whatever each has to
@@ -108,10 +110,7 @@ async function acceptedPublications(
     address: peerAddress(raw, door.options.trustedProxies),
     identity: login?.identity ?? ANONYMOUS,
   }
-  if (!door.policy.mayPublish(segments, peer))
-    throw new ForbiddenError(
-      'your address is not among clients.payloaders, or the topic is one of clients.secure_topics',
-    )
+  if (!door.policy.mayPublish(segments, peer)) throw new ForbiddenError(MAY_NOT_PUBLISH)
   const { origin, host, 'sec-fetch-site': secFetchSite } = raw.headers
   if (
     !door.webPages.mayPublish({

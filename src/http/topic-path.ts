@@ -1,14 +1,6 @@
 import { LimitExceededError } from '../hub/errors.ts'
+import { PRIVATE, refuseTooManyTopics, segmentsOf } from '../hub/published-topics.ts'
 import type { TopicFilter } from '../hub/topics.ts'
-
-/** What a publication's path says. */
-export interface PublishedTopics {
-  /** Every segment, `private` too: what secure topics are looked up in. */
-  readonly segments: readonly string[]
-  /** In published order, duplicates kept, without the leading `private`. */
-  readonly topics: readonly string[]
-  readonly isPrivate: boolean
-}
 
 /** What one subscription may ask for. */
 export interface TopicFilterLimits {
@@ -39,18 +31,6 @@ export function isReserved(path: string): boolean {
 }
 
 /**
- * Topics of a publication to a decoded path. A comma is an ordinary character.
- * @throws {LimitExceededError}
- */
-export function publishedTopics(path: string, topicsMax: number): PublishedTopics {
-  const segments = segmentsOf(path)
-  const isPrivate = segments[0] === PRIVATE
-  const topics = isPrivate ? segments.slice(1) : segments
-  refuseTooManyTopics(topics.length, topicsMax)
-  return { segments, topics, isPrivate }
-}
-
-/**
  * What a subscription to a decoded path wants: any of the groups between commas, all topics of a group.
  * @throws {LimitExceededError}
  */
@@ -68,8 +48,6 @@ export function topicFilters(path: string, limits: TopicFilterLimits): TopicFilt
     return { topics, privateOnly }
   })
 }
-
-const PRIVATE = 'private'
 
 const SCHEME_AND_AUTHORITY = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i
 
@@ -93,14 +71,3 @@ const ESCAPED_UTF8 = new RegExp(
     .replaceAll('H', '[\\da-f]'),
   'gi',
 )
-
-function segmentsOf(path: string): string[] {
-  return path.split('/').filter((segment) => segment !== '')
-}
-
-function refuseTooManyTopics(count: number, topicsMax: number): void {
-  if (count > topicsMax)
-    throw new LimitExceededError(
-      `the path has ${count} topics, the limit is ${topicsMax} (limits.topics)`,
-    )
-}

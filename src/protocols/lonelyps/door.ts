@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Identity } from '../../auth/identity.ts'
-import { ANONYMOUS } from '../../auth/identity.ts'
-import type { PublishPolicy } from '../../auth/publish-policy.ts'
-import { LimitExceededError, PubSubError } from '../../hub/errors.ts'
+import { ANONYMOUS, type Identity } from '../../auth/identity.ts'
+import { MAY_NOT_PUBLISH, type PublishPolicy } from '../../auth/publish-policy.ts'
+import { PubSubError } from '../../hub/errors.ts'
 import type { Payload, Publication, PublishedEvent } from '../../hub/event.ts'
 import type { Hub } from '../../hub/hub.ts'
 import { payloadOf } from '../../hub/payload.ts'
+import { publishedTopics } from '../../hub/published-topics.ts'
 import type { StateStore } from '../../hub/state-store.ts'
 import { Verifier, type Secrets } from './authorization.ts'
 import { Interests } from './interests.ts'
@@ -16,7 +16,7 @@ import type { Peer } from './peer.ts'
 import { Receivers, type Delivery } from './receivers.ts'
 import { Rows, type Row } from './rows.ts'
 import { StatelessRequests, type Notify } from './stateless-requests.ts'
-import { segmentsOf, topicOf, topicOfPath } from './topic.ts'
+import { topicOf, topicOfPath } from './topic.ts'
 import { Webhook, type Outgoing } from './webhook.ts'
 import { WebSockets, type SocketSubscriber } from './websockets.ts'
 import type { Presets } from './ws-session.ts'
@@ -173,20 +173,16 @@ export class LonelypsDoor implements AsyncDisposable {
   /** Where a notification is published. @throws {NotAllowedError | LimitExceededError} it must not be. */
   #placeOf(topicBytes: Uint8Array, peer: Peer): Omit<Publication, 'payload'> {
     const { policy, limits } = this.#options
-    const topic = topicOf(topicBytes)
-    const segments = segmentsOf(topic)
-    const isPrivate = segments[0] === 'private'
-    const topics = isPrivate ? segments.slice(1) : segments
-    if (topics.length > limits.topicsMax)
-      throw new LimitExceededError(
-        `the topic has ${topics.length} segments, the limit is ${limits.topicsMax} (limits.topics)`,
-      )
+    const { bytes, path } = topicOf(topicBytes)
+    // Bytes that are no UTF-8 are U+FFFD here.
+    const { segments, topics, isPrivate } = publishedTopics(
+      bytes.toString('utf8'),
+      limits.topicsMax,
+    )
     const identity = this.#identityOf(peer.secrets.name)
     if (!policy.mayPublish(segments, { address: peer.address, identity }))
-      throw new NotAllowedError(
-        'your address is not among clients.payloaders, or the topic is one of clients.secure_topics',
-      )
-    return { topics, isPrivate, path: topic.path }
+      throw new NotAllowedError(MAY_NOT_PUBLISH)
+    return { topics, isPrivate, path }
   }
 
   #onRound(events: readonly PublishedEvent[]): void {

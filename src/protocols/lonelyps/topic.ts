@@ -26,13 +26,5 @@ export function topicOfPath(path: string): Topic {
   return { bytes, text: isUtf8(bytes) ? bytes.toString('utf8') : null, path }
 }
 
-/** As HTTP takes a path apart; bytes that are no UTF-8 are U+FFFD here. */
-export function segmentsOf({ bytes }: Topic): string[] {
-  return bytes
-    .toString('utf8')
-    .split('/')
-    .filter((segment) => segment !== '')
-}
-
 /** Nobody can publish below `/-/` over HTTP. */
 const ENCODED = '/-/lonelyps/topic/'
