@@ -193,15 +193,10 @@ export function lonelypsParts({
   if (secrets !== null) known.push(secretsIn(secrets, null))
   else if (known.length === 0)
     known.push({ name: null, toBroadcaster: { type: 'none' }, toSubscriber: { type: 'none' } })
-  for (const { text, where } of webhooks.allow) {
-    try {
-      void new OutgoingPolicy({ allow: [text], setting: '' })
-    } catch (error) {
-      throw new OptionError(`${where}: ${(error as Error).message}`, { cause: error })
-    }
-  }
-  const allow = webhooks.allow.map(({ text }) => text)
-  const policy = new OutgoingPolicy({ allow, setting: 'protocols.lonelyps.webhooks.allow' })
+  const policy = ofTexts(
+    webhooks.allow,
+    (allow) => new OutgoingPolicy({ allow, setting: 'protocols.lonelyps.webhooks.allow' }),
+  )
   return { secrets: known, policy, presets: presetsOf(dictionaries) }
 }
 
@@ -233,18 +228,22 @@ const LOOPBACK = ['127.0.0.1', '::1']
 /** How long peers may take to read their last bytes at a stop, in ms: the process must be gone within 3 s. */
 const STOP_MS = 1_500
 
-/** @throws {OptionError} naming the setting. */
-function addressList(
-  texts: readonly { readonly text: string; readonly where: string }[],
-): AddressList {
+function addressList(texts: PlacedTexts): AddressList {
+  return ofTexts(texts, (list) => new AddressList(list))
+}
+
+type PlacedTexts = readonly { readonly text: string; readonly where: string }[]
+
+/** What `make` makes of them all. @throws {OptionError} naming the place of the one that it does not take. */
+function ofTexts<T>(texts: PlacedTexts, make: (texts: readonly string[]) => T): T {
   for (const { text, where } of texts) {
     try {
-      void new AddressList([text])
+      make([text])
     } catch (error) {
-      throw new Error(`${where}: ${(error as Error).message}`, { cause: error })
+      throw new OptionError(`${where}: ${(error as Error).message}`, { cause: error })
     }
   }
-  return new AddressList(texts.map(({ text }) => text))
+  return make(texts.map(({ text }) => text))
 }
 
 async function listen(server: Server, scheme: string, host: string, port: number): Promise<string> {

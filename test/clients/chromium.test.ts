@@ -159,13 +159,7 @@ describe('a page in Chromium', { skip: CHROMIUM_MISSING }, () => {
     test('misses nothing and sees nothing twice when the server is stopped, then killed', async () => {
       await using site = await startSite()
       using files = new TemporaryFiles()
-      const config = {
-        server: {
-          port: await portForRestarts(),
-          backlog: { size: 100, storage: join(files.directory, 'events') },
-          cors: { origins: [site.origin] },
-        },
-      }
+      const config = await restartable(files, site.origin)
       await using page = await visit(site.origin)
       {
         await using server = await startPubsub(config)
@@ -267,13 +261,7 @@ describe('a page in Chromium', { skip: CHROMIUM_MISSING }, () => {
   test('with clients/listen.mjs misses nothing when the server is stopped, then killed, and when it is loaded again', async () => {
     await using site = await startSite()
     using files = new TemporaryFiles()
-    const config = {
-      server: {
-        port: await portForRestarts(),
-        backlog: { size: 100, storage: join(files.directory, 'events') },
-        cors: { origins: [site.origin] },
-      },
-    }
+    const config = await restartable(files, site.origin)
     await using page = await visit(site.origin)
     {
       await using server = await startPubsub(config)
@@ -340,4 +328,10 @@ async function heard(match: () => RegExpExecArray | null): Promise<string> {
     assert.ok(performance.now() < deadlineMs, 'nothing of the kind was heard')
     await setTimeout(50)
   }
+}
+
+/** Of a server that keeps its events and its port, and that the pages of an origin may use. */
+async function restartable({ directory }: TemporaryFiles, origin: string) {
+  const backlog = { size: 100, storage: join(directory, 'events') }
+  return { server: { port: await portForRestarts(), backlog, cors: { origins: [origin] } } }
 }

@@ -1,5 +1,4 @@
-import type { CompiledGlob } from './glob.ts'
-import { compileGlob } from './glob.ts'
+import { compileGlob, type CompiledGlob } from './glob.ts'
 import type { Topic } from './topic.ts'
 
 /** What a subscription of lonelyps is about: one topic, or all that a glob matches. */

@@ -20,10 +20,10 @@ export function topicOf(bytes: Uint8Array): Topic {
 
 /** The topic of an event, wherever it was published. */
 export function topicOfPath(path: string): Topic {
-  const bytes = path.startsWith(ENCODED)
-    ? Buffer.from(path.slice(ENCODED.length), 'base64url')
-    : Buffer.from(path.startsWith('/') ? path.slice(1) : path)
-  return { bytes, text: isUtf8(bytes) ? bytes.toString('utf8') : null, path }
+  if (path.startsWith(ENCODED))
+    return { ...topicOf(Buffer.from(path.slice(ENCODED.length), 'base64url')), path }
+  const text = path.startsWith('/') ? path.slice(1) : path
+  return { bytes: Buffer.from(text), text, path }
 }
 
 /** Nobody can publish below `/-/` over HTTP. */

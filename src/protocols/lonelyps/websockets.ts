@@ -120,7 +120,7 @@ export class SocketSubscriber {
       {
         send: (bytes) => this.#write(binaryFrame(bytes)),
         sendFrame: (frame) => this.#write(frame),
-        close: (reason, cause) => this.#onClose(reason, cause),
+        close: (reason, cause) => this.#shut(POLICY, printable(reason, cause)),
         configured: (secrets) => {
           this.#secrets = secrets
           clearTimeout(this.#timer)
@@ -173,8 +173,7 @@ export class SocketSubscriber {
   /** `reason`: ASCII. */
   close(code: number, reason: string): void {
     this.end()
-    this.#webSocket.close(code, reason)
-    setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref()
+    this.#shut(code, reason)
   }
 
   /** The socket is gone, or goes. */
@@ -230,8 +229,8 @@ export class SocketSubscriber {
     this.#interestCount--
   }
 
-  #onClose(reason: string, cause: unknown): void {
-    this.#webSocket.close(POLICY, printable(reason, cause))
+  #shut(code: number, reason: string): void {
+    this.#webSocket.close(code, reason)
     setTimeout(() => this.#webSocket.terminate(), LINGER_MS).unref()
   }
 }
