@@ -13,6 +13,7 @@ import type { SecretsFile } from './config/lonelyps.ts'
 import type { Settings } from './config/schema.ts'
 import { httpServers } from './http/app.ts'
 import { Cors } from './http/cors.ts'
+import { directSend } from './http/direct-send.ts'
 import { Traffic } from './http/door.ts'
 import { pageFiles } from './http/page-files.ts'
 import { WhereExpressions } from './http/where.ts'
@@ -56,12 +57,13 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { server, clients, limits } = settings
   const { eventLog, stateStore } = await openStore(server.backlog, limits)
-  const hub = new Hub(eventLog, {
+  const hubOptions = {
     queueBytesMax: limits.queueBytesMax,
     stallTimeoutMs: limits.stallTimeoutMs,
     topicFiltersMax: limits.topicFiltersTotalMax,
     conditionsMax: limits.conditionsMax,
-  })
+  }
+  const hub = new Hub(eventLog, hubOptions, directSend)
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)
   const directory = clients.ldap === null ? null : new LdapDirectory(clients.ldap, log)

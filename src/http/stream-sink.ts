@@ -1,60 +1,37 @@
 import type { Socket } from 'node:net'
-import { getSystemErrorName } from 'node:util'
 import type { CloseReason, Sink } from '../hub/encoding.ts'
-import {
-  directHandleOf,
-  writeDirectly,
-  type DirectHandle,
-  type DirectWriter,
-} from './direct-write.ts'
+import { descriptorOf, directSend } from './direct-send.ts'
 
 /** A stream's bytes go straight to its socket: what Node's HTTP layer would do for each chunk has been done for all. */
-export class StreamSink implements Sink, DirectWriter {
+export class StreamSink implements Sink {
   protected readonly socket: Socket
   readonly #endUnopened: ((reason: CloseReason) => void) | null
-  /** `null`: the socket is written to in the ordinary way. */
-  readonly #handle: DirectHandle | null
-  /** Of the one write under way beside the socket's own queue, which begins behind it. */
-  #directBytes = 0
-  /** The socket does not know that it owes a `drain`. */
-  #owesDrain = false
+  readonly #descriptor: number
 
   /** `endUnopened` answers a request whose stream ends before anything of it was sent, if that can be. */
   constructor(socket: Socket, endUnopened: ((reason: CloseReason) => void) | null) {
     this.socket = socket
     this.#endUnopened = endUnopened
-    this.#handle = directHandleOf(socket)
+    this.#descriptor = descriptorOf(socket)
   }
 
   write(batch: Uint8Array): boolean {
-    const socket = this.socket
-    const handle = this.#handle
-    if (handle !== null && this.queuedBytes === 0 && socket.writableCorked === 0) {
-      const outcome = writeDirectly(handle, batch, this)
-      if (outcome === 'sent') return true
-      if (outcome === 'queued') {
-        this.#directBytes = batch.length
-        return this.#tellFull()
-      }
-      // The socket meets the same error, and deals with it.
-    }
-    return socket.write(batch) && this.#tellFull()
+    const { descriptor } = this
+    // What the kernel does not take, for now or for ever, the socket meets again, and deals with it.
+    const sentBytes = descriptor < 0 ? 0 : Math.max(directSend(descriptor, batch), 0)
+    if (sentBytes === batch.length) return true
+    return this.socket.write(sentBytes === 0 ? batch : batch.subarray(sentBytes))
   }
 
-  /** A direct write, at last. */
-  written(status: number): void {
-    const socket = this.socket
-    this.#directBytes = 0
-    if (status < 0) socket.destroy(new Error(`write ${getSystemErrorName(status)}`))
-    else if (this.#owesDrain) {
-      this.#owesDrain = false
-      // With more than that in its own queue it has said so, and will drain by itself.
-      if (socket.writableLength < socket.writableHighWaterMark) socket.emit('drain')
-    }
+  get descriptor(): number {
+    const { socket } = this
+    // Nothing may overtake what is queued, and a descriptor that is closed may be another connection's.
+    const isIdle = socket.writableLength === 0 && socket.writableCorked === 0 && !socket.destroyed
+    return isIdle ? this.#descriptor : -1
   }
 
   get queuedBytes(): number {
-    return this.#directBytes + this.socket.writableLength
+    return this.socket.writableLength
   }
 
   /**
@@ -77,13 +54,6 @@ export class StreamSink implements Sink, DirectWriter {
     socket.end(farewell)
     if (reason === 'stalled') socket.destroy()
     else setTimeout(() => socket.destroy(), LINGER_MS).unref()
-  }
-
-  /** As Node's own streams do it: false from so many bytes on. */
-  #tellFull(): boolean {
-    if (this.#directBytes === 0 || this.queuedBytes < this.socket.writableHighWaterMark) return true
-    this.#owesDrain = true
-    return false
   }
 }
 

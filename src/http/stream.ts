@@ -118,6 +118,7 @@ function sharedHeaders(response: ServerResponse): string[] {
 /** Ends the stream with the socket. All streams share the listeners, for the sake of idle memory. */
 function follow(socket: StreamingSocket, open: OpenStream): void {
   socket[OPEN_STREAM] = open
+  socket._destroy = onDestroy
   socket.on('drain', onDrain).on('close', onClose).on('end', onEnd).on('error', onError)
   if (open.webSocket !== null) socket.on('data', onData)
 }
@@ -145,9 +146,21 @@ function onData(this: StreamingSocket, chunk: Buffer): void {
   webSocket!.receive(chunk, subscription)
 }
 
+/**
+ * Before the kernel can give the descriptor to another connection: from now on nothing is sent to it. The event `close` comes
+ * too late for that, so it is Node's documented method for subclasses that is put before its own.
+ */
+function onDestroy(
+  this: StreamingSocket,
+  error: Error | null,
+  callback: (error?: Error | null) => void,
+): void {
+  this[OPEN_STREAM]!.subscription.close()
+  ;(Reflect.getPrototypeOf(this) as Socket)._destroy.call(this, error, callback)
+}
+
 function onClose(this: StreamingSocket): void {
-  const { subscription, traffic, address, ends } = this[OPEN_STREAM]!
-  subscription.close()
+  const { traffic, address, ends } = this[OPEN_STREAM]!
   traffic.streamClosed(address)
   ends?.[Symbol.dispose]()
 }

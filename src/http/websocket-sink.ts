@@ -45,8 +45,9 @@ export class WebSocketSink extends StreamSink {
     // The newest alone may be answered (RFC 6455 §5.5.3), so that whoever never reads gets no endless queue.
     const ping = frames.findLast(({ opcode }) => opcode === OPCODE.ping)
     const isReading = this.queuedBytes < PONG_QUEUE_BYTES_MAX
-    if (ping !== undefined && this.#state === 'open' && isReading)
-      this.write(controlFrame(OPCODE.pong, ping.payload))
+    if (ping === undefined || this.#state !== 'open' || !isReading) return
+    this.write(controlFrame(OPCODE.pong, ping.payload))
+    subscription.written()
   }
 
   /** Half-closes behind our close frame, of which there is one. */

@@ -1,5 +1,5 @@
 import type { PublishedEvent, Position } from './event.ts'
-import type { SharedEncoding } from './encoding.ts'
+import type { DirectSend, SharedEncoding } from './encoding.ts'
 import type { EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import type { Subscription } from './subscription.ts'
@@ -57,30 +57,42 @@ export class Audience implements Indexed {
   /** Its subscriptions, behind ones included. */
   members = 0
   readonly #live: Subscription[] = []
+  /** Of each of them, where its bytes go without a look at anything else of it; -1: it has to be asked. */
+  readonly #descriptors: number[] = []
+  readonly #send: DirectSend
   #events: PublishedEvent[] = []
   #frames: Uint8Array[] = []
   #gatheredBytes = 0
 
-  constructor(id: number, key: string, traits: AudienceTraits) {
+  constructor(id: number, key: string, traits: AudienceTraits, send: DirectSend) {
     this.id = id
     this.key = key
     this.filters = traits.filters
     this.conditions = traits.conditions
     this.rights = traits.rights
     this.encoder = traits.encoder
+    this.#send = send
   }
 
   /** Only between rounds, at the head: then nothing is missed and nothing comes twice. */
   join(subscription: Subscription): void {
     subscription.seat = this.#live.length
     this.#live.push(subscription)
+    this.#descriptors.push(subscription.descriptor)
   }
 
   leave(subscription: Subscription): void {
     const last = this.#live.pop()!
+    const descriptor = this.#descriptors.pop()!
     if (last === subscription) return
     this.#live[subscription.seat] = last
+    this.#descriptors[subscription.seat] = descriptor
     last.seat = subscription.seat
+  }
+
+  /** It has been written to otherwise. */
+  written(subscription: Subscription): void {
+    this.#descriptors[subscription.seat] = subscription.descriptor
   }
 
   /** Of an event that has the right topics: whether it is due here. */
@@ -119,7 +131,12 @@ export class Audience implements Indexed {
     this.#events = []
     this.#frames = []
     this.#gatheredBytes = 0
-    for (let i = this.#live.length - 1; i >= 0; i--) this.#live[i]!.deliver(batch)
+    const { bytes } = batch
+    for (let i = this.#live.length - 1; i >= 0; i--) {
+      const descriptor = this.#descriptors[i]!
+      const sentBytes = descriptor < 0 ? 0 : this.#send(descriptor, bytes)
+      if (sentBytes !== bytes.length) this.#live[i]!.deliver(batch, Math.max(sentBytes, 0))
+    }
   }
 }
 

@@ -52,6 +52,14 @@ export interface Sink {
   readonly queuedBytes: number
   /** Bytes the peer has taken since the beginning. While it stands still, the peer is stalled. */
   readonly takenBytes: number
+  /**
+   * The file descriptor that bytes may be sent to without `write`; -1: of none, as of one that has something queued. Holds
+   * until the sink is written to. When it is closed, the subscription is closed before, as the next connection may get it.
+   */
+  readonly descriptor: number
   /** Sends the farewell if the peer still takes bytes, and closes. `null`: nothing was sent so far, as the opening was held. */
   end(reason: CloseReason, farewell: Uint8Array | null): void
 }
+
+/** Never waits. How many of the bytes have been taken; negative: none could be. */
+export type DirectSend = (descriptor: number, bytes: Uint8Array) => number

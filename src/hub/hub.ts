@@ -1,6 +1,6 @@
 import { Audience, EventEncoder } from './audience.ts'
 import { CatchUp } from './catch-up.ts'
-import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
+import type { CloseReason, DirectSend, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
 import {
@@ -65,12 +65,14 @@ export class Hub implements Disposable {
   readonly #ring: Ring
   readonly #commits: Disposable
   readonly #watchers = new Set<RoundWatcher>()
+  readonly #send: DirectSend
   #nextAudienceId = 0
   #isDisposed = false
 
-  constructor(log: EventLog, options: HubOptions) {
+  constructor(log: EventLog, options: HubOptions, send: DirectSend = sendNothing) {
     this.#log = log
     this.#options = options
+    this.#send = send
     this.#ring = new Ring(log.head, RING_BYTES_MAX)
     this.#surroundings = {
       log,
@@ -220,12 +222,13 @@ export class Hub implements Disposable {
           `the open streams have ${this.#predicates.sizeWith([])} different where and without conditions, ` +
             `and the limit is ${conditionsMax} (limits.conditions)`,
         )
-      audience = new Audience(this.#nextAudienceId++, key, {
+      const traits = {
         filters,
         conditions: conditions.map((condition) => this.#predicates.acquire(condition)),
         rights,
         encoder: this.#encoderOf(encoding),
-      })
+      }
+      audience = new Audience(this.#nextAudienceId++, key, traits, this.#send)
       this.#audiences.set(key, audience)
       this.#index.add(audience)
     }
@@ -248,6 +251,9 @@ export class Hub implements Disposable {
     return encoder
   }
 }
+
+/** Everything goes through the sinks then. */
+const sendNothing: DirectSend = () => -1
 
 /** A subscription that is there already keeps its place. */
 const NO_LIMITS = { topicFiltersMax: Infinity, conditionsMax: Infinity }

@@ -44,6 +44,7 @@ export class Subscription {
   /** It will be asked to advance. */
   #isWaiting = false
   #hasBeenLive = false
+  /** When something was queued last, by a turn of the wheel. */
   #takenBytes = 0
   #stalledTurns = 0
   readonly #bounds: Bounds | null
@@ -115,8 +116,20 @@ export class Subscription {
     if (wasLive) this.audience.join(this)
   }
 
-  /** By the audience: what it has gathered of a round. */
-  deliver(batch: Batch): void {
+  /** While live, where its audience may send what it gathers; -1: it has to `deliver`. */
+  get descriptor(): number {
+    // Of the others the bytes differ: fewer events, or an opening before them.
+    return this.#bounds === null && this.#held === null ? this.#sink.descriptor : -1
+  }
+
+  /** The sink has been written to by its owner. */
+  written(): void {
+    if (this.#state === 'live') this.audience.written(this)
+  }
+
+  /** By the audience: what it has gathered of a round. `sentBytes`: of it, to the descriptor. */
+  deliver(batch: Batch, sentBytes: number): void {
+    if (sentBytes > 0) return this.#write(batch.bytes.subarray(sentBytes))
     // Only a sink that has said it is full is asked how full: a question to each would cost a fiftieth of the fan-out.
     if (this.#full) {
       const queuedBytes = this.#sink.queuedBytes
@@ -153,12 +166,14 @@ export class Subscription {
 
   /** By the wheel: a sign of life, unless bytes are under way anyway; then a look whether they move. */
   keepAlive(lineAtHead: (encoding: SharedEncoding) => Uint8Array): void {
-    const takenBytes = this.#sink.takenBytes
     if (this.#sink.queuedBytes === 0) {
       this.#stalledTurns = 0
       if (this.#state === 'live') this.#writeSignOfLife(lineAtHead(this.#encoding))
       else this.#writeSignOfLife(this.#keepAliveLine())
-    } else if (takenBytes !== this.#takenBytes) this.#stalledTurns = 0
+      return
+    }
+    const { takenBytes } = this.#sink
+    if (takenBytes !== this.#takenBytes) this.#stalledTurns = 0
     else if (++this.#stalledTurns * KEEP_ALIVE_MS >= this.#hub.stallTimeoutMs) this.end('stalled')
     this.#takenBytes = takenBytes
   }
@@ -271,6 +286,7 @@ export class Subscription {
 
   #write(batch: Uint8Array): void {
     if (!this.#sink.write(batch)) this.#full = true
+    this.written()
   }
 
   #leaveAudience(): void {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { BoundsRequest } from '../../src/hub/bounds.ts'
 import type { Position, PublishedEvent } from '../../src/hub/event.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { EventPredicate } from '../../src/hub/predicate.ts'
 import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../src/log/memory.ts'
 import { publication } from '../contracts/event-log.ts'
-import { PLAIN, RecordingSink } from './recording-sink.ts'
+import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
 
 const START = 0 as Position
 
@@ -16,14 +17,11 @@ function openHub({
   queueBytesMax = 10_000,
   topicFiltersMax = 1_000,
   conditionsMax = 1_000,
+  kernel = new RecordingKernel(),
 } = {}) {
   const log = new MemoryEventLog({ eventsMax, maxAgeMs: 0, bytesMax: 1e9 })
-  const hub = new Hub(log, {
-    queueBytesMax,
-    stallTimeoutMs: 10_000,
-    topicFiltersMax,
-    conditionsMax,
-  })
+  const options = { queueBytesMax, stallTimeoutMs: 10_000, topicFiltersMax, conditionsMax }
+  const hub = new Hub(log, options, kernel.send)
   return {
     hub,
     log,
@@ -37,11 +35,15 @@ function openHub({
         rights = PUBLIC_ONLY,
         from = 'head',
         conditions = [],
+        holdsOpening = false,
+        bounds,
       }: {
         sink?: RecordingSink
         rights?: Rights
         from?: Position | 'head'
         conditions?: readonly EventPredicate[]
+        holdsOpening?: boolean
+        bounds?: BoundsRequest
       } = {},
     ) => {
       const topics = path.split('/').filter((topic) => topic !== '')
@@ -56,6 +58,8 @@ function openHub({
         encoding: PLAIN,
         sink,
         opening,
+        holdsOpening,
+        ...(bounds && { bounds }),
       })
       return { subscription, sink }
     },
@@ -363,10 +367,75 @@ test('keep-alives come every five seconds to idle streams, and a peer that takes
     assert.equal(reader.ended, null)
     assert.equal(stalled.ended, 'stalled')
     assert.equal(opened.hub.subscriberCount, 1)
+    // The sink does not count what a descriptor has taken, and yet its peer was not stalled while nothing was queued.
+    const { sink } = opened.subscribe('/a', { sink: new RecordingSink({ isReading: false }) })
+    sink.drain()
+    sink.write = () => true
+    passSeconds(8)
+    sink.queuedBytes = 10
+    passSeconds(10)
+    assert.equal(sink.ended, null)
+    passSeconds(6)
+    assert.equal(sink.ended, 'stalled')
   } finally {
     clock.mock.restore()
     mock.timers.reset()
   }
+})
+
+test('what can be sent to a descriptor is sent there, the rest goes to the sink, in order', async () => {
+  const kernel = new RecordingKernel()
+  using opened = openHub({ kernel })
+  const sinks = [0, 7, 1_000].map((bytesMax) => {
+    const { sink } = opened.subscribe('/a', {
+      sink: new RecordingSink({ direct: { kernel, bytesMax } }),
+    })
+    return { sink, write: mock.method(sink, 'write') }
+  })
+  await opened.publish('/a/1', '/a/2')
+  await opened.publish('/a/3')
+  for (const { sink } of sinks)
+    assert.deepEqual(sink.lines.slice(1), ['/a/1 {}', '/a/2 {}', '/a/3 {}'])
+  const written = sinks.map(({ write }) => write.mock.calls)
+  assert.deepEqual(
+    written.map((calls) => calls.map(({ arguments: [bytes] }) => bytes.length)),
+    [[16, 8], [9, 1], []],
+  )
+  assert.deepEqual(kernel.faults, [])
+})
+
+test('whoever leaves an audience takes its own descriptor along', async () => {
+  const kernel = new RecordingKernel()
+  using opened = openHub({ kernel })
+  const direct = () => new RecordingSink({ direct: { kernel, bytesMax: 1_000 } })
+  const peers = [1, 2, 3, 4].map(() => opened.subscribe('/a', { sink: direct() }))
+  await opened.publish('/a/1')
+  for (const n of [1, 3]) {
+    peers[n]!.subscription.close()
+    peers[n]!.sink.close()
+  }
+  await opened.publish('/a/2')
+  assert.deepEqual(
+    peers.map(({ sink }) => sink.lines.slice(1).map((line) => line[3])),
+    [['1', '2'], ['1'], ['1', '2'], ['1']],
+  )
+  assert.deepEqual(kernel.faults, [])
+})
+
+test('who gets other bytes than the rest of its audience is not sent those of the rest', async () => {
+  const kernel = new RecordingKernel()
+  using opened = openHub({ kernel })
+  const sink = () => new RecordingSink({ direct: { kernel, bytesMax: 1_000 } })
+  const bounded = opened.subscribe('/a', {
+    sink: sink(),
+    bounds: { eventsMax: 2 },
+  })
+  const held = opened.subscribe('/a', { sink: sink(), holdsOpening: true })
+  assert.deepEqual(held.sink.lines, [])
+  await opened.publish('/a/1', '/a/2', '/a/3')
+  assert.deepEqual(bounded.sink.lines.slice(0, 3), ['open', '/a/1 {}', '/a/2 {}'])
+  assert.equal(bounded.sink.ended, 'finished')
+  assert.deepEqual(held.sink.lines, ['open', '/a/1 {}', '/a/2 {}', '/a/3 {}'])
 })
 
 test('when the hub is closed, every subscriber is told', () => {

@@ -1,4 +1,4 @@
-import type { CloseReason, SharedEncoding, Sink } from '../../src/hub/encoding.ts'
+import type { CloseReason, DirectSend, SharedEncoding, Sink } from '../../src/hub/encoding.ts'
 
 /** One line per frame, readable in a test: what was published where, or what was told. */
 export const PLAIN: SharedEncoding = {
@@ -14,17 +14,51 @@ export class RecordingSink implements Sink {
   /** How often something was written. */
   writes = 0
   ended: CloseReason | null = null
+  isClosed = false
   takenBytes = 0
   queuedBytes = 0
   #text = ''
   readonly #isReading: boolean
   readonly #highWaterBytes: number
+  readonly #direct: { kernel: RecordingKernel; descriptor: number; bytesMax: number } | null
   #needsDrain = false
   #wake: () => void = () => {}
 
-  constructor({ isReading = true, highWaterBytes = 1_000 } = {}) {
+  /** `direct`: it can be sent to by its descriptor, which takes so many bytes at once; 0: none, as if it would have to wait. */
+  constructor({
+    isReading = true,
+    highWaterBytes = 1_000,
+    direct,
+  }: {
+    isReading?: boolean
+    highWaterBytes?: number
+    direct?: { kernel: RecordingKernel; bytesMax: number }
+  } = {}) {
     this.#isReading = isReading
     this.#highWaterBytes = highWaterBytes
+    this.#direct = direct === undefined ? null : { ...direct, descriptor: direct.kernel.open(this) }
+  }
+
+  get descriptor(): number {
+    return this.queuedBytes === 0 ? (this.#direct?.descriptor ?? -1) : -1
+  }
+
+  /** Its peer has gone: nothing may come any more. */
+  close(): void {
+    this.isClosed = true
+  }
+
+  /** By its descriptor. */
+  sent(bytes: Uint8Array): number {
+    const { kernel, bytesMax } = this.#direct!
+    if (this.isClosed || this.ended !== null) kernel.faults.push('sent to a closed descriptor')
+    if (this.queuedBytes > 0) kernel.faults.push('sent before what is queued')
+    const taken = bytes.subarray(0, bytesMax)
+    if (taken.length === 0) return -1
+    this.writes++
+    this.#text += Buffer.from(taken).toString()
+    this.#wake()
+    return taken.length
   }
 
   write(batch: Uint8Array): boolean {
@@ -67,4 +101,17 @@ export class RecordingSink implements Sink {
   async until(isThere: (lines: readonly string[]) => boolean): Promise<void> {
     while (!isThere(this.allLines)) await new Promise<void>((resolve) => (this.#wake = resolve))
   }
+}
+
+/** Where bytes go that are sent to a descriptor. */
+export class RecordingKernel {
+  /** Must stay empty. They are not thrown, as whoever publishes would get them. */
+  readonly faults: string[] = []
+  readonly #sinks: RecordingSink[] = []
+
+  open(sink: RecordingSink): number {
+    return this.#sinks.push(sink) - 1
+  }
+
+  readonly send: DirectSend = (descriptor, bytes) => this.#sinks[descriptor]!.sent(bytes)
 }

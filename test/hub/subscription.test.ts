@@ -11,7 +11,7 @@ import type { Subscription } from '../../src/hub/subscription.ts'
 import { filterMatches, type TopicFilter } from '../../src/hub/topics.ts'
 import { MemoryEventLog } from '../../src/log/memory.ts'
 import { publication } from '../contracts/event-log.ts'
-import { PLAIN, RecordingSink } from './recording-sink.ts'
+import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
 
 const START = 0 as Position
 const wantsA: readonly TopicFilter[] = [{ topics: ['a'], privateOnly: false }]
@@ -239,6 +239,8 @@ type Operation =
       rights: Rights
       back: number
       takes: number
+      /** What its descriptor takes at once, in bytes; `null`: it has none. */
+      direct: number | null
     }
   | { type: 'take'; which: number; bytes: number }
   | { type: 'setRights'; which: number; rights: Rights }
@@ -283,7 +285,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       ),
       rights,
       back: fc.oneof(fc.constant(0), fc.nat(40)),
-      takes: fc.constantFrom(0, 0, Infinity),
+      takes: fc.constantFrom(0, Infinity),
+      direct: fc.constantFrom(null, 0, 7, 1_000, Infinity),
     }),
   },
   {
@@ -318,19 +321,20 @@ interface Peer {
   readonly from: number
   /** Which rights hold from which of its lines on. */
   readonly rights: { readonly sinceLine: number; readonly rights: Rights }[]
-  isClosed: boolean
 }
 
 const FILTERS_MAX = 60
 
 async function runAgainstModel(set: Settings, operations: readonly Operation[]): Promise<void> {
   const log = new SlowLog(set)
-  const hub = new Hub(log, {
+  const options = {
     ...set,
     stallTimeoutMs: 300_000,
     topicFiltersMax: FILTERS_MAX,
     conditionsMax: 10,
-  })
+  }
+  const kernel = new RecordingKernel()
+  const hub = new Hub(log, options, kernel.send)
   /** The event of position n is at index n - 1. */
   const published: Publication[] = []
   const peers: Peer[] = []
@@ -348,7 +352,11 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
       }
       case 'subscribe': {
         const from = Math.max(0, hub.head - step.back) as Position
-        const sink = new RecordingSink({ isReading: step.takes > 0, highWaterBytes: 40 })
+        const sink = new RecordingSink({
+          isReading: step.takes > 0,
+          highWaterBytes: 40,
+          ...(step.direct === null ? {} : { direct: { kernel, bytesMax: step.direct } }),
+        })
         const subscription = hub.subscribe({ ...REQUEST, ...step, encoding: POSITIONS, from, sink })
         const { wants, rights: held } = step
         peers.push({
@@ -357,7 +365,6 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
           wants,
           from,
           rights: [{ sinceLine: 0, rights: held }],
-          isClosed: false,
         })
         return
       }
@@ -377,7 +384,7 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
         const peer = one(step)
         if (peer === undefined) return
         peer.subscription.close()
-        peer.isClosed = true
+        peer.sink.close()
         return
       }
       case 'end':
@@ -402,6 +409,7 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
     quiet = before === peers.map(({ sink }) => sink.writes).join() ? quiet + 1 : 0
   }
   for (const peer of peers) check(peer, published, { mayDrop })
+  assert.deepEqual(kernel.faults, [])
 
   for (const { subscription } of peers) subscription.close()
   assert.equal(hub.subscriberCount, 0)
@@ -421,7 +429,7 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
 
 /** Its lines against what was published. */
 function check(
-  { sink, wants, rights: held, from, isClosed }: Peer,
+  { sink, wants, rights: held, from }: Peer,
   published: readonly Publication[],
   { mayDrop }: { mayDrop: boolean },
 ): void {
@@ -465,7 +473,7 @@ function check(
     reached = place
   })
   assert.equal(sink.ended !== null, lines.at(-1)?.[0] === 'closing')
-  if (sink.ended === null && !isClosed) passOver(published.length, lines.length)
+  if (sink.ended === null && !sink.isClosed) passOver(published.length, lines.length)
 }
 
 /** A line says its position, and is as long as its payload wishes; control lines say the place of their cursor. */

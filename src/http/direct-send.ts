@@ -1,0 +1,39 @@
+import type { Socket } from 'node:net'
+import type { DirectSend } from '../hub/encoding.ts'
+
+/**
+ * The kernel's `send`, called for a fan-out: everything that Node and libuv keep of a socket is passed by, which at low
+ * rates, when nothing of it is in the processor's cache, costs more than the call. Node has no way to do it; where the
+ * library that has is not there, or the kernel is not Linux, sockets are written to in the ordinary way.
+ */
+const kernelSend = process.platform === 'linux' ? await load() : null
+
+export const directSend: DirectSend = (descriptor, bytes) =>
+  kernelSend?.(descriptor, bytes, bytes.length, FLAGS) ?? -1
+
+/**
+ * The file descriptor of a socket that bytes may be sent to around Node; −1: of none. Not of TLS, whose bytes are not those of
+ * the kernel; nor where Node's insides are not what is known here, or are to count time-outs, which a write puts off.
+ */
+export function descriptorOf(socket: Socket): number {
+  if (kernelSend === null || (socket.timeout ?? 0) > 0) return -1
+  const { _handle: handle } = socket as Socket & { readonly _handle?: Handle | null }
+  if (handle?.constructor.name !== 'TCP' || !Number.isInteger(handle.fd)) return -1
+  return handle.fd as number
+}
+
+interface Handle {
+  readonly fd?: unknown
+}
+
+/** MSG_DONTWAIT, as nobody may wait, and MSG_NOSIGNAL: a peer that has gone is an error, no SIGPIPE (linux/socket.h). */
+const FLAGS = 0x40 | 0x4000
+
+async function load(): Promise<Send | null> {
+  const koffi = await import('koffi').catch(() => null) // not installed, or not for this machine
+  if (koffi === null) return null
+  const here = koffi.default.load(null)
+  return here.func('intptr_t send(int descriptor, const uint8_t *bytes, size_t length, int flags)')
+}
+
+type Send = (descriptor: number, bytes: Uint8Array, length: number, flags: number) => number
