@@ -168,7 +168,10 @@ async function startPeer(
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, ...environment },
   })
-  while (!(await isOpen(port))) await wait(50)
+  while (!(await isOpen(port))) {
+    if (child.exitCode !== null) throw new Error(`${name} has ended before it began to listen`)
+    await wait(50)
+  }
   return { name, port, pid: child.pid!, [Symbol.asyncDispose]: () => ended(child) }
 }
 

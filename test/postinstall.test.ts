@@ -7,6 +7,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -42,6 +43,13 @@ test('Node is linked where npm has not done it, once', () => {
   assert.equal(readFileSync(checkout.link, 'utf8'), NODE_PACKAGE)
   checkout.install()
   assert.equal(readlinkSync(checkout.link), `../${NODE_PACKAGE}/bin/node`)
+})
+
+test('a link that leads nowhere, as to the Node of another processor, is replaced', () => {
+  using checkout = installed(NODE_PACKAGE)
+  symlinkSync('../node-plan9-mips/bin/node', checkout.link)
+  checkout.install()
+  assert.equal(readFileSync(checkout.link, 'utf8'), NODE_PACKAGE)
 })
 
 test('where npm brings no Node for this machine, its own has to do', () => {

@@ -26,14 +26,19 @@ interface Handle {
   readonly fd?: unknown
 }
 
-/** MSG_DONTWAIT, as nobody may wait, and MSG_NOSIGNAL: a peer that has gone is an error, no SIGPIPE (linux/socket.h). */
+/** MSG_DONTWAIT and MSG_NOSIGNAL (linux/socket.h): as Node has set up its sockets and signals anyway. */
 const FLAGS = 0x40 | 0x4000
 
 async function load(): Promise<Send | null> {
-  const koffi = await import('koffi').catch(() => null) // not installed, or not for this machine
-  if (koffi === null) return null
-  const here = koffi.default.load(null)
-  return here.func('intptr_t send(int descriptor, const uint8_t *bytes, size_t length, int flags)')
+  try {
+    const { default: koffi } = await import('koffi')
+    const here = koffi.load(null)
+    return here.func(
+      'intptr_t send(int descriptor, const uint8_t *bytes, size_t length, int flags)',
+    )
+  } catch {
+    return null // not installed, or not for this machine
+  }
 }
 
 type Send = (descriptor: number, bytes: Uint8Array, length: number, flags: number) => number

@@ -25,8 +25,8 @@ export class StreamSink implements Sink {
 
   get descriptor(): number {
     const { socket } = this
-    // Nothing may overtake what is queued, and a descriptor that is closed may be another connection's.
-    const isIdle = socket.writableLength === 0 && socket.writableCorked === 0 && !socket.destroyed
+    // Nothing may overtake what is queued, or follow the end; a descriptor that is closed may be another connection's.
+    const isIdle = socket.writableLength === 0 && socket.writableCorked === 0 && socket.writable
     return isIdle ? this.#descriptor : -1
   }
 

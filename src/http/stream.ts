@@ -40,7 +40,7 @@ export async function stream(
     mayLogIn: handshake === null || handshake.access === 'everything',
   })
   const { query, address } = wishes
-  if (socket.destroyed) return
+  if (!socket.writable) return // the peer has gone, or has half-closed, which HTTP takes for the same
   const head =
     handshake === null
       ? headOf(reply.raw, traffic, encoding)
@@ -160,7 +160,8 @@ function onDestroy(
 }
 
 function onClose(this: StreamingSocket): void {
-  const { traffic, address, ends } = this[OPEN_STREAM]!
+  const { subscription, traffic, address, ends } = this[OPEN_STREAM]!
+  subscription.close() // again, unless its opening met an error and destroyed the socket before anybody followed it
   traffic.streamClosed(address)
   ends?.[Symbol.dispose]()
 }

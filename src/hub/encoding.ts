@@ -50,11 +50,14 @@ export interface Sink {
   write(batch: Uint8Array): boolean
   /** Bytes handed over and not yet taken by the peer. */
   readonly queuedBytes: number
-  /** Bytes the peer has taken since the beginning. While it stands still, the peer is stalled. */
+  /**
+   * Bytes that were written to the sink and that the peer has taken, since the beginning; what is sent to the descriptor may
+   * be left out. While something is queued and this stands still, the peer is stalled.
+   */
   readonly takenBytes: number
   /**
-   * The file descriptor that bytes may be sent to without `write`; -1: of none, as of one that has something queued. Holds
-   * until the sink is written to. When it is closed, the subscription is closed before, as the next connection may get it.
+   * The file descriptor that bytes may be sent to without `write`; -1: of none, as while something is queued. Holds until the
+   * sink is written to. Before it is closed, and may be another connection's, the subscription is closed.
    */
   readonly descriptor: number
   /** Sends the farewell if the peer still takes bytes, and closes. `null`: nothing was sent so far, as the opening was held. */

@@ -44,8 +44,8 @@ export class Subscription {
   /** It will be asked to advance. */
   #isWaiting = false
   #hasBeenLive = false
-  /** When something was queued last, by a turn of the wheel. */
-  #takenBytes = 0
+  /** By the sink, at the last turn of the wheel that found something queued; -1: none has so far. */
+  #takenBytes = -1
   #stalledTurns = 0
   readonly #bounds: Bounds | null
   /** What goes before the first event, while there was none and nothing may be sent before. */
@@ -237,8 +237,8 @@ export class Subscription {
     const frames = rest.map((event) => this.#encoding.event(event))
     if (this.#bounds !== null) {
       this.#writeWithinBounds(rest, frames, this.#position)
-      if (this.#state !== 'behind') return
     } else if (frames.length > 0) this.#writeEvents(Buffer.concat(frames))
+    if (this.#state !== 'behind') return // it has had enough, or the sink has found that the peer has gone
     this.#position = this.#hub.head
     if (this.#finishIfReached()) return
     this.#state = 'live'

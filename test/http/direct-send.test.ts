@@ -53,7 +53,7 @@ test('what the kernel cannot take is refused, in part or as a whole', async () =
   assert.equal(directSend(-1, great), -1)
 })
 
-test('a peer that has gone is no signal', async () => {
+test('to a peer that has gone nothing can be sent', async () => {
   using connection = await openConnection()
   const { socket, peer } = connection
   const descriptor = descriptorOf(socket.pause())
@@ -78,6 +78,8 @@ test('a socket with something queued, or corked, or destroyed has no descriptor 
   peer.resume()
   await once(socket, 'drain')
   assert.equal(sink.descriptor, descriptor)
+  socket.end()
+  assert.equal(sink.descriptor, -1)
   socket.destroy()
   assert.equal(sink.descriptor, -1)
 })

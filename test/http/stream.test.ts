@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { TemporaryFiles } from '../config/temporary-files.ts'
 import type { RunningServer } from '../running-server.ts'
 import { RawClient } from './raw-client.ts'
 import {
@@ -16,6 +18,7 @@ import {
   startPubsub,
   streamsLeft,
 } from './requests.ts'
+import { tlsSection } from './tls-section.ts'
 
 const USERS = {
   alice: { password: 'wonderland', acl: { fruit: ['fruits'], mail: ['mail', 'inbox'] } },
@@ -44,6 +47,11 @@ const limited = sharedPubsub({
 })
 
 /** Whose users are changed by each test, and whose backlog holds everything. */
+const files = new TemporaryFiles()
+after(() => files[Symbol.dispose]())
+const onDisk = sharedPubsub({
+  server: { tls: tlsSection(), backlog: { size: 20, storage: join(files.directory, 'events') } },
+})
 const changing = sharedPubsub({ server: { backlog: { size: 10_000 } } }, USERS)
 
 describe('form', () => {
@@ -216,8 +224,8 @@ describe('replay', () => {
         live.slice(i).map(({ text }) => text),
       )
     }
-    const after = live[1]!.json.pubsub_timestamp + 0.0001
-    assert.equal((await replayed('/by-time', `X-Fetch-Since: ${after}`)).length, 2)
+    const behind = live[1]!.json.pubsub_timestamp + 0.0001
+    assert.equal((await replayed('/by-time', `X-Fetch-Since: ${behind}`)).length, 2)
   })
 
   test('by time: what is no number is 0, and what is empty or to come replays nothing', async () => {
@@ -464,6 +472,22 @@ describe('the end of a stream', () => {
     stream.finishSending()
     await stream.closed()
   })
+
+  for (const isTls of [false, true])
+    test(`so has one that does so while the log is asked${isTls ? ', through TLS' : ''}`, async () => {
+      const { port, tlsPort } = onDisk()
+      const halfClose = async () => {
+        for (let i = 0; i < 50; i++) {
+          await using client = await RawClient.open(isTls ? tlsPort! : port, { tls: isTls })
+          client.send(get('/?since=1h'))
+          if (i % 3 === 0) await turn()
+          client.finishSending()
+          await client.rest()
+        }
+      }
+      await Promise.all(Array.from({ length: 10 }, halfClose))
+      await streamsLeft(onDisk(), 0)
+    })
 
   test('clients that vanish before their stream begins, or at once, disturb nobody', async () => {
     await using stream = await listen(server(), '/marker')

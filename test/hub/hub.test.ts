@@ -370,6 +370,7 @@ test('keep-alives come every five seconds to idle streams, and a peer that takes
     // The sink does not count what a descriptor has taken, and yet its peer was not stalled while nothing was queued.
     const { sink } = opened.subscribe('/a', { sink: new RecordingSink({ isReading: false }) })
     sink.drain()
+    sink.takenBytes = 0
     sink.write = () => true
     passSeconds(8)
     sink.queuedBytes = 10
@@ -420,6 +421,24 @@ test('whoever leaves an audience takes its own descriptor along', async () => {
     [['1', '2'], ['1'], ['1', '2'], ['1']],
   )
   assert.deepEqual(kernel.faults, [])
+})
+
+test('whoever goes while it is written to, having caught up, is gone', async () => {
+  using opened = openHub()
+  const { sink: healthy } = opened.subscribe('/a')
+  await opened.publish('/a/1')
+  const dying = new RecordingSink()
+  dying.write = () => {
+    subscription.close()
+    return false
+  }
+  const { subscription } = opened.subscribe('/a', { sink: dying, from: START, holdsOpening: true })
+  await turn()
+  assert.equal(opened.hub.subscriberCount, 1)
+  await opened.publish('/a/2')
+  subscription.close()
+  await opened.publish('/a/3')
+  assert.deepEqual(healthy.lines, ['open', '/a/1 {}', '/a/2 {}', '/a/3 {}'])
 })
 
 test('who gets other bytes than the rest of its audience is not sent those of the rest', async () => {
