@@ -12,7 +12,7 @@ export const directSend: DirectSend = (descriptor, bytes) =>
   kernelSend?.(descriptor, bytes, bytes.length, FLAGS) ?? -1
 
 /**
- * The file descriptor of a socket that bytes may be sent to around Node; −1: of none. Not of TLS, whose bytes are not those of
+ * The file descriptor of a socket that bytes may be sent to around Node; -1: of none. Not of TLS, whose bytes are not those of
  * the kernel; nor where Node's insides are not what is known here, or are to count time-outs, which a write puts off.
  */
 export function descriptorOf(socket: Socket): number {
