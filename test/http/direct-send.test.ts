@@ -1,32 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import { descriptorOf, directSend } from '../../src/http/direct-send.ts'
 import { StreamSink } from '../../src/http/stream-sink.ts'
+import { openConnection } from './open-connection.ts'
 import { RawClient } from './raw-client.ts'
 import { listen, put, request, sharedPubsub } from './requests.ts'
 
 /** Elsewhere everything is written to in the ordinary way. */
 const ON_LINUX = { skip: process.platform !== 'linux' }
-
-async function openConnection() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  const [socket] = (await once(server, 'connection')) as [Socket]
-  return {
-    socket,
-    peer,
-    [Symbol.dispose]() {
-      peer.destroy()
-      socket.destroy()
-      server.close()
-    },
-  }
-}
 
 test('a stream is sent to around Node', ON_LINUX, async () => {
   using connection = await openConnection()
@@ -66,7 +50,7 @@ test('to a peer that has gone nothing can be sent', ON_LINUX, async () => {
   assert.equal(directSend(descriptor, Buffer.from('is anybody there?')), -1)
 })
 
-test('a socket with something queued, or corked, or destroyed has no descriptor to send to', async () => {
+test('a socket with something queued, or corked, ended or destroyed, has no descriptor to send to', async () => {
   using connection = await openConnection()
   const { socket, peer } = connection
   const sink = new StreamSink(socket, null)

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { StreamSink } from '../../src/http/stream-sink.ts'
 import type { RunningServer } from '../running-server.ts'
+import { openConnection } from './open-connection.ts'
 import { RawClient } from './raw-client.ts'
 import { get, listen, request, sharedPubsub, streamsLeft } from './requests.ts'
 import { EVENTS, flood, stopReading } from './stopped-reader.ts'
@@ -88,22 +89,10 @@ describe('a subscriber that stopped reading', () => {
   })
 })
 
-/** Both ends of a connection; the peer does not read yet. */
+/** A connection whose server's end is a stream's sink. */
 async function openSink() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const peer = connect((server.address() as AddressInfo).port, '127.0.0.1').pause()
-  const [socket] = (await once(server, 'connection')) as [Socket]
-  return {
-    socket,
-    peer,
-    sink: new StreamSink(socket, null),
-    [Symbol.dispose]() {
-      peer.destroy()
-      socket.destroy()
-      server.close()
-    },
-  }
+  const connection = await openConnection({ isPaused: true })
+  return { ...connection, sink: new StreamSink(connection.socket, null) }
 }
 
 async function read(peer: Socket): Promise<Buffer> {

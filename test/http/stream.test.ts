@@ -46,12 +46,14 @@ const limited = sharedPubsub({
   clients: { trust_proxy: ['127.0.0.1'], oldschoolers: null },
 })
 
-/** Whose users are changed by each test, and whose backlog holds everything. */
+/** Whose log takes its time. */
 const files = new TemporaryFiles()
 after(() => files[Symbol.dispose]())
 const onDisk = sharedPubsub({
   server: { tls: tlsSection(), backlog: { size: 20, storage: join(files.directory, 'events') } },
 })
+
+/** Whose users are changed by each test, and whose backlog holds everything. */
 const changing = sharedPubsub({ server: { backlog: { size: 10_000 } } }, USERS)
 
 describe('form', () => {
