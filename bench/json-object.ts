@@ -1,4 +1,4 @@
-import { readJsonObject } from '../src/hub/json-object.ts'
+import { readJsonObject } from '../src/publication/json-object.ts'
 
 /** Time per call of readJsonObject beside JSON.parse alone, for bodies of a few sizes. Run: node bench/json-object.ts */
 

@@ -6,15 +6,20 @@ import { fileURLToPath } from 'node:url'
 
 /** The whole dependency rule. `server` is absent: the composition root may import every room. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
-  hub: [],
+  publication: [],
+  hub: ['publication'],
   config: [],
   ui: [],
-  log: ['hub'],
+  log: ['hub', 'publication'],
   auth: ['hub'],
+  outgoing: ['auth'], // address ranges are read as those of publishers
+  where: ['hub', 'publication'],
   ops: ['hub'],
-  http: ['hub', 'auth'],
-  protocols: ['hub', 'auth'],
-  'protocols/*': ['hub', 'auth', 'protocols'], // never another protocol
+  sockets: ['hub'],
+  websocket: ['hub', 'publication', 'sockets'],
+  http: ['hub', 'publication', 'auth', 'where', 'sockets', 'websocket', 'ops'],
+  protocols: ['hub', 'publication', 'auth', 'outgoing', 'sockets', 'websocket'],
+  'protocols/*': ['hub', 'publication', 'auth', 'outgoing', 'sockets', 'websocket', 'protocols'], // never another protocol
   client: [], // the CLI's own publish and listen over HTTP; shares nothing with the server
   cli: ['config', 'server', 'log', 'auth', 'client', 'ops'],
 }

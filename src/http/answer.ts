@@ -1,6 +1,6 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { PubSubError } from '../hub/errors.ts'
+import type { PubSubError } from '../publication/errors.ts'
 import type { Traffic } from './door.ts'
 import { refusalOf } from './errors.ts'
 

@@ -9,7 +9,7 @@ import {
 } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { PubSubError } from '../hub/errors.ts'
+import { PubSubError } from '../publication/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
 import { connectionOf } from './connection.ts'
 import type { HttpDoor } from './door.ts'

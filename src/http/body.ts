@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
-import type { PubSubError } from '../hub/errors.ts'
+import type { PubSubError } from '../publication/errors.ts'
 import { BadRequestError } from './errors.ts'
 
 export interface BodyLimit {

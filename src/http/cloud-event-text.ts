@@ -1,6 +1,6 @@
-import { PubSubError } from '../hub/errors.ts'
+import { PubSubError } from '../publication/errors.ts'
 import type { PublishedEvent } from '../hub/event.ts'
-import { withoutMembers } from '../hub/json-text.ts'
+import { withoutMembers } from '../publication/json-text.ts'
 import { checkCloudEvent } from './cloud-event.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { PubSubError, type ErrorCode } from '../hub/errors.ts'
+import { PubSubError, type ErrorCode } from '../publication/errors.ts'
 
 /** PyPubSub's answers, to the letter: clients and monitors compare them (pypubsub.py, the constants at its top). */
 export const RECEIVED = 'Payload received, thank you very much!\n'

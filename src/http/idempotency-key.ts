@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Identity } from '../auth/identity.ts'
-import type { Publication } from '../hub/event.ts'
+import type { Publication } from '../publication/publication.ts'
 import type { Once } from '../hub/event-log.ts'
 import { BadIdempotencyKeyError } from './errors.ts'
 

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../hub/errors.ts'
+import type { ErrorCode } from '../publication/errors.ts'
 import { statusOf } from './errors.ts'
 import { STREAM_TYPES } from './negotiation.ts'
 import { PAYLOAD_TYPES } from './payload-form.ts'

@@ -9,7 +9,7 @@ import { manual } from './manual.ts'
 import { prefersPage } from './negotiation.ts'
 import { pageFile, type PageFile } from './page-files.ts'
 import { isTls, peerAddress } from './peer.ts'
-import { publishedTopics } from '../hub/published-topics.ts'
+import { publishedTopics } from '../publication/published-topics.ts'
 import { decodePath, isReserved } from './topic-path.ts'
 import { asksForWebSocket } from './websocket-handshake.ts'
 

@@ -1,5 +1,5 @@
 import type { Gap } from '../hub/encoding.ts'
-import { PubSubError } from '../hub/errors.ts'
+import { PubSubError } from '../publication/errors.ts'
 import type { Cursor, Position } from '../hub/event.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { StreamQuery } from './stream-query.ts'

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { PubSubError } from '../hub/errors.ts'
+import { PubSubError } from '../publication/errors.ts'
 import { isCalendarDay } from './calendar-day.ts'
 
 /** What a client wants when its cursor leads nowhere: the oldest event there is, what is live, or a refusal. */

@@ -1,5 +1,5 @@
-import { LimitExceededError } from '../hub/errors.ts'
-import { PRIVATE, refuseTooManyTopics, segmentsOf } from '../hub/published-topics.ts'
+import { LimitExceededError } from '../publication/errors.ts'
+import { PRIVATE, refuseTooManyTopics, segmentsOf } from '../publication/published-topics.ts'
 import type { TopicFilter } from '../hub/topics.ts'
 
 /** What one subscription may ask for. */

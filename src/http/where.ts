@@ -1,4 +1,4 @@
-import { LimitExceededError, PubSubError } from '../hub/errors.ts'
+import { LimitExceededError, PubSubError } from '../publication/errors.ts'
 import type { PublishedEvent } from '../hub/event.ts'
 import type { EventPredicate } from '../hub/predicate.ts'
 import { CelError, compile, type Program } from './cel.ts'

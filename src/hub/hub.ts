@@ -2,7 +2,8 @@ import { Audience, EventEncoder } from './audience.ts'
 import { CatchUp } from './catch-up.ts'
 import type { CloseReason, DirectSend, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
-import type { Cursor, Position, Publication, PublishedEvent } from './event.ts'
+import type { Cursor, Position, PublishedEvent } from './event.ts'
+import type { Publication } from '../publication/publication.ts'
 import {
   receiptOf,
   type EventLog,

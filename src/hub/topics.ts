@@ -1,4 +1,4 @@
-import type { Publication } from './event.ts'
+import type { Publication } from '../publication/publication.ts'
 
 /** Topics that must all be on the event. No topics: every event. */
 export interface TopicFilter {

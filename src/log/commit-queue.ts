@@ -1,5 +1,6 @@
 import { LogUnavailableError } from '../hub/errors.ts'
-import type { Position, Publication, PublishedEvent } from '../hub/event.ts'
+import type { Position, PublishedEvent } from '../hub/event.ts'
+import type { Publication } from '../publication/publication.ts'
 import type { StateChange } from '../hub/state-store.ts'
 
 /** What is to be stored, all or none of it. */

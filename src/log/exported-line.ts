@@ -1,5 +1,6 @@
-import type { Payload, PublishedEvent } from '../hub/event.ts'
-import { isOwnMember, membersOf, payloadText, withoutMembers } from '../hub/json-text.ts'
+import type { PublishedEvent } from '../hub/event.ts'
+import type { Payload } from '../publication/publication.ts'
+import { isOwnMember, membersOf, payloadText, withoutMembers } from '../publication/json-text.ts'
 import {
   BrokenLineError,
   checkJsonObject,

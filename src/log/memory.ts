@@ -1,5 +1,6 @@
 import { LogUnavailableError } from '../hub/errors.ts'
-import type { Cursor, Position, Publication, PublishedEvent } from '../hub/event.ts'
+import type { Cursor, Position, PublishedEvent } from '../hub/event.ts'
+import type { Publication } from '../publication/publication.ts'
 import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../hub/event-log.ts'
 import { filterMatches } from '../hub/topics.ts'
 import { PageFill } from './page-fill.ts'

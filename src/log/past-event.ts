@@ -1,5 +1,5 @@
-import type { Publication } from '../hub/event.ts'
-import { isDeeperThan } from '../hub/json-text.ts'
+import type { Publication } from '../publication/publication.ts'
+import { isDeeperThan } from '../publication/json-text.ts'
 
 /** An event that another log has held, with the time it had there. */
 export interface PastEvent extends Publication {

@@ -1,4 +1,4 @@
-import { membersOf, payloadText } from '../hub/json-text.ts'
+import { membersOf, payloadText } from '../publication/json-text.ts'
 import { eventLines, type EventLine } from './event-lines.ts'
 import {
   BrokenLineError,

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { PublishedEvent } from '../hub/event.ts'
-import { payloadFromStored } from '../hub/payload.ts'
+import { payloadFromStored } from '../publication/payload.ts'
 import { CursorCodec } from './cursor.ts'
 import type { EventRecord } from './record.ts'
 import { RowReader } from './row-reader.ts'

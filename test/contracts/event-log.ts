@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Cursor, Position, Publication, PublishedEvent } from '../../src/hub/event.ts'
+import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
+import type { Publication } from '../../src/publication/publication.ts'
 import type { EventLog } from '../../src/hub/event-log.ts'
 
 export interface LogUnderTest extends AsyncDisposable {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { LimitExceededError } from '../../src/hub/errors.ts'
-import { publishedTopics } from '../../src/hub/published-topics.ts'
+import { LimitExceededError } from '../../src/publication/errors.ts'
+import { publishedTopics } from '../../src/publication/published-topics.ts'
 import { decodePath, isReserved, topicFilters } from '../../src/http/topic-path.ts'
 
 const LIMITS = { topicsMax: 4, topicFiltersMax: 3 }

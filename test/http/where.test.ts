@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { LimitExceededError, PubSubError } from '../../src/hub/errors.ts'
+import { LimitExceededError, PubSubError } from '../../src/publication/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import { WhereError, WhereExpressions } from '../../src/http/where.ts'
 

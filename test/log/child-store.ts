@@ -1,4 +1,4 @@
-import type { Publication } from '../../src/hub/event.ts'
+import type { Publication } from '../../src/publication/publication.ts'
 import { openSqliteStore } from '../../src/log/sqlite-store.ts'
 
 /**

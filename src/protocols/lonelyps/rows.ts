@@ -1,5 +1,6 @@
 import type { Cursor } from '../../hub/event.ts'
-import { OverloadedError, PubSubError } from '../../hub/errors.ts'
+import { OverloadedError } from '../../hub/errors.ts'
+import { PubSubError } from '../../publication/errors.ts'
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
 import { Interests, interestKey, type Interest } from './interests.ts'
 import type { Topic } from './topic.ts'

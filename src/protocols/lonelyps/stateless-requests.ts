@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { PubSubError, type ErrorCode } from '../../hub/errors.ts'
+import { PubSubError, type ErrorCode } from '../../publication/errors.ts'
 import type { Cursor } from '../../hub/event.ts'
 import { authorizationOf, type Secrets, type Verdict, type Verifier } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import type { PublishedEvent } from '../../hub/event.ts'
-import { bytesOf } from '../../hub/payload.ts'
+import { bytesOf } from '../../publication/payload.ts'
 import { authorizationOf, type Secrets, type Verifier } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'
 import { readReceipt, writeMissed, writeReceiveHead, type Receipt } from './http-codec.ts'

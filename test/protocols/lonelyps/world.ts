@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { LogUnavailableError } from '../../../src/hub/errors.ts'
-import type { Publication } from '../../../src/hub/event.ts'
+import type { Publication } from '../../../src/publication/publication.ts'
 import { Hub } from '../../../src/hub/hub.ts'
 import type { StateChange, StateStore } from '../../../src/hub/state-store.ts'
 import { MemoryStateStore } from '../../../src/log/memory-state-store.ts'

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { PubSubError } from './errors.ts'
-import type { Payload } from './event.ts'
+import type { Payload } from './publication.ts'
 import { readJsonObject } from './json-object.ts'
 
 /**

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bytesOf, payloadFromStored, payloadOf, storedPayload } from '../../src/hub/payload.ts'
+import {
+  bytesOf,
+  payloadFromStored,
+  payloadOf,
+  storedPayload,
+} from '../../src/publication/payload.ts'
 
 const DEPTH = 100
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { membersOf } from '../../src/hub/json-text.ts'
+import { membersOf } from '../../src/publication/json-text.ts'
 
 test('members come with their names read and their values as they stand', () => {
   const text = '{ "a" : 1.0 ,"\\u0062":\t{"a": [1, "}"]}, "a":"x:\\"y" }'

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { LimitExceededError } from '../../src/hub/errors.ts'
-import { NotAnObjectError, NotJsonError, readJsonObject } from '../../src/hub/json-object.ts'
+import { LimitExceededError } from '../../src/publication/errors.ts'
+import {
+  NotAnObjectError,
+  NotJsonError,
+  readJsonObject,
+} from '../../src/publication/json-object.ts'
 
 const DEPTH_MAX = 900
 
