@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { OptionError } from '../../src/auth/option-error.ts'
-import { OutgoingPolicy, OutgoingRefusedError } from '../../src/protocols/outgoing-policy.ts'
+import { OutgoingPolicy, OutgoingRefusedError } from '../../src/outgoing/outgoing-policy.ts'
 
 function policy(...allow: string[]): OutgoingPolicy {
   return new OutgoingPolicy({ allow, setting: 'webhooks.allow' })

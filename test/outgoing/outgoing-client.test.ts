@@ -9,8 +9,8 @@ import {
   OutgoingClient,
   OutgoingFailedError,
   type OutgoingClientOptions,
-} from '../../src/protocols/outgoing-client.ts'
-import { OutgoingPolicy, OutgoingRefusedError } from '../../src/protocols/outgoing-policy.ts'
+} from '../../src/outgoing/outgoing-client.ts'
+import { OutgoingPolicy, OutgoingRefusedError } from '../../src/outgoing/outgoing-policy.ts'
 import { FIRST } from '../config/certificates.ts'
 
 const TEST_MS = 10_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { OutgoingSlots } from '../../src/protocols/outgoing-slots.ts'
+import { OutgoingSlots } from '../../src/outgoing/outgoing-slots.ts'
 
 const NEVER = new AbortController().signal
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { OutgoingDns } from '../../src/protocols/outgoing-dns.ts'
-import { OutgoingPolicy } from '../../src/protocols/outgoing-policy.ts'
+import { OutgoingDns } from '../../src/outgoing/outgoing-dns.ts'
+import { OutgoingPolicy } from '../../src/outgoing/outgoing-policy.ts'
 
 const A = 1
 const AAAA = 28
