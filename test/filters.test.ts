@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Position, PublishedEvent } from '../src/hub/event.ts'
-import { WhereExpressions } from '../src/http/where.ts'
+import { WhereExpressions } from '../src/where/where.ts'
 
 const PAGE = readFileSync(new URL('../docs/filters.md', import.meta.url), 'utf8')
 const LIMITS = { whereLengthMax: 1_024, whereStepsMax: 10_000 }

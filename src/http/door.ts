@@ -6,7 +6,7 @@ import type { PublishPolicy } from '../auth/publish-policy.ts'
 import type { WebPages } from '../auth/web-pages.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { PageFile } from './page-files.ts'
-import type { WhereExpressions } from './where.ts'
+import type { WhereExpressions } from '../where/where.ts'
 import type { Cors } from './cors.ts'
 
 export interface HttpLimits {

@@ -11,7 +11,7 @@ import { peerAddress } from './peer.ts'
 import { startOf, type Start } from './resume.ts'
 import { streamQuery, type StreamQuery } from './stream-query.ts'
 import { decodePath, isReserved, topicFilters } from './topic-path.ts'
-import { without } from './without.ts'
+import { without } from '../where/without.ts'
 
 /** What a request for a stream asks for, in whatever form. */
 export interface Wishes {

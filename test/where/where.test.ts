@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { LimitExceededError, PubSubError } from '../../src/publication/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
-import { WhereError, WhereExpressions } from '../../src/http/where.ts'
+import { WhereError, WhereExpressions } from '../../src/where/where.ts'
 
 const LIMITS = { whereLengthMax: 1_024, whereStepsMax: 10_000 }
 
