@@ -11,7 +11,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Socket } from 'node:net'
 import { PubSubError } from '../publication/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
-import { connectionOf } from './connection.ts'
+import { connectionOf } from '../sockets/connection.ts'
 import type { HttpDoor } from './door.ts'
 import {
   BadRequestError,

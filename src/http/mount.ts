@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { connectionOf } from './connection.ts'
+import { connectionOf } from '../sockets/connection.ts'
 import type { HttpDoor, MountedDoor } from './door.ts'
 import { OriginNotAllowedError } from './errors.ts'
 import { sendContinue } from './expectation.ts'

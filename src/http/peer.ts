@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { AddressList } from '../auth/address-list.ts'
 import { clientAddress } from '../auth/client-address.ts'
-import { connectionOf } from './connection.ts'
+import { connectionOf } from '../sockets/connection.ts'
 
 /** Whose request it is. `null`: unknown; such a peer has no right that goes by address. */
 export function peerAddress(request: IncomingMessage, trustedProxies: AddressList): string | null {

@@ -4,9 +4,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { detach } from '../../src/http/detach.ts'
-import { RawClient } from './raw-client.ts'
-import { get, put } from './requests.ts'
+import { detach } from '../../src/sockets/detach.ts'
+import { RawClient } from '../http/raw-client.ts'
+import { get, put } from '../http/requests.ts'
 
 /** An HTTP server that answers the first request of each connection by hand, once its parser has returned. */
 async function startDetaching(

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { StreamSink } from '../../src/http/stream-sink.ts'
+import { StreamSink } from '../../src/sockets/stream-sink.ts'
 import type { RunningServer } from '../running-server.ts'
-import { openConnection } from './open-connection.ts'
-import { RawClient } from './raw-client.ts'
-import { get, listen, request, sharedPubsub, streamsLeft } from './requests.ts'
-import { EVENTS, flood, stopReading } from './stopped-reader.ts'
+import { openConnection } from '../http/open-connection.ts'
+import { RawClient } from '../http/raw-client.ts'
+import { get, listen, request, sharedPubsub, streamsLeft } from '../http/requests.ts'
+import { EVENTS, flood, stopReading } from '../http/stopped-reader.ts'
 
 const forgetful = sharedPubsub()
 const keeping = sharedPubsub({ server: { backlog: { size: 1_000 } } })

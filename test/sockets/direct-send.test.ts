@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
-import { descriptorOf, directSend } from '../../src/http/direct-send.ts'
-import { StreamSink } from '../../src/http/stream-sink.ts'
-import { openConnection } from './open-connection.ts'
-import { RawClient } from './raw-client.ts'
-import { listen, put, request, sharedPubsub } from './requests.ts'
+import { descriptorOf, directSend } from '../../src/sockets/direct-send.ts'
+import { StreamSink } from '../../src/sockets/stream-sink.ts'
+import { openConnection } from '../http/open-connection.ts'
+import { RawClient } from '../http/raw-client.ts'
+import { listen, put, request, sharedPubsub } from '../http/requests.ts'
 
 /** Elsewhere everything is written to in the ordinary way. */
 const ON_LINUX = { skip: process.platform !== 'linux' }
