@@ -28,7 +28,7 @@ import { publish } from './publish.ts'
 import { preflight } from './preflight.ts'
 import { stream } from './stream.ts'
 import { decodePath, isReserved } from './topic-path.ts'
-import { refuseHandshake } from './websocket-handshake.ts'
+import { refuseHandshake } from '../websocket/handshake.ts'
 
 export interface TlsFiles {
   readonly cert: string

@@ -215,16 +215,6 @@ export class NotFoundError extends PubSubError {
   readonly code = 'NOT_FOUND'
 }
 
-/** A request for a WebSocket that is none. */
-export class BadHandshakeError extends PubSubError {
-  readonly code = 'BAD_HANDSHAKE'
-}
-
-/** A WebSocket is wanted, in another version or without an `Upgrade`. */
-export class UpgradeRequiredError extends PubSubError {
-  readonly code = 'UPGRADE_REQUIRED'
-}
-
 export class TooManyStreamsError extends PubSubError {
   readonly code = 'TOO_MANY_STREAMS'
   constructor(streamsMax: number) {

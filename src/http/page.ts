@@ -11,7 +11,7 @@ import { pageFile, type PageFile } from './page-files.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { publishedTopics } from '../publication/published-topics.ts'
 import { decodePath, isReserved } from './topic-path.ts'
-import { asksForWebSocket } from './websocket-handshake.ts'
+import { asksForWebSocket } from '../websocket/handshake.ts'
 
 /** Whether a GET asks for the page or the manual, one of its files or what it wants to know, rather than for a stream. */
 export function isForPage({ raw, originalUrl }: FastifyRequest): boolean {

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Login } from '../auth/identity.ts'
+import type { PageAccess } from '../auth/web-pages.ts'
 import type { CloseReason } from '../hub/encoding.ts'
 import { OverloadedError } from '../hub/errors.ts'
 import type { Subscription } from '../hub/subscription.ts'
@@ -9,14 +10,15 @@ import type { TopicFilter } from '../hub/topics.ts'
 import { refuseSocket } from './answer.ts'
 import { detach } from '../sockets/detach.ts'
 import type { HttpDoor, Traffic } from './door.ts'
-import { NoEventError } from './errors.ts'
+import { NoEventError, OriginNotAllowedError } from './errors.ts'
 import { encodingFor } from './negotiation.ts'
+import { isTls } from './peer.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 import { StreamSink } from '../sockets/stream-sink.ts'
 import { timeLimits } from './time-limits.ts'
 import { WebSocketEncoding } from './websocket-encoding.ts'
-import { asksForWebSocket, handshakeOf } from './websocket-handshake.ts'
-import { WebSocketSink } from './websocket-sink.ts'
+import { acceptHandshake, asksForWebSocket } from '../websocket/handshake.ts'
+import { WebSocketSink } from '../websocket/websocket-sink.ts'
 import { wishesOf, type Wishes } from './wishes.ts'
 
 /**
@@ -32,7 +34,7 @@ export async function stream(
   const { hub, traffic } = door
   const { raw: incoming } = request
   const { socket } = incoming
-  const handshake = asksForWebSocket(incoming) ? handshakeOf(incoming, door.webPages) : null
+  const handshake = asksForWebSocket(incoming) ? openWebSocket(door, incoming) : null
   const encoding =
     handshake === null ? encodingFor(incoming, door.options.oldschoolers) : WEB_SOCKET
   const wishes = await wishesOf(door, request, reply, {
@@ -63,6 +65,23 @@ export async function stream(
 }
 
 const WEB_SOCKET = new WebSocketEncoding()
+
+interface WebSocketOpening {
+  /** Lines of the head that accepts it. */
+  readonly lines: readonly string[]
+  /** What the page may see that has opened it; everything, if it is none. */
+  readonly access: Exclude<PageAccess, 'nothing'>
+}
+
+/** @throws {BadHandshakeError | UpgradeRequiredError | OriginNotAllowedError} */
+function openWebSocket({ webPages }: HttpDoor, request: IncomingMessage): WebSocketOpening {
+  const lines = acceptHandshake(request)
+  const { origin, host } = request.headers
+  const access =
+    origin === undefined ? 'everything' : webPages.accessFrom(origin, host, isTls(request))
+  if (access === 'nothing') throw new OriginNotAllowedError()
+  return { lines, access }
+}
 
 /** What ends with a stream; `null`: nothing, as with most. */
 function endsOf(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WebSocketEncoding } from '../../src/http/websocket-encoding.ts'
-import { textFrame } from '../../src/http/websocket-frame.ts'
+import { textFrame } from '../../src/websocket/frame.ts'
 import type { CloseReason } from '../../src/hub/encoding.ts'
 import type { Cursor } from '../../src/hub/event.ts'
 

@@ -3,7 +3,7 @@ import type { CloseReason } from '../hub/encoding.ts'
 import type { Subscription } from '../hub/subscription.ts'
 import { ClientFrames, FrameError, type ControlFrame } from './client-frames.ts'
 import { LINGER_MS, StreamSink } from '../sockets/stream-sink.ts'
-import { closeFrame, controlFrame, OPCODE } from './websocket-frame.ts'
+import { closeFrame, controlFrame, OPCODE } from './frame.ts'
 
 /** A stream whose client may speak, too: it is answered, or told why the WebSocket is closed. */
 export class WebSocketSink extends StreamSink {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { ClientFrames, FrameError } from '../../src/http/client-frames.ts'
-import { clientFrame, closeOf } from './raw-websocket.ts'
+import { ClientFrames, FrameError } from '../../src/websocket/client-frames.ts'
+import { clientFrame, closeOf } from '../http/raw-websocket.ts'
 
 /** What comes of bytes that arrive in these pieces: opcodes and payloads, then the close code if something is wrong. */
 function read(...pieces: readonly Uint8Array[]): unknown[] {

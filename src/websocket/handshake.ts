@@ -1,16 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { PageAccess, WebPages } from '../auth/web-pages.ts'
-import { BadHandshakeError, OriginNotAllowedError, UpgradeRequiredError } from './errors.ts'
-import { isTls } from './peer.ts'
-
-/** The server's half of an opening handshake (RFC 6455 §4.2). */
-export interface Handshake {
-  /** Lines of the head that accepts it. */
-  readonly lines: readonly string[]
-  /** What the page may see that has opened it; everything, if it is none. */
-  readonly access: Exclude<PageAccess, 'nothing'>
-}
+import { BadHandshakeError, UpgradeRequiredError } from './errors.ts'
 
 /** A key alone counts, too: it comes from a WebSocket whose `Upgrade` a proxy has taken off. */
 export function asksForWebSocket({ headers }: IncomingMessage): boolean {
@@ -30,10 +20,10 @@ export function refuseHandshake({ headers }: IncomingMessage): void {
 }
 
 /**
- * No subprotocol and no extension is ever agreed upon.
- * @throws {BadHandshakeError | UpgradeRequiredError | OriginNotAllowedError}
+ * Lines of the head that accepts an opening handshake (RFC 6455 §4.2). No subprotocol and no extension is ever agreed upon.
+ * @throws {BadHandshakeError | UpgradeRequiredError}
  */
-export function handshakeOf(request: IncomingMessage, pages: WebPages): Handshake {
+export function acceptHandshake(request: IncomingMessage): readonly string[] {
   const { headers } = request
   if (
     request.httpVersionMinor === 0 ||
@@ -49,15 +39,8 @@ export function handshakeOf(request: IncomingMessage, pages: WebPages): Handshak
     throw new BadHandshakeError('Sec-WebSocket-Key must be 16 bytes in base64')
   if (headers['sec-websocket-version'] !== '13')
     throw new UpgradeRequiredError('Sec-WebSocket-Version must be 13')
-  const { origin, host } = headers
-  const access =
-    origin === undefined ? 'everything' : pages.accessFrom(origin, host, isTls(request))
-  if (access === 'nothing') throw new OriginNotAllowedError()
   const accept = hash('sha1', `${key}${GUID}`, 'base64')
-  return {
-    access,
-    lines: ['Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`],
-  }
+  return ['Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`]
 }
 
 function isUpgrade({ connection }: IncomingMessage['headers']): boolean {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { CLOSE_CODE, CONTROL_BYTES_MAX, OPCODE } from './websocket-frame.ts'
+import { CLOSE_CODE, CONTROL_BYTES_MAX, OPCODE } from './frame.ts'
 
 /** What a client may send on a stream. */
 export interface ControlFrame {

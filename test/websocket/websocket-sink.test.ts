@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { WebSocketSink } from '../../src/http/websocket-sink.ts'
+import { WebSocketSink } from '../../src/websocket/websocket-sink.ts'
 import type { Subscription } from '../../src/hub/subscription.ts'
-import { openConnection } from './open-connection.ts'
-import { clientFrame } from './raw-websocket.ts'
+import { openConnection } from '../http/open-connection.ts'
+import { clientFrame } from '../http/raw-websocket.ts'
 
 test('pings of a client that never reads are not answered for ever', async () => {
   using connection = await openConnection({ isPaused: true })
