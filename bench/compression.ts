@@ -9,7 +9,7 @@ import {
   type DeflateRaw,
 } from 'node:zlib'
 import type { Cursor, Position } from '../src/hub/event.ts'
-import { eventLine } from '../src/http/pypubsub-line.ts'
+import { eventLine } from '../src/http/stream/pypubsub-line.ts'
 import { median, row } from './harness.ts'
 
 /** What compressing a round of an audience saves and costs, for docs/decisions/0011-no-compression.md. Run: node bench/compression.ts */

@@ -8,8 +8,8 @@ const without = new URL('without-koffi.ts', import.meta.url).href
 process.env['NODE_OPTIONS'] = `${process.env['NODE_OPTIONS'] ?? ''} --import=${without}`
 await import('./without-koffi.ts')
 await import('./stream-sink.test.ts')
-await import('../http/stream.test.ts')
-await import('../http/websocket.test.ts')
+await import('../http/stream/stream.test.ts')
+await import('../http/stream/websocket.test.ts')
 
 test('without the library there is no direct way', async () => {
   const { descriptorOf } = await import('../../src/sockets/direct-send.ts')

@@ -1,0 +1,145 @@
+import { isUtf8 } from 'node:buffer'
+import { isCalendarDay } from './calendar-day.ts'
+import { BadCloudEventError } from '../server/errors.ts'
+import { readJson } from '../../publication/json-object.ts'
+import { payloadText } from '../../publication/json-text.ts'
+
+/*
+ * CloudEvents 1.0 (github.com/cloudevents/spec: spec.md, formats/json-format.md, bindings/http-protocol-binding.md). The
+ * payload of one is the object of its JSON format, so a payload with `specversion`, `id`, `source` and `type` is one.
+ */
+
+/**
+ * Returns the text of a JSON object if that is a CloudEvent in its JSON format.
+ * @throws {BadCloudEventError}
+ */
+export function checkCloudEvent(text: string): string {
+  const event = JSON.parse(text) as Readonly<Record<string, unknown>>
+  for (const name of REQUIRED) if (event[name] == null) refuse(`the attribute ${name} is missing`)
+  for (const [name, value] of Object.entries(event)) {
+    if (name === 'data' || value === null) continue // null is absent
+    if (name === 'data_base64') checkBase64(value, event['data'])
+    else checkAttribute(name, value)
+  }
+  return text
+}
+
+/**
+ * A CloudEvent of which the attributes are headers and the data is the body, in the JSON format.
+ * @throws {BadCloudEventError}
+ */
+export function binaryCloudEvent(
+  rawHeaders: readonly string[],
+  body: Buffer,
+  jsonDepthMax: number,
+): string {
+  const attributes = new Map<string, string>()
+  let contentType: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const header = rawHeaders[i]!.toLowerCase()
+    if (header === 'content-type') contentType ??= rawHeaders[i + 1]!
+    if (!header.startsWith('ce-')) continue
+    const name = header.slice(3)
+    if (attributes.has(name)) refuse(`the header ce-${printable(name)} is there twice`)
+    if (name === 'datacontenttype') refuse('datacontenttype is the header Content-Type')
+    if (name === 'data') refuse('data is the body, not a header')
+    attributes.set(name, headerValue(name, rawHeaders[i + 1]!))
+  }
+  if (contentType !== undefined) attributes.set('datacontenttype', contentType)
+  const members = JSON.stringify(Object.fromEntries(attributes)).slice(0, -1)
+  const data = body.length === 0 ? '' : `, ${dataMember(contentType, body, jsonDepthMax)}`
+  return checkCloudEvent(payloadText(`${members}${data}}`))
+}
+
+const REQUIRED = ['specversion', 'id', 'source', 'type']
+
+function checkAttribute(name: string, value: unknown): void {
+  const shown = printable(name)
+  if (!/^[a-z\d]+$/.test(name))
+    refuse(`the attribute ${shown} has a name of other characters than a to z and 0 to 9`)
+  const isString = typeof value === 'string'
+  if (!isString && KNOWN.has(name)) refuse(`the attribute ${shown} is no string`)
+  if (isString) {
+    if (FORBIDDEN_CHARACTERS.test(value) || !value.isWellFormed())
+      refuse(`the attribute ${shown} has a control character, or half of a surrogate pair`)
+    if (value === '' && KNOWN.has(name)) refuse(`the attribute ${shown} is empty`)
+    if (name === 'specversion' && value !== '1.0') refuse('specversion is not 1.0')
+    if (name === 'time' && !isTimestamp(value)) refuse('time is no timestamp of RFC 3339')
+    if (name === 'source' && !URI_REFERENCE.test(value)) refuse('source is no URI reference')
+    if (name === 'dataschema' && !URI.test(value)) refuse('dataschema is no absolute URI')
+    if (name === 'datacontenttype' && !MEDIA_TYPE.test(value))
+      refuse('datacontenttype is no media type')
+  } else if (typeof value !== 'boolean' && !isInt32(value))
+    refuse(`the attribute ${shown} is no string, boolean or integer of 32 bits`)
+}
+
+const KNOWN: ReadonlySet<string> = new Set([
+  ...REQUIRED,
+  'datacontenttype',
+  'dataschema',
+  'subject',
+  'time',
+])
+
+/** C0 and C1 (spec.md, "Type System"). */
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
+const FORBIDDEN_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/
+/** What may stand in a URI at all (RFC 3986 §2), an escape being whole. */
+const URI_REFERENCE = /^(?:[\w\-.~:/?#[\]@!$&'()*+,;=]|%[\da-f]{2})+$/i
+const URI = /^[a-z][a-z\d+.-]*:(?:[\w\-.~:/?#[\]@!$&'()*+,;=]|%[\da-f]{2})+$/i
+const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+\s*(?:;.*)?$/
+const TIMESTAMP =
+  /^(\d{4}-\d\d-\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
+
+function isTimestamp(text: string): boolean {
+  const day = TIMESTAMP.exec(text)?.[1]
+  return day !== undefined && isCalendarDay(day)
+}
+
+function isInt32(value: unknown): boolean {
+  return typeof value === 'number' && (value | 0) === value
+}
+
+function checkBase64(value: unknown, data: unknown): void {
+  if (data !== undefined) refuse('it has both data and data_base64')
+  if (typeof value !== 'string' || value.length % 4 !== 0 || !BASE64.test(value))
+    refuse('data_base64 is no base64 (RFC 4648 §4)')
+}
+
+const BASE64 = /^[A-Za-z\d+/]*={0,2}$/
+
+/** First out of its quotes, then percent-decoded once (http-protocol-binding.md §3.1.3.2). */
+function headerValue(name: string, written: string): string {
+  const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(written)
+  const value = quoted === null ? written : quoted[1]!.replace(/\\(.)/g, '$1')
+  if (/[^ -~]/.test(value))
+    refuse(`the header ce-${printable(name)} has characters that must be percent-encoded`)
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    return refuse(`the header ce-${printable(name)} has a percent sign that escapes no UTF-8`)
+  }
+}
+
+/** As JSON, as a string, or in base64, as the media type says (json-format.md §3.1). */
+function dataMember(contentType: string | undefined, body: Buffer, jsonDepthMax: number): string {
+  if (contentType !== undefined && JSON_TYPE.test(contentType))
+    return `"data": ${readJson(body, jsonDepthMax - 1)}`
+  if (contentType !== undefined && TEXT_TYPE.test(contentType) && isUtf8(body))
+    return `"data": ${JSON.stringify(body.toString('utf8'))}`
+  return `"data_base64": "${body.toString('base64')}"`
+}
+
+const JSON_TYPE = /^\s*[^\s/;]+\/(?:[^\s/;]+\+)?json\s*(?:;|$)/i
+/** Of a text in another encoding, nobody could make the same bytes again. */
+const TEXT_TYPE = /^\s*text\/[^\s/;]+\s*(?:;\s*charset\s*=\s*"?(?:utf-8|us-ascii)"?\s*)?$/i
+
+function printable(name: string): string {
+  return JSON.stringify(name.slice(0, NAME_SHOWN_MAX)).slice(1, -1)
+}
+
+const NAME_SHOWN_MAX = 60
+
+function refuse(message: string): never {
+  throw new BadCloudEventError(`not a CloudEvent of version 1.0: ${message}`)
+}

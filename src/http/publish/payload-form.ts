@@ -1,0 +1,184 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { LimitExceededError, PubSubError } from '../../publication/errors.ts'
+import { elementsOf } from '../../publication/json-text.ts'
+import type { BodyLimit } from './body.ts'
+import { binaryCloudEvent, checkCloudEvent } from './cloud-event.ts'
+import type { HttpLimits } from '../server/door.ts'
+import { BadBatchError, BadCloudEventError, PayloadTooLargeError } from '../server/errors.ts'
+import { readJson, readJsonObject } from '../../publication/json-object.ts'
+
+/** What a body holds, and how payloads are read from it. */
+export interface PayloadForm {
+  limit(limits: HttpLimits): BodyLimit
+  /**
+   * The payloads, at least one.
+   * @throws {PubSubError} the first thing that is wrong; of a batch, which line or element it is.
+   */
+  read(body: Buffer, limits: HttpLimits): string[]
+}
+
+/** By the media type; whatever we do not know is one JSON object, as in PyPubSub. */
+export function payloadFormOf({
+  headers,
+  rawHeaders,
+}: Pick<IncomingMessage, 'headers' | 'rawHeaders'>): PayloadForm {
+  const type = mediaType(headers['content-type'] ?? '')
+  // In this order: a CloudEvent in headers may have data of any other type, lines too.
+  if (type.startsWith('application/cloudevents')) return cloudEventForms.get(type) ?? refuseFormat()
+  if (hasCloudEventHeader(headers)) return binary(rawHeaders)
+  return LINE_TYPES.has(type) ? lines : object
+}
+
+/** Whether a body may be as large as a batch. */
+export function isBatch({ 'content-type': contentType = '' }: IncomingHttpHeaders): boolean {
+  const type = mediaType(contentType)
+  return LINE_TYPES.has(type) || type === 'application/cloudevents-batch+json'
+}
+
+function mediaType(contentType: string): string {
+  return contentType.split(';', 1)[0]!.trim().toLowerCase()
+}
+
+const object: PayloadForm = {
+  limit: payloadLimit,
+  read: (body, { jsonDepthMax }) => [readJsonObject(body, jsonDepthMax)],
+}
+
+/** One object on each line. */
+const lines: PayloadForm = {
+  limit: batchLimit,
+  read(body, limits) {
+    const payloads: string[] = []
+    const end = contentEnd(body)
+    for (let start = 0; start < end;) {
+      const newline = body.indexOf(LF, start)
+      const lineEnd = newline === -1 ? end : Math.min(newline, end)
+      refuseTooMany(payloads.length + 1, limits)
+      payloads.push(
+        readPart(`line ${payloads.length + 1}`, () =>
+          readLine(withoutReturn(body.subarray(start, lineEnd)), limits),
+        ),
+      )
+      start = lineEnd + 1
+    }
+    refuseEmpty(payloads.length)
+    return payloads
+  },
+}
+
+const structured: PayloadForm = {
+  limit: payloadLimit,
+  read: (body, { jsonDepthMax }) => [checkCloudEvent(readJsonObject(body, jsonDepthMax))],
+}
+
+/** A JSON array of them. */
+const structuredBatch: PayloadForm = {
+  limit: batchLimit,
+  read(body, limits) {
+    // The array is one level more.
+    const text = readJson(body, limits.jsonDepthMax + 1)
+    if (!text.startsWith('[')) throw new BadCloudEventError('a batch is a JSON array')
+    const elements = elementsOf(text)
+    refuseTooMany(elements.length, limits)
+    refuseEmpty(elements.length)
+    return elements.map((element, i) =>
+      readPart(`event ${i + 1}`, () => checkCloudEvent(readLine(Buffer.from(element), limits))),
+    )
+  },
+}
+
+function binary(rawHeaders: readonly string[]): PayloadForm {
+  return {
+    limit: payloadLimit,
+    read: (body, { jsonDepthMax }) => [binaryCloudEvent(rawHeaders, body, jsonDepthMax)],
+  }
+}
+
+const LINE_TYPES: ReadonlySet<string> = new Set([
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+])
+
+const cloudEventForms: ReadonlyMap<string, PayloadForm> = new Map([
+  ['application/cloudevents+json', structured],
+  ['application/cloudevents-batch+json', structuredBatch],
+])
+
+/** Media types that are not taken for one JSON object. */
+export const PAYLOAD_TYPES: readonly string[] = [...LINE_TYPES, ...cloudEventForms.keys()]
+
+function refuseFormat(): never {
+  throw new BadCloudEventError(
+    `of the formats of CloudEvents, only ${[...cloudEventForms.keys()].join(' and ')} are known here`,
+  )
+}
+
+/** Any of the required ones: whoever leaves one out is told. */
+function hasCloudEventHeader(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers['ce-specversion'] !== undefined ||
+    headers['ce-id'] !== undefined ||
+    headers['ce-type'] !== undefined ||
+    headers['ce-source'] !== undefined
+  )
+}
+
+function payloadLimit({ payloadBytesMax }: HttpLimits): BodyLimit {
+  return { bytesMax: payloadBytesMax, tooLarge: () => new PayloadTooLargeError(payloadBytesMax) }
+}
+
+function batchLimit({ batchBytesMax }: HttpLimits): BodyLimit {
+  const tooLarge = () =>
+    new LimitExceededError(
+      `the batch exceeds the limit of ${batchBytesMax} bytes (limits.batch_bytes)`,
+    )
+  return { bytesMax: batchBytesMax, tooLarge }
+}
+
+/** Behind the last character that is no line break or blank: blank lines are allowed at the end. */
+function contentEnd(body: Buffer): number {
+  let end = body.length
+  while (end > 0 && isBlank(body[end - 1]!)) end--
+  return end
+}
+
+function isBlank(byte: number): boolean {
+  return byte === LF || byte === CR || byte === SPACE || byte === TAB
+}
+
+/** A carriage return before the line feed is part of the line break, and counts for no limit. */
+function withoutReturn(line: Buffer): Buffer {
+  return line.at(-1) === CR ? line.subarray(0, -1) : line
+}
+
+function readLine(line: Buffer, { payloadBytesMax, jsonDepthMax }: HttpLimits): string {
+  if (line.length > payloadBytesMax) throw new PayloadTooLargeError(payloadBytesMax)
+  if (line.every(isBlank)) throw new BadBatchError('it is blank')
+  return readJsonObject(line, jsonDepthMax)
+}
+
+function readPart(name: string, read: () => string): string {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof PubSubError)) throw error
+    throw new BadBatchError(`${name}: ${error.message}`, { cause: error })
+  }
+}
+
+function refuseTooMany(count: number, { batchEventsMax }: HttpLimits): void {
+  if (count > batchEventsMax)
+    throw new LimitExceededError(
+      `the batch has more than ${batchEventsMax} events, which is the limit (limits.batch_events)`,
+    )
+}
+
+function refuseEmpty(count: number): void {
+  if (count === 0) throw new BadBatchError('the batch has no events')
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const SPACE = 0x20
+const TAB = 0x09

@@ -1,0 +1,139 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { ANONYMOUS } from '../../auth/identity.ts'
+import { MAY_NOT_PUBLISH } from '../../auth/publish-policy.ts'
+import type { Publication } from '../../publication/publication.ts'
+import type { Once, Receipt } from '../../hub/event-log.ts'
+import { answer } from '../server/answer.ts'
+import { readBody } from './body.ts'
+import type { HttpDoor } from '../server/door.ts'
+import { asksForJson, ForbiddenError, RECEIVED, ReservedPathError } from '../server/errors.ts'
+import { sendContinue } from '../server/expectation.ts'
+import { identify } from '../server/identify.ts'
+import { onceOf } from './idempotency-key.ts'
+import { payloadFormOf } from './payload-form.ts'
+import { isTls, peerAddress } from '../server/peer.ts'
+import { publishedTopics } from '../../publication/published-topics.ts'
+import { decodePath, isReserved } from '../server/topic-path.ts'
+
+/**
+ * PUT or POST. Publications of one connection come to the hub in the order in which they were sent, whatever each has to
+ * wait for: one that is packed must not be overtaken by a plain one behind it.
+ * @throws {PubSubError} why nothing was published.
+ */
+export async function publish(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const { socket } = request.raw
+  const previous = turns.get(socket)
+  const turn =
+    previous === undefined && !mayBeOvertaken(request.raw) ? null : takeTurn(socket, previous)
+  let published
+  try {
+    const accepted = await acceptedPublications(door, request, reply)
+    if (previous !== undefined) await previous
+    if (accepted === null) return // cut off: there is nobody to answer
+    published = door.hub.publish(accepted.publications, accepted.once)
+  } finally {
+    turn?.[Symbol.dispose]()
+  }
+  const receipt = await published
+  const cursor = ['X-Pubsub-Cursor', receipt.last]
+  const json = asksForJson(request.headers.accept) ? toJson(receipt) : null
+  if (json === null) answer(reply.raw, door.traffic, 202, RECEIVED, cursor)
+  else answer(reply.raw, door.traffic, 202, json, cursor, 'application/json')
+}
+
+/** Events of a batch stand together in the log, so its two ends tell where all of them are. */
+function toJson({ first, last, count, publishedAtMs }: Receipt): string {
+  const told = { cursor: last, first_cursor: first, count, timestamp: publishedAtMs / 1_000 }
+  return `${JSON.stringify(told)}\n`
+}
+
+/**
+ * Of each connection on which a publication may be overtaken: resolved once the hub has it and all behind it so far, or
+ * will never have them. Most connections never have one, and their publications pay for no promise.
+ */
+const turns = new WeakMap<Socket, Promise<unknown>>()
+
+/** Only unpacking and asking who it is from take longer for one than for another: the rest comes in the order of its bytes. */
+function mayBeOvertaken({ headers }: IncomingMessage): boolean {
+  return headers['content-encoding'] !== undefined || headers.authorization !== undefined
+}
+
+/** Those behind wait until it is disposed of, and then no longer than they must. */
+function takeTurn(socket: Socket, previous: Promise<unknown> | undefined): Disposable {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const all = Promise.all([previous, promise])
+  turns.set(socket, all)
+  return {
+    [Symbol.dispose]() {
+      resolve()
+      void forget(socket, all)
+    },
+  }
+}
+
+/** Once the last one and those before it have gone, what comes has nobody to wait for. */
+async function forget(socket: Socket, all: Promise<unknown>): Promise<void> {
+  await all
+  if (turns.get(socket) === all) turns.delete(socket)
+}
+
+/**
+ * The order of the checks is part of the protocol: who may not publish is not told whether the payload is right, and its
+ * body is not read.
+ */
+async function acceptedPublications(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Accepted | null> {
+  const { limits, rejectBadCredentials } = door.options
+  const { raw } = request
+  const path = decodePath(request.originalUrl)
+  if (isReserved(path))
+    throw new ReservedPathError(
+      "paths that begin with /-/ are the server's own, nothing can be published there",
+    )
+  const { topics, segments, isPrivate } = publishedTopics(path, limits.topicsMax)
+  // A directory may have to be asked, so nobody is, unless the answer can change the outcome.
+  const key = raw.headers['idempotency-key']
+  const asksWho =
+    rejectBadCredentials || key !== undefined || door.policy.dependsOnIdentity(segments)
+  const login =
+    asksWho && raw.headers.authorization !== undefined ? await identify(door, request, reply) : null
+  const peer = {
+    address: peerAddress(raw, door.options.trustedProxies),
+    identity: login?.identity ?? ANONYMOUS,
+  }
+  if (!door.policy.mayPublish(segments, peer)) throw new ForbiddenError(MAY_NOT_PUBLISH)
+  const { origin, host, 'sec-fetch-site': secFetchSite } = raw.headers
+  if (
+    !door.webPages.mayPublish({
+      origin,
+      secFetchSite,
+      host,
+      isTls: isTls(raw),
+    })
+  )
+    throw new ForbiddenError('a web page asks whose origin is not listed in server.cors.origins')
+
+  const form = payloadFormOf(raw)
+  const body = await readBody(raw, form.limit(limits), () => sendContinue(reply.raw))
+  if (body === null) return null
+  const publications = form.read(body, limits).map((text) => {
+    const payload = { type: 'json-object', text } as const
+    return { topics, isPrivate, path, payload }
+  })
+  if (key === undefined) return { publications, once: undefined }
+  return { publications, once: onceOf(String(key), peer, publications) }
+}
+
+interface Accepted {
+  readonly publications: readonly Publication[]
+  readonly once: Once | undefined
+}

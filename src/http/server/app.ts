@@ -1,0 +1,217 @@
+import basicAuth from '@fastify/basic-auth'
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { PubSubError } from '../../publication/errors.ts'
+import { head, refuse, refuseSocket } from './answer.ts'
+import { connectionOf } from '../../sockets/connection.ts'
+import type { HttpDoor } from './door.ts'
+import {
+  BadRequestError,
+  HeadTooLargeError,
+  InternalError,
+  MethodNotAllowedError,
+  RequestTimeoutError,
+} from './errors.ts'
+import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
+import { isBatch } from '../publish/payload-form.ts'
+import { isMountedUpgrade, mountedAt, mountUpgrades, requestMounted } from './mount.ts'
+import { isForPage, page } from '../pages/page.ts'
+import { publish } from '../publish/publish.ts'
+import { preflight } from './preflight.ts'
+import { stream } from '../stream/stream.ts'
+import { decodePath, isReserved } from './topic-path.ts'
+import { refuseHandshake } from '../../websocket/handshake.ts'
+
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** The servers of the HTTP door, not yet listening. */
+export async function httpServers(
+  door: HttpDoor,
+  tls: TlsFiles | null,
+): Promise<{ readonly plain: Server; readonly secure: TlsServer | null }> {
+  const { limits } = door.options
+  const options = serverOptions(door)
+  const app = Fastify({
+    // Every path is a topic set, so none must meet the router's ideas of a well-formed path.
+    rewriteUrl: () => '/',
+    serverFactory: (listener) => createServer(options, listener),
+    clientErrorHandler: () => {}, // `attach` answers, in this protocol's words
+  })
+  await app.register(basicAuth, {
+    async validate(name, password, request) {
+      request.loginResult = await door.authenticator.login(name, password)
+    },
+    strictCredentials: false,
+  })
+  app.decorateRequest('loginResult', null)
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.addHook('onRequest', (request, reply) => void handle(door, request, reply))
+  await app.ready()
+  const plain = app.server
+  const secure =
+    tls === null
+      ? null
+      : createTlsServer(
+          { ...options, ...tls, handshakeTimeout: limits.headTimeoutMs },
+          (request, response) => app.routing(request, response),
+        )
+  for (const server of [plain, secure]) if (server !== null) attach(door, server)
+  return { plain, secure }
+}
+
+/** Publishers may be idle for more than a minute between two events (PyPubSub closes after 75 s). */
+const KEEP_ALIVE_TIMEOUT_MS = 90_000
+
+function serverOptions(door: HttpDoor): ServerOptions {
+  const { limits } = door.options
+  return {
+    shouldUpgradeCallback: (request) => isMountedUpgrade(door, request),
+    maxHeaderSize: limits.headBytesMax,
+    headersTimeout: limits.headTimeoutMs,
+    requestTimeout: Math.max(limits.requestTimeoutMs, limits.headTimeoutMs),
+    // How often Node looks whether these have passed.
+    connectionsCheckingInterval: Math.min(2_000, limits.headTimeoutMs),
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requireHostHeader: false, // PyPubSub answers such requests
+  }
+}
+
+/** What Node tells only by events. */
+function attach(door: HttpDoor, server: Server | TlsServer): void {
+  const { traffic, options } = door
+  if (options.limits.connectionsMax > 0) server.maxConnections = options.limits.connectionsMax
+  // Node would drop those beyond 2,000, and with them perhaps the one that a proxy has added at the end.
+  server.maxHeadersCount = 0
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    markAwaitingContinue(response)
+    server.emit('request', request, response)
+  })
+  // An expectation we do not know is passed over, as PyPubSub does.
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+    server.emit('request', request, response),
+  )
+  mountUpgrades(door, server)
+  server.on('connect', (request: IncomingMessage, socket: Socket) => {
+    traffic.requests++
+    refuseSocket(socket, traffic, new BadRequestError('this is no proxy'), request.headers.accept)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // A stream may stand on this socket: what comes behind its request is nobody's business.
+    const connection = connectionOf(socket)
+    if (connection.isDeaf) connection.isSpokenTo = true
+    else if (socket.writable) refuseBroken(door, error, socket)
+    if (error.code === 'ECONNRESET') socket.destroy()
+  })
+}
+
+/** Refuses what is no request, or no body of one, behind the answers to the requests before it. */
+function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Socket): void {
+  const connection = connectionOf(socket)
+  connection.isDeaf = connection.isSpokenTo = true
+  const last = connection.lastResponse
+  const isBody = last !== null && !last.req.complete
+  if (!isBody) door.traffic.requests++
+  const refuseIt = () => {
+    if (!socket.writable) return
+    const known = isBody ? last.req.headers : {}
+    const shared = isBody ? door.cors.headersFor(known.origin) : []
+    refuseSocket(socket, door.traffic, refusalOfBroken(error, door), known.accept, shared)
+  }
+  if (isBody && last.headersSent) {
+    // The request was refused already, and its body was only being read away.
+    if (last.writableFinished) socket.destroySoon()
+    else last.once('finish', () => socket.destroySoon())
+  } else if (isBody && last.socket === null) last.once('socket', refuseIt)
+  else if (isBody || last === null || last.writableFinished) refuseIt()
+  else last.once('finish', refuseIt)
+}
+
+function refusalOfBroken(error: NodeJS.ErrnoException, { options }: HttpDoor): PubSubError {
+  if (error.code === 'HPE_HEADER_OVERFLOW')
+    return new HeadTooLargeError(options.limits.headBytesMax)
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new RequestTimeoutError()
+  return new BadRequestError('this is no request of HTTP/1.1 or 1.0')
+}
+
+async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.hijack()
+  const { raw: incoming } = request
+  const { raw: response } = reply
+  const { socket } = incoming
+  const connection = connectionOf(socket)
+  if (connection.isDeaf) {
+    connection.isSpokenTo = true
+    return
+  }
+  door.traffic.requests++
+  connection.lastResponse = response
+  const shared = door.cors.headersFor(incoming.headers.origin)
+  for (let i = 0; i < shared.length; i += 2) response.setHeader(shared[i]!, shared[i + 1]!)
+  try {
+    await route(door, request, reply)
+    // Nothing is refused behind a stream, and with its request this was a third of what an idle one took.
+    if (connection.isDeaf) connection.lastResponse = null
+  } catch (error) {
+    if (!(error instanceof PubSubError))
+      door.options.log('error', `bug while answering: ${stackOf(error)}`)
+    const refusal = error instanceof PubSubError ? error : new InternalError(error)
+    if (response.headersSent || !socket.writable) return
+    const mustClose = connection.isSpokenTo || isAwaitingContinue(response)
+    connection.isDeaf = connection.isSpokenTo = mustClose
+    const { payloadBytesMax, batchBytesMax } = door.options.limits
+    refuse(response, door.traffic, refusal, {
+      mustClose,
+      // A proxy that is still sending when its connection breaks tells of that, and not of our answer.
+      restBytesMax:
+        DISCARDED_PER_LIMIT *
+        Math.max(payloadBytesMax, isBatch(incoming.headers) ? batchBytesMax : 0),
+    })
+  }
+}
+
+/** How much of a refused body is read away, as a multiple of what would have been allowed. */
+const DISCARDED_PER_LIMIT = 10
+
+function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
+  // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
+  if (request.raw.httpVersionMajor === 0) throw new BadRequestError('HTTP/0.9 is not spoken here')
+  const mounted = mountedAt(request.originalUrl, door)
+  if (mounted !== null) return requestMounted(door, mounted, request.raw, reply.raw)
+  if (request.raw.method !== 'GET') refuseHandshake(request.raw)
+  switch (request.raw.method) {
+    case 'PUT':
+    case 'POST':
+      return publish(door, request, reply)
+    case 'GET':
+      if (isForPage(request)) return page(door, request, reply)
+      connectionOf(request.raw.socket).isDeaf = true
+      return stream(door, request, reply)
+    case 'HEAD':
+      return head(reply.raw, door.traffic)
+    case 'OPTIONS':
+      if (preflight(door, request.raw, reply.raw)) return
+      throw notForThisMethod(request)
+    default:
+      throw notForThisMethod(request)
+  }
+}
+
+function notForThisMethod(request: FastifyRequest): PubSubError {
+  if (isReserved(decodePath(request.originalUrl))) return new MethodNotAllowedError()
+  return new BadRequestError('only GET, HEAD, PUT and POST mean something here')
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { AddressList } from '../../auth/address-list.ts'
+import type { Authenticator } from '../../auth/identity.ts'
+import type { PublishPolicy } from '../../auth/publish-policy.ts'
+import type { WebPages } from '../../auth/web-pages.ts'
+import type { Hub } from '../../hub/hub.ts'
+import type { PageFile } from '../pages/page-files.ts'
+import type { WhereExpressions } from '../../where/where.ts'
+import type { Cors } from './cors.ts'
+
+export interface HttpLimits {
+  readonly payloadBytesMax: number
+  /** Body of one batch. */
+  readonly batchBytesMax: number
+  /** Events in one batch. */
+  readonly batchEventsMax: number
+  /** Nesting of a published object. */
+  readonly jsonDepthMax: number
+  /** Topics in one path. */
+  readonly topicsMax: number
+  /** Comma groups in one subscription. */
+  readonly topicFiltersMax: number
+  /** Events that a stream may be told to end after. */
+  readonly countMax: number
+  /** Time that a stream may be told to end after. */
+  readonly timeoutMsMax: number
+  /** Request line and headers together. */
+  readonly headBytesMax: number
+  readonly headTimeoutMs: number
+  readonly requestTimeoutMs: number
+  /** 0: no limit. */
+  readonly connectionsMax: number
+  /** 0: no limit. */
+  readonly streamsPerAddressMax: number
+}
+
+interface HttpOptions {
+  readonly limits: HttpLimits
+  /** Proxies whose X-Forwarded-For counts. */
+  readonly trustedProxies: AddressList
+  /** Substrings of the User-Agent of clients that expect a NUL after every newline. */
+  readonly oldschoolers: readonly string[]
+  /** 401 instead of taking the peer for nobody in particular. */
+  readonly rejectBadCredentials: boolean
+  /** Must not throw. */
+  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+}
+
+/** Another protocol on this port: its requests are whatever comes to paths below `/-/` and its name. */
+export interface MountedDoor {
+  /** Answers; `path` is what stands behind its name, as requested. `address`: see `peerAddress`. Rejects on a bug only. */
+  request(
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    peer: { readonly path: string; readonly address: string | null },
+  ): Promise<void>
+  /** The same for a WebSocket's handshake. The socket is its own from now on; `head` came behind the handshake. */
+  upgrade(
+    incoming: IncomingMessage,
+    socket: Duplex,
+    peer: { readonly path: string; readonly address: string | null; readonly head: Buffer },
+  ): void
+}
+
+/** What every handler of the HTTP door needs. */
+export interface HttpDoor {
+  readonly hub: Hub
+  readonly authenticator: Authenticator
+  readonly policy: PublishPolicy
+  readonly webPages: WebPages
+  readonly cors: Cors
+  /** Of all open streams. */
+  readonly where: WhereExpressions
+  /** What is fixed below `/-/`, by its name there. */
+  readonly page: ReadonlyMap<string, PageFile>
+  /** By name. */
+  readonly mounts: ReadonlyMap<string, MountedDoor>
+  readonly options: HttpOptions
+  readonly traffic: Traffic
+}
+
+/** What the server tells of itself in every answer, over all ports. */
+export class Traffic {
+  /** Requests so far, the present one included. */
+  requests = 0
+  readonly #hub: Hub
+  readonly #server: string
+  readonly #streamsByAddress = new Map<string, number>()
+
+  constructor(hub: Hub, version: string) {
+    this.#hub = hub
+    this.#server = `PyPubSub/0.7.4 (pubsubd ${version})`
+  }
+
+  /** Names and values in turn, as `writeHead` takes them. */
+  headers(): string[] {
+    const subscribers = String(this.#hub.subscriberCount)
+    return [
+      'Server',
+      this.#server,
+      'X-Subscribers',
+      subscribers,
+      'X-Requests',
+      String(this.requests),
+    ]
+  }
+
+  cursorOfHead(): string {
+    return this.#hub.cursorOf(this.#hub.head)
+  }
+
+  streamsOf(address: string): number {
+    return this.#streamsByAddress.get(address) ?? 0
+  }
+
+  streamOpened(address: string): void {
+    this.#streamsByAddress.set(address, this.streamsOf(address) + 1)
+  }
+
+  streamClosed(address: string): void {
+    const left = this.streamsOf(address) - 1
+    if (left === 0) this.#streamsByAddress.delete(address)
+    else this.#streamsByAddress.set(address, left)
+  }
+}

@@ -1,0 +1,44 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Login, LoginResult } from '../../auth/identity.ts'
+import type { HttpDoor } from './door.ts'
+import { BadCredentialsError, DirectoryUnavailableError } from './errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What came of its Basic credentials, once somebody has asked. */
+    loginResult: LoginResult | null
+  }
+}
+
+/**
+ * Who a request comes from. `null`: nobody in particular, which bad credentials come to as well unless they are refused.
+ * @throws {BadCredentialsError} they are wrong, and `clients.bad_credentials` says to refuse.
+ * @throws {DirectoryUnavailableError} nobody could tell, and `clients.bad_credentials` says to refuse.
+ */
+export async function identify(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Login | null> {
+  if (request.headers.authorization === undefined) return null
+  const result = await login(request, reply)
+  if (result?.type === 'accepted') return result.login
+  if (!door.options.rejectBadCredentials) return null
+  if (result?.type === 'unavailable')
+    throw new DirectoryUnavailableError(
+      'the directory that knows your name cannot be asked now, try again later',
+    )
+  throw new BadCredentialsError(
+    'user name or password is wrong, or the Authorization header is not Basic',
+  )
+}
+
+/** `null`: the header is malformed, or of another scheme. */
+function login(request: FastifyRequest, reply: FastifyReply): Promise<LoginResult | null> {
+  // @fastify/basic-auth would take a tab for the space behind the scheme, PyPubSub does not.
+  if (request.headers.authorization?.includes('\t')) return Promise.resolve(null)
+  return new Promise((resolve) => {
+    const decided = () => resolve(request.loginResult)
+    request.server.basicAuth(request, reply, decided)
+  })
+}

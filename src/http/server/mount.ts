@@ -1,0 +1,70 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { connectionOf } from '../../sockets/connection.ts'
+import type { HttpDoor, MountedDoor } from './door.ts'
+import { OriginNotAllowedError } from './errors.ts'
+import { sendContinue } from './expectation.ts'
+import { isTls, peerAddress } from './peer.ts'
+import { refuseSocket } from './answer.ts'
+import { originForm } from './topic-path.ts'
+
+interface Mounted {
+  readonly door: MountedDoor
+  readonly path: string
+}
+
+/** The other protocol that a request is for, `null` if it is for us. No escapes: its clients need none. */
+export function mountedAt(written: string, { mounts }: HttpDoor): Mounted | null {
+  if (mounts.size === 0) return null
+  const target = originForm(written)
+  if (!target.startsWith('/-/')) return null
+  const path = target.slice(3).split(/[?#]/, 1)[0]!
+  const name = path.split('/', 1)[0]!
+  const door = mounts.get(name)
+  return door === undefined ? null : { door, path: path.slice(name.length) }
+}
+
+/** @throws {OriginNotAllowedError} a foreign web page asks through somebody's browser. */
+export async function requestMounted(
+  http: HttpDoor,
+  { door, path }: Mounted,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  refuseForeignPage(http, incoming)
+  const headers = http.traffic.headers()
+  for (let i = 0; i < headers.length; i += 2) response.setHeader(headers[i]!, headers[i + 1]!)
+  sendContinue(response)
+  await door.request(incoming, response, {
+    path,
+    address: peerAddress(incoming, http.options.trustedProxies),
+  })
+}
+
+/** Only handshakes for other protocols leave Node's HTTP layer this way; ours are answered like any request. */
+export function mountUpgrades(http: HttpDoor, server: Server): void {
+  server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    http.traffic.requests++
+    const mounted = mountedAt(incoming.url!, http)!
+    connectionOf(incoming.socket).isDeaf = true
+    try {
+      refuseForeignPage(http, incoming)
+    } catch (error) {
+      if (!(error instanceof OriginNotAllowedError)) throw error
+      return refuseSocket(incoming.socket, http.traffic, error, incoming.headers.accept)
+    }
+    const address = peerAddress(incoming, http.options.trustedProxies)
+    mounted.door.upgrade(incoming, socket, { path: mounted.path, address, head })
+  })
+}
+
+/** For Node's `shouldUpgradeCallback`. */
+export function isMountedUpgrade(http: HttpDoor, { url, headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket' && mountedAt(url!, http) !== null
+}
+
+function refuseForeignPage(http: HttpDoor, incoming: IncomingMessage): void {
+  const { origin, host, 'sec-fetch-site': secFetchSite } = incoming.headers
+  const page = { origin, secFetchSite, host, isTls: isTls(incoming) }
+  if (!http.webPages.mayPublish(page)) throw new OriginNotAllowedError()
+}

@@ -1,0 +1,54 @@
+import type { Gap } from '../../hub/encoding.ts'
+import { PubSubError } from '../../publication/errors.ts'
+import type { Cursor, Position } from '../../hub/event.ts'
+import type { Hub } from '../../hub/hub.ts'
+import type { StreamQuery } from './stream-query.ts'
+
+/** Where a stream begins, and what is told first. */
+export interface Start {
+  readonly from: Position | 'head'
+  readonly gap: Gap | null
+}
+
+/**
+ * Where the replay that a client asks for begins. A cursor that is known decides, else the time (pypubsub.md §7).
+ * Where `onGap` is `null` a cursor that leads nowhere brings no replay, as in PyPubSub, and is told if it was once ours.
+ * @throws {GoneError} the client would rather have no stream than a gap.
+ */
+export async function startOf(
+  { cursor, sinceMs, onGap }: Pick<StreamQuery, 'cursor' | 'sinceMs' | 'onGap'>,
+  hub: Hub,
+): Promise<Start> {
+  let gap: Gap | null = null
+  if (cursor !== null) {
+    const resolution = hub.resolve(cursor as Cursor)
+    // PyPubSub replays nothing after an event that is itself no longer kept, though all that came after it may be.
+    const isFound =
+      resolution.type === 'found' &&
+      (onGap !== null || resolution.at >= hub.oldestKept || resolution.at === hub.head)
+    if (isFound) return { from: resolution.at, gap: null }
+    const reason = resolution.type === 'foreign' ? 'foreign' : 'expired'
+    if (onGap === 'fail') throw new GoneError(reason)
+    if (onGap !== null)
+      return startAt(onGap === 'oldest' ? hub.beforeOldest : hub.head, reason, hub)
+    if (reason === 'expired') ({ gap } = startAt(hub.head, reason, hub))
+  }
+  if (sinceMs === null) return { from: 'head', gap }
+  return { from: sinceMs === -Infinity ? hub.beforeOldest : await hub.positionAt(sinceMs), gap }
+}
+
+/** `on_gap=fail`, and there is one. */
+class GoneError extends PubSubError {
+  readonly code = 'GONE'
+  constructor(reason: Gap['reason']) {
+    super(
+      reason === 'expired'
+        ? 'events after this cursor are no longer kept; ask with on_gap=oldest or on_gap=live'
+        : 'this cursor is not of this log; ask with on_gap=oldest or on_gap=live',
+    )
+  }
+}
+
+function startAt(from: Position, reason: Gap['reason'], hub: Hub): Start {
+  return { from, gap: { reason, cursor: hub.cursorOf(from) } }
+}

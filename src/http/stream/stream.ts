@@ -1,0 +1,235 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Login } from '../../auth/identity.ts'
+import type { PageAccess } from '../../auth/web-pages.ts'
+import type { CloseReason } from '../../hub/encoding.ts'
+import { OverloadedError } from '../../hub/errors.ts'
+import type { Subscription } from '../../hub/subscription.ts'
+import type { TopicFilter } from '../../hub/topics.ts'
+import { refuseSocket } from '../server/answer.ts'
+import { detach } from '../../sockets/detach.ts'
+import type { HttpDoor, Traffic } from '../server/door.ts'
+import { NoEventError, OriginNotAllowedError } from '../server/errors.ts'
+import { encodingFor } from './negotiation.ts'
+import { isTls } from '../server/peer.ts'
+import type { StreamEncoding } from './stream-encoding.ts'
+import { StreamSink } from '../../sockets/stream-sink.ts'
+import { timeLimits } from './time-limits.ts'
+import { WebSocketEncoding } from './websocket-encoding.ts'
+import { acceptHandshake, asksForWebSocket } from '../../websocket/handshake.ts'
+import { WebSocketSink } from '../../websocket/websocket-sink.ts'
+import { wishesOf, type Wishes } from './wishes.ts'
+
+/**
+ * GET: an answer that goes on until what was asked for is there, mostly for ever. Once its head is sent the socket carries
+ * nothing but the stream.
+ * @throws {PubSubError} why there is none.
+ */
+export async function stream(
+  door: HttpDoor,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const { hub, traffic } = door
+  const { raw: incoming } = request
+  const { socket } = incoming
+  const handshake = asksForWebSocket(incoming) ? openWebSocket(door, incoming) : null
+  const encoding =
+    handshake === null ? encodingFor(incoming, door.options.oldschoolers) : WEB_SOCKET
+  const wishes = await wishesOf(door, request, reply, {
+    isOurs: encoding.isOurs,
+    mayLogIn: handshake === null || handshake.access === 'everything',
+  })
+  const { query, address } = wishes
+  if (!socket.writable) return // the peer has gone, or has half-closed, which HTTP takes for the same
+  const head =
+    handshake === null
+      ? headOf(reply.raw, traffic, encoding)
+      : headText('101 Switching Protocols', handshake.lines, reply.raw, traffic)
+  // So that a wait in vain is no success: nobody knows yet what the status will be. A WebSocket says it when it closes.
+  const holdsOpening = handshake === null && query.timeoutMs !== null
+  const webSocket = handshake === null ? null : new WebSocketSink(socket)
+  const subscription = hub.subscribe({
+    ...wishes.subscribe,
+    encoding,
+    opening: openingOf(door, head, encoding, wishes),
+    holdsOpening,
+    sink: webSocket ?? new StreamSink(socket, holdsOpening ? refusalOfWait(door, reply.raw) : null),
+  })
+  traffic.streamOpened(address)
+  const ends = endsOf(door, wishes, subscription)
+  detach(incoming, reply.raw)
+  // Behind it: where two listen to an event and one goes, Node keeps a long array for the other.
+  follow(socket, { subscription, traffic, address, ends, webSocket })
+}
+
+const WEB_SOCKET = new WebSocketEncoding()
+
+interface WebSocketOpening {
+  /** Lines of the head that accepts it. */
+  readonly lines: readonly string[]
+  /** What the page may see that has opened it; everything, if it is none. */
+  readonly access: Exclude<PageAccess, 'nothing'>
+}
+
+/** @throws {BadHandshakeError | UpgradeRequiredError | OriginNotAllowedError} */
+function openWebSocket({ webPages }: HttpDoor, request: IncomingMessage): WebSocketOpening {
+  const lines = acceptHandshake(request)
+  const { origin, host } = request.headers
+  const access =
+    origin === undefined ? 'everything' : webPages.accessFrom(origin, host, isTls(request))
+  if (access === 'nothing') throw new OriginNotAllowedError()
+  return { lines, access }
+}
+
+/** What ends with a stream; `null`: nothing, as with most. */
+function endsOf(
+  { hub }: HttpDoor,
+  { login, query, subscribe }: Wishes,
+  subscription: Subscription,
+): Disposable | null {
+  if (login === null) return timeLimits(query, subscription, hub)
+  const ends = new DisposableStack()
+  ends.use(keepRights(login, subscribe.wants, subscription))
+  ends.use(timeLimits(query, subscription, hub))
+  return ends
+}
+
+function openingOf(
+  { hub }: HttpDoor,
+  head: Uint8Array,
+  encoding: StreamEncoding,
+  { subscribe, gap }: Wishes,
+): Uint8Array {
+  const nowMs = Date.now()
+  if (!encoding.isOurs && gap === null) return head
+  const opening = [head]
+  if (encoding.isOurs) {
+    const from = subscribe.from === 'head' ? hub.head : subscribe.from
+    opening.push(encoding.opened(hub.cursorOf(from), nowMs))
+  }
+  if (gap !== null) opening.push(encoding.gap(gap, nowMs))
+  return Buffer.concat(opening)
+}
+
+/** For a stream that ends before there was an event. What it keeps of the request would be too much for every idle stream. */
+function refusalOfWait(
+  { traffic }: HttpDoor,
+  response: ServerResponse,
+): (reason: CloseReason) => void {
+  const { socket, headers } = response.req
+  const shared = sharedHeaders(response)
+  return (reason) => {
+    const error =
+      reason === 'timeout'
+        ? new NoEventError()
+        : new OverloadedError(`the stream ended before there was an event: ${reason}`)
+    refuseSocket(socket, traffic, error, headers.accept, shared)
+  }
+}
+
+/** What every answer to a request carries, as names and values in turn. */
+function sharedHeaders(response: ServerResponse): string[] {
+  return response.getHeaderNames().flatMap((name) => [name, response.getHeader(name) as string])
+}
+
+/** Ends the stream with the socket. All streams share the listeners, for the sake of idle memory. */
+function follow(socket: StreamingSocket, open: OpenStream): void {
+  socket[OPEN_STREAM] = open
+  socket._destroy = onDestroy
+  socket.on('drain', onDrain).on('close', onClose).on('end', onEnd).on('error', onError)
+  if (open.webSocket !== null) socket.on('data', onData)
+}
+
+const OPEN_STREAM = Symbol('open stream')
+
+interface OpenStream {
+  readonly subscription: Subscription
+  readonly traffic: Traffic
+  readonly address: string
+  /** What ends with it; `null` for most, which have nothing. */
+  readonly ends: Disposable | null
+  /** `null`: what the peer says is nobody's business. */
+  readonly webSocket: WebSocketSink | null
+}
+
+type StreamingSocket = Socket & { [OPEN_STREAM]?: OpenStream }
+
+function onDrain(this: StreamingSocket): void {
+  this[OPEN_STREAM]!.subscription.drained()
+}
+
+function onData(this: StreamingSocket, chunk: Buffer): void {
+  const { webSocket, subscription } = this[OPEN_STREAM]!
+  webSocket!.receive(chunk, subscription)
+}
+
+/**
+ * Before the kernel can give the descriptor to another connection: from now on nothing is sent to it. The event `close` comes
+ * too late for that, so it is Node's documented method for subclasses that is put before its own.
+ */
+function onDestroy(
+  this: StreamingSocket,
+  error: Error | null,
+  callback: (error?: Error | null) => void,
+): void {
+  this[OPEN_STREAM]!.subscription.close()
+  ;(Reflect.getPrototypeOf(this) as Socket)._destroy.call(this, error, callback)
+}
+
+function onClose(this: StreamingSocket): void {
+  const { subscription, traffic, address, ends } = this[OPEN_STREAM]!
+  subscription.close() // again, unless its opening met an error and destroyed the socket before anybody followed it
+  traffic.streamClosed(address)
+  ends?.[Symbol.dispose]()
+}
+
+/** A peer that half-closes is taken to have gone, as PyPubSub takes it. */
+function onEnd(this: StreamingSocket): void {
+  this.destroy()
+}
+
+/** A reset is an ordinary way to leave; `close` follows. */
+function onError(): void {}
+
+/** Withdrawn rights take effect at once. A stream that can show nothing any more is closed and told. */
+function keepRights(
+  login: Login,
+  wants: readonly TopicFilter[],
+  subscription: Subscription,
+): Disposable {
+  return login.onChange(({ rights }) => {
+    subscription.setRights(rights)
+    if (rights.seesNothing && wants.every((filter) => filter.privateOnly))
+      subscription.end('revoked')
+  })
+}
+
+function headOf(
+  response: ServerResponse,
+  traffic: Traffic,
+  { contentType, isOurs }: StreamEncoding,
+): Uint8Array {
+  const isChunked = response.req.httpVersionMinor > 0
+  const lines = [`Content-Type: ${contentType}`]
+  // Neither a cache nor nginx's buffer may keep events back.
+  if (isOurs) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
+  lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close')
+  return headText('200 OK', lines, response, traffic)
+}
+
+/** Written by ourselves, because Node's own would keep the response alive. */
+function headText(
+  status: string,
+  own: readonly string[],
+  response: ServerResponse,
+  traffic: Traffic,
+): Uint8Array {
+  const version = response.req.httpVersionMinor > 0 ? 'HTTP/1.1' : 'HTTP/1.0'
+  let text = `${version} ${status}\r\nDate: ${new Date().toUTCString()}\r\n`
+  for (const line of own) text += `${line}\r\n`
+  for (const pairs of [traffic.headers(), sharedHeaders(response)])
+    for (let i = 0; i < pairs.length; i += 2) text += `${pairs[i]}: ${pairs[i + 1]}\r\n`
+  return Buffer.from(`${text}\r\n`, 'latin1')
+}

@@ -1,4 +1,0 @@
-import { formContract } from './form-contract.ts'
-import { NGINX } from './ways.ts'
-
-formContract(NGINX)

@@ -1,4 +1,0 @@
-import { formContract } from './form-contract.ts'
-import { PLAIN } from './ways.ts'
-
-formContract(PLAIN)

@@ -1,0 +1,4 @@
+import { formContract } from './form-contract.ts'
+import { TLS } from '../ways.ts'
+
+formContract(TLS)

@@ -1,0 +1,4 @@
+import { formContract } from './form-contract.ts'
+import { PLAIN } from '../ways.ts'
+
+formContract(PLAIN)

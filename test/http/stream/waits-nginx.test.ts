@@ -1,0 +1,4 @@
+import { waitContract } from './wait-contract.ts'
+import { NGINX } from '../ways.ts'
+
+waitContract(NGINX)

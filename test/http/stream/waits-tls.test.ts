@@ -1,0 +1,4 @@
+import { waitContract } from './wait-contract.ts'
+import { TLS } from '../ways.ts'
+
+waitContract(TLS)

@@ -1,4 +1,0 @@
-import { waitContract } from './wait-contract.ts'
-import { PLAIN } from './ways.ts'
-
-waitContract(PLAIN)
