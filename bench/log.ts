@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import type { Position } from '../src/hub/event.ts'
 import type { Publication } from '../src/publication/publication.ts'
 import { bareAppends } from './bare-appends.ts'
-import { openSqliteStore, type SqliteStore } from '../src/log/sqlite-store.ts'
+import { openSqliteStore, type SqliteStore } from '../src/log/sqlite/sqlite-store.ts'
 
 /**
  * The SQLite log without a server around it. Everything on one core: `taskset -c 0 node bench/log.ts`.

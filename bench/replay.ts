@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Cursor } from '../src/hub/event.ts'
 import type { Publication } from '../src/publication/publication.ts'
-import { openSqliteStore } from '../src/log/sqlite-store.ts'
+import { openSqliteStore } from '../src/log/sqlite/sqlite-store.ts'
 import { fanload, median, replay, row, startPubsubd, type Figures, type Peer } from './harness.ts'
 
 /** Readers that ask for the past, of a server whose log is on disk: alone, beside live subscribers, and a crowd of them. */

@@ -5,7 +5,7 @@ import { PypubsubEncoding } from '../src/http/stream/pypubsub-encoding.ts'
 import { WhereExpressions } from '../src/where/where.ts'
 import { Hub } from '../src/hub/hub.ts'
 import { PUBLIC_ONLY } from '../src/hub/rights.ts'
-import { MemoryEventLog } from '../src/log/memory.ts'
+import { MemoryEventLog } from '../src/log/memory/memory-event-log.ts'
 import { median, option, row } from './harness.ts'
 
 /**

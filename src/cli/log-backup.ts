@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { backupStore } from '../log/backup-store.ts'
+import { backupStore } from '../log/tools/backup-store.ts'
 import { UsageError } from './arguments.ts'
 import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'

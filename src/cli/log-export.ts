@@ -1,5 +1,5 @@
-import { exportedLine } from '../log/exported-line.ts'
-import { StoreView } from '../log/store-view.ts'
+import { exportedLine } from '../log/tools/exported-line.ts'
+import { StoreView } from '../log/tools/store-view.ts'
 import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 import { parseTime } from './log-time.ts'

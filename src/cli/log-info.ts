@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { StoreView } from '../log/store-view.ts'
-import { storeOwner } from '../log/store-owner.ts'
+import { StoreView } from '../log/tools/store-view.ts'
+import { storeOwner } from '../log/sqlite/store-owner.ts'
 import { existingStore, readLogArguments } from './log-arguments.ts'
 
 export async function logInfo(words: readonly string[]): Promise<number> {

@@ -1,5 +1,5 @@
 import { printable } from '../ops/logger.ts'
-import { verifyStore } from '../log/verify-store.ts'
+import { verifyStore } from '../log/tools/verify-store.ts'
 import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 

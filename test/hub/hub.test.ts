@@ -6,7 +6,7 @@ import type { Position, PublishedEvent } from '../../src/hub/event.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { EventPredicate } from '../../src/hub/predicate.ts'
 import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
-import { MemoryEventLog } from '../../src/log/memory.ts'
+import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
 import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
 

@@ -4,7 +4,7 @@ import type { PublishedEvent } from '../../src/hub/event.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { EventPredicate } from '../../src/hub/predicate.ts'
 import { PUBLIC_ONLY } from '../../src/hub/rights.ts'
-import { MemoryEventLog } from '../../src/log/memory.ts'
+import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
 import { PLAIN, RecordingSink } from './recording-sink.ts'
 

@@ -10,7 +10,7 @@ import { Hub } from '../../src/hub/hub.ts'
 import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
 import type { Subscription } from '../../src/hub/subscription.ts'
 import { filterMatches, type TopicFilter } from '../../src/hub/topics.ts'
-import { MemoryEventLog } from '../../src/log/memory.ts'
+import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
 import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
 

@@ -5,8 +5,8 @@ import type { Position, PublishedEvent } from '../../src/hub/event.ts'
 import type { Publication } from '../../src/publication/publication.ts'
 import type { EventLog } from '../../src/hub/event-log.ts'
 import type { TopicFilter } from '../../src/hub/topics.ts'
-import { MemoryEventLog } from '../../src/log/memory.ts'
-import { StoreFolder } from './store-folder.ts'
+import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
+import { StoreFolder } from './sqlite/store-folder.ts'
 
 /** Enough events for several lots of the topic index, of which the last is not written yet. */
 const EVENTS = 24_000

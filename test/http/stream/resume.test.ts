@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { startOf } from '../../../src/http/stream/resume.ts'
 import { streamQuery } from '../../../src/http/stream/stream-query.ts'
 import { Hub } from '../../../src/hub/hub.ts'
-import { MemoryEventLog } from '../../../src/log/memory.ts'
+import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
 
 const UNKNOWN = 'f02b4908-755f-4455-a215-d1627f190110'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { MemoryStateStore } from '../../../src/log/memory-state-store.ts'
+import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
 import { Missed } from '../../../src/protocols/lonelyps/missed.ts'
 import { Rows, type Row } from '../../../src/protocols/lonelyps/rows.ts'
 import type { Cursor } from '../../../src/hub/event.ts'

@@ -1,0 +1,221 @@
+import { LogUnavailableError } from '../../hub/errors.ts'
+import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
+import type { Publication } from '../../publication/publication.ts'
+import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../../hub/event-log.ts'
+import { filterMatches } from '../../hub/topics.ts'
+import { PageFill } from '../page-fill.ts'
+import { Receipts, type ReceiptLimits } from '../receipts.ts'
+import { CursorCodec, newCursorKeys } from '../cursor.ts'
+
+export interface MemoryEventLogOptions extends ReceiptLimits {
+  /** Events kept for replay; 0: none. */
+  readonly eventsMax: number
+  /** 0: no limit. */
+  readonly maxAgeMs: number
+  readonly bytesMax: number
+  readonly now?: () => number
+}
+
+/**
+ * Kept in this process, gone with it. A commit takes everything that arrived in one turn of the event loop, and while
+ * there are several publishers in two.
+ */
+export class MemoryEventLog implements EventLog {
+  readonly #options: MemoryEventLogOptions
+  readonly #now: () => number
+  readonly #cursors = new CursorCodec(newCursorKeys())
+  readonly #receipts: Receipts
+  readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
+  /** The kept events without a hole: the one at index i has the position `#firstKept + i - #start`. */
+  #events: PublishedEvent[] = []
+  /** Events before this index are dropped; the array is cut now and then, not at each drop. */
+  #start = 0
+  #bytes = 0
+  #head = 0
+  #lastMs = 0
+  #pending: PendingBatch[] = []
+  /** The last commit was of several publishers. */
+  #isShared = false
+  #disposed = false
+
+  constructor(options: MemoryEventLogOptions) {
+    this.#options = options
+    this.#now = options.now ?? Date.now
+    this.#receipts = new Receipts(options, this.#now)
+  }
+
+  get head(): Position {
+    return this.#head as Position
+  }
+
+  append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]> {
+    if (this.#disposed) return Promise.reject(new LogUnavailableError('the event log is closed'))
+    if (this.#pending.length === 0) {
+      // Publishers in parallel that wait for their answers come back one after the other: a turn later all of them have.
+      if (this.#isShared) setImmediate(() => setImmediate(() => this.#commit()))
+      else setImmediate(() => this.#commit())
+    }
+    return new Promise((resolve, reject) => this.#pending.push({ batch, resolve, reject }))
+  }
+
+  appendOnce(batch: readonly Publication[], once: Once): Promise<Receipt> {
+    return this.#receipts.once(once, () => this.append(batch))
+  }
+
+  onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  async *read(after: Position, options: ReadOptions): AsyncGenerator<Page> {
+    let reached: Position = after
+    while (reached < Math.min(options.until ?? Infinity, this.#head)) {
+      const page = this.#page(reached, options)
+      reached = page.reached
+      yield page
+    }
+  }
+
+  resolve(cursor: Cursor): Resolution {
+    const at = this.#cursors.positionOf(cursor)
+    if (at === null || at > this.#head) return { type: 'foreign' }
+    return at < this.status.oldest - 1 ? { type: 'expired' } : { type: 'found', at }
+  }
+
+  cursorOf(position: Position): Cursor {
+    return this.#cursors.ofPlace(position)
+  }
+
+  positionAt(timeMs: number): Promise<Position> {
+    this.#dropOld()
+    let low = this.#start
+    let high = this.#events.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#events[middle]!.publishedAtMs < timeMs) low = middle + 1
+      else high = middle
+    }
+    const event = this.#events[low]
+    return Promise.resolve((event === undefined ? this.#head : event.position - 1) as Position)
+  }
+
+  get status() {
+    this.#dropOld()
+    return { oldest: this.#oldest, bytes: this.#bytes, writable: !this.#disposed }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true
+    const pending = this.#pending.splice(0)
+    for (const { reject } of pending) reject(new LogUnavailableError('the event log is closed'))
+  }
+
+  get #oldest(): Position {
+    return (this.#head + 1 - (this.#events.length - this.#start)) as Position
+  }
+
+  #commit(): void {
+    const pending = this.#pending.splice(0)
+    if (pending.length === 0) return
+    this.#isShared = pending.length > 1
+    const first = this.#head + 1
+    const count = pending.reduce((sum, { batch }) => sum + batch.length, 0)
+    const positions = Array.from({ length: count }, (_, i) => (first + i) as Position)
+    const cursors = this.#cursors.ofEvents(positions)
+    // A clock that is set back must not break the look-up by time.
+    this.#lastMs = Math.max(this.#lastMs, this.#now())
+
+    const events: PublishedEvent[] = []
+    const results = pending.map(({ batch }) => {
+      const from = events.length
+      for (const { topics, isPrivate, path, payload } of batch) {
+        const i = events.length
+        const [position, cursor] = [positions[i]!, cursors[i]!]
+        events.push({
+          topics,
+          isPrivate,
+          path,
+          payload,
+          position,
+          cursor,
+          publishedAtMs: this.#lastMs,
+        })
+      }
+      return events.slice(from)
+    })
+    this.#keep(events)
+    for (const listener of this.#listeners) listener(events, this.head)
+    pending.forEach(({ resolve }, i) => resolve(results[i]!))
+  }
+
+  #keep(events: readonly PublishedEvent[]): void {
+    this.#head += events.length
+    if (this.#options.eventsMax === 0) return
+    for (const event of events) {
+      this.#events.push(event)
+      this.#bytes += sizeOf(event)
+    }
+    while (
+      this.#events.length - this.#start > this.#options.eventsMax ||
+      this.#bytes > this.#options.bytesMax
+    )
+      this.#dropOldest()
+    this.#dropOld()
+  }
+
+  /** By age. */
+  #dropOld(): void {
+    const { maxAgeMs } = this.#options
+    if (maxAgeMs === 0) return
+    const oldestMs = this.#now() - maxAgeMs
+    while (this.#start < this.#events.length && this.#events[this.#start]!.publishedAtMs < oldestMs)
+      this.#dropOldest()
+  }
+
+  #dropOldest(): void {
+    this.#bytes -= sizeOf(this.#events[this.#start]!)
+    this.#events[this.#start] = DROPPED // frees its payload now, not when the array is cut
+    this.#start++
+    if (this.#start > 1024 && this.#start * 2 > this.#events.length) {
+      this.#events = this.#events.slice(this.#start)
+      this.#start = 0
+    }
+  }
+
+  #page(after: Position, { filters, until, pageBytes }: ReadOptions): Page {
+    this.#dropOld()
+    const oldest = this.#oldest
+    let index = this.#start + Math.max(0, after + 1 - oldest)
+    const last = Math.min(until ?? Infinity, this.#head)
+    const end = this.#events.length - (this.#head - last)
+    const scanEnd = Math.min(end, index + SCANNED_PER_PAGE)
+    const events: PublishedEvent[] = []
+    const fill = new PageFill(Math.max(after, oldest - 1), pageBytes)
+    for (; index < scanEnd && !fill.isFull; index++) {
+      const event = this.#events[index]!
+      if (filters !== undefined && !filters.some((filter) => filterMatches(filter, event))) continue
+      events.push(event)
+      fill.add(event.position, event.payload.text, event.path)
+    }
+    const reached = index >= end ? last : oldest + index - this.#start - 1
+    return { events, reached: reached as Position, hasGap: false }
+  }
+}
+
+const DROPPED = {} as PublishedEvent
+
+interface PendingBatch {
+  readonly batch: readonly Publication[]
+  readonly resolve: (events: readonly PublishedEvent[]) => void
+  readonly reject: (error: LogUnavailableError) => void
+}
+
+/** A page ends here even if nothing matched, so that a rare topic does not hold up the event loop (about 0.3 ms). */
+const SCANNED_PER_PAGE = 4096
+
+/** What an event takes beside its text: the object, its cursor and its topics, roughly, in bytes. */
+const EVENT_OVERHEAD_BYTES = 300
+
+function sizeOf(event: PublishedEvent): number {
+  return event.payload.text.length + event.path.length + EVENT_OVERHEAD_BYTES
+}

@@ -1,0 +1,259 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { filterMatches, type TopicFilter } from '../../hub/topics.ts'
+import { INDEXED_TO } from './index-writer.ts'
+import { PageFill } from '../page-fill.ts'
+import { COLUMNS, recordOf, type EventRecord } from './record.ts'
+import { keysOfEvent, keysOfFilter } from './topic-keys.ts'
+
+/** What is wanted of the rows after one, up to another. */
+export interface RowsWanted {
+  readonly after: number
+  readonly until: number
+  /** The oldest row that is kept; older ones may still be there. */
+  readonly oldest: number
+  readonly filters: readonly TopicFilter[] | undefined
+  /** As in `ReadOptions`. */
+  readonly pageBytes: number
+}
+
+export interface RowsFound {
+  readonly events: readonly EventRecord[]
+  /** Every row up to here has been looked at. */
+  readonly reached: number
+  readonly hasGap: boolean
+}
+
+/** Reads the events of a store, by row or through the topic index, around whatever is damaged. */
+export class RowReader {
+  readonly #database: DatabaseSync
+  readonly #range: StatementSync
+  readonly #single: StatementSync
+  readonly #postings: StatementSync
+  readonly #first: StatementSync
+  readonly #indexedTo: StatementSync
+  readonly #onDamage: (message: string) => void
+
+  constructor(database: DatabaseSync, onDamage: (message: string) => void) {
+    this.#database = database
+    this.#onDamage = onDamage
+    const prepare = (sql: string): StatementSync => {
+      const statement = database.prepare(sql)
+      statement.setReturnArrays(true)
+      return statement
+    }
+    this.#range = prepare(`SELECT ${COLUMNS} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq`)
+    this.#single = prepare(`SELECT ${COLUMNS} FROM events WHERE seq = ?`)
+    this.#postings = prepare(
+      `SELECT seq FROM postings WHERE topic_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ${POSTINGS_PER_PAGE}`,
+    )
+    this.#first = prepare('SELECT seq FROM events ORDER BY seq LIMIT 1')
+    this.#indexedTo = prepare(`SELECT value FROM meta WHERE name = '${INDEXED_TO}'`)
+  }
+
+  page({ after, until, oldest, filters, pageBytes }: RowsWanted): RowsFound {
+    // One snapshot: what is deleted meanwhile must not look like damage.
+    this.#database.exec('BEGIN')
+    try {
+      const start = Math.min(until, Math.max(after, oldest - 1, this.#firstSeq() - 1))
+      const page = new PageOfRows(start, until, filters, pageBytes)
+      if (filters?.every((filter) => keysOfFilter(filter).size > 0)) this.#search(page, filters)
+      else this.#scan(page, until)
+      return page
+    } finally {
+      // It has only read, and after a damaged page even a COMMIT fails. After some errors SQLite has ended it by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    }
+  }
+
+  /** The first row from `seq` on that is as it was written. */
+  firstFrom(seq: number, until: number): EventRecord | undefined {
+    const page = new PageOfRows(seq - 1, until, undefined, 0)
+    while (!page.isFull) this.#scan(page, until)
+    return page.events[0]
+  }
+
+  #firstSeq(): number {
+    try {
+      const row = this.#first.get() as unknown as [number] | undefined
+      return row?.[0] ?? 0
+    } catch {
+      return 0 // Reading on will tell what is damaged there.
+    }
+  }
+
+  /** Through the index as far as it goes, the rest row by row. */
+  #search(page: PageOfRows, filters: readonly TopicFilter[]): void {
+    const start = page.reached
+    try {
+      const indexedTo = (this.#indexedTo.get() as unknown as [number] | undefined)?.[0] ?? 0
+      const until = Math.min(page.until, indexedTo)
+      if (start < until) return this.#searchIndex(page, filters, until)
+    } catch (error) {
+      this.#onDamage(`the topic index: ${(error as Error).message}`)
+      page.restart(start)
+    }
+    this.#scan(page, page.until)
+  }
+
+  #searchIndex(page: PageOfRows, filters: readonly TopicFilter[], until: number): void {
+    let end = until
+    const keyOf = new Map<number, number>()
+    for (const filter of filters) {
+      const rarest = this.#rarest(filter, page.reached, until)
+      end = Math.min(end, rarest.end)
+      for (const seq of rarest.seqs) keyOf.set(seq, rarest.key)
+    }
+    const seqs = [...keyOf.keys()].filter((seq) => seq <= end).toSorted((a, b) => a - b)
+    if (seqs.length * ROWS_SCANNED_PER_SEEK > end - page.reached) return this.#scan(page, end)
+    for (const seq of seqs) {
+      const event = this.#take(page, seq, this.#read(seq))
+      if (event !== null && !keysOfEvent(topicsOf(event), event.isPrivate).has(keyOf.get(seq)!))
+        throw new Error(`it leads to event ${seq}, which has another topic`)
+      if (page.isFull) return
+    }
+    page.reached = end
+  }
+
+  /** The next entries of that topic of a filter whose entries lead farthest. */
+  #rarest(filter: TopicFilter, after: number, until: number): Entries {
+    const ofTopics = [...keysOfFilter(filter)].map((key) => {
+      const rows = this.#postings.all(key, after, until) as unknown as [number][]
+      const seqs = rows.map(([seq]) => seq)
+      return { key, seqs, end: seqs.length < POSTINGS_PER_PAGE ? until : seqs.at(-1)! }
+    })
+    return ofTopics.reduce((best, each) =>
+      each.end > best.end || (each.end === best.end && each.seqs.length < best.seqs.length)
+        ? each
+        : best,
+    )
+  }
+
+  #scan(page: PageOfRows, until: number): void {
+    const end = Math.min(until, page.reached + SCANNED_PER_PAGE)
+    try {
+      for (const row of this.#range.iterate(page.reached, end)) {
+        const [seq] = row as unknown as [number]
+        // Otherwise a row is missing, or its number is damaged.
+        if (seq === page.reached + 1) this.#take(page, seq, row)
+        else break
+        if (page.isFull) return
+      }
+    } catch {
+      // A malformed page, or a number beyond what fits: `walk` finds out where.
+    }
+    if (page.reached < end) this.#walk(page, end)
+  }
+
+  /** Row by row, and over what cannot be read; a few only, then it is worth trying to scan again. */
+  #walk(page: PageOfRows, until: number): void {
+    for (let left = WALKED_PER_PAGE; left > 0 && page.reached < until && !page.isFull; left--) {
+      const seq = page.reached + 1
+      const row = this.#read(seq)
+      if (row !== undefined) this.#take(page, seq, row)
+      else page.miss(this.#endOfHole(seq, until))
+    }
+  }
+
+  /** The last row of those that cannot be read, from `seq` on. They lie together: their page is malformed. */
+  #endOfHole(seq: number, until: number): number {
+    let bad = seq
+    let good = seq + 1
+    for (let step = 1; good <= until && this.#read(good) === undefined; step *= 2) {
+      bad = good
+      good += step
+    }
+    good = Math.min(good, until + 1)
+    while (good - bad > 1) {
+      const middle = (good + bad) >>> 1
+      if (this.#read(middle) === undefined) bad = middle
+      else good = middle
+    }
+    this.#onDamage(seq === bad ? `event ${seq} is missing` : `events ${seq} to ${bad} are missing`)
+    return bad
+  }
+
+  #read(seq: number): unknown {
+    try {
+      return this.#single.get(seq)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** `null`: it is not as it was written. */
+  #take(page: PageOfRows, seq: number, row: unknown): EventRecord | null {
+    const event = row === undefined ? null : recordOf(row)
+    if (event === null) {
+      page.miss(seq)
+      this.#onDamage(`event ${seq} is damaged`)
+    } else page.take(event)
+    return event
+  }
+}
+
+interface Entries {
+  readonly key: number
+  readonly seqs: readonly number[]
+  /** There are no others up to here. */
+  readonly end: number
+}
+
+class PageOfRows implements RowsFound {
+  readonly until: number
+  readonly #filters: readonly TopicFilter[] | undefined
+  readonly #bytesMax: number
+  #fill: PageFill
+  events: EventRecord[] = []
+  reached: number
+  hasGap = false
+
+  constructor(
+    after: number,
+    until: number,
+    filters: readonly TopicFilter[] | undefined,
+    bytesMax: number,
+  ) {
+    this.reached = after
+    this.until = until
+    this.#filters = filters
+    this.#bytesMax = bytesMax
+    this.#fill = new PageFill(after, bytesMax)
+  }
+
+  get isFull(): boolean {
+    return this.reached >= this.until || this.#fill.isFull
+  }
+
+  restart(after: number): void {
+    this.events = []
+    this.#fill = new PageFill(after, this.#bytesMax)
+    this.reached = after
+  }
+
+  take(event: EventRecord): void {
+    this.reached = event.seq
+    if (this.#filters !== undefined) {
+      const { isPrivate } = event
+      const publication = { topics: topicsOf(event), isPrivate }
+      if (!this.#filters.some((filter) => filterMatches(filter, publication))) return
+    }
+    this.events.push(event)
+    this.#fill.add(event.seq, event.payload, event.path)
+  }
+
+  miss(seq: number): void {
+    this.reached = seq
+    this.hasGap = true
+  }
+}
+
+function topicsOf({ topics }: EventRecord): string[] {
+  return JSON.parse(topics)
+}
+
+const POSTINGS_PER_PAGE = 512
+/** A page ends here even if nothing matched: about 10 ms. */
+const SCANNED_PER_PAGE = 4_096
+const WALKED_PER_PAGE = 64
+/** Reading a row by its number takes as long as this many in a row (bench/log.ts). */
+const ROWS_SCANNED_PER_SEEK = 3

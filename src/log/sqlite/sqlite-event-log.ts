@@ -1,0 +1,550 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { setTimeout as wait } from 'node:timers/promises'
+import { LogUnavailableError } from '../../hub/errors.ts'
+import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
+import type { Publication } from '../../publication/publication.ts'
+import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../../hub/event-log.ts'
+import { payloadFromStored, storedPayload } from '../../publication/payload.ts'
+import type { StateChange, StateEntry } from '../../hub/state-store.ts'
+import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
+import { CursorCodec } from '../cursor.ts'
+import { Receipts, type ReceiptLimits } from '../receipts.ts'
+import { sizeOf, type EventRecord } from './record.ts'
+import { Retention, type End, type RetentionLimits } from './retention.ts'
+import { RowReader } from './row-reader.ts'
+import { Runs } from './runs.ts'
+import { isDamage, openReader } from './schema.ts'
+import { SeldomReport } from './seldom-report.ts'
+import type { PageRead, SqliteReader } from './sqlite-reader.ts'
+import type { Committed, OpenOptions } from './sqlite-writer.ts'
+import { StoreLock } from './store-lock.ts'
+import { putAside, startThreads, type StoreThreads, type ThreadOptions } from './store-threads.ts'
+import type { WorkerPeer } from './worker-peer.ts'
+
+export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits, ReceiptLimits {
+  readonly now?: () => number
+}
+
+/**
+ * Events in an SQLite database. A thread writes them, one commit at a time with everything that arrived meanwhile, and
+ * another reads; here their places, times and cursors are given, and everybody is told once a commit is through.
+ */
+export class SqliteEventLog implements EventLog {
+  readonly #options: SqliteEventLogOptions
+  readonly #lock: StoreLock
+  readonly #now: () => number
+  readonly #damage: SeldomReport
+  readonly #failedReads: SeldomReport
+  readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
+  readonly #receipts: Receipts
+  readonly #queue = new CommitQueue()
+  #upkeep: NodeJS.Timeout | undefined
+  #store!: OpenStore
+  /** As far as everybody was told. */
+  #end!: End
+  /** As far as the disk has it. */
+  #written!: End & { readonly lastMs: number }
+  /** Receipts of commits that failed, but may have got through to the disk: they go with the next one. */
+  #leftovers: StateChange[] = []
+  #inFlight: Commit | undefined
+  #isScheduled = false
+  /** Resolves when the commit under way is answered. */
+  #idle: Promise<void> = Promise.resolve()
+  /** The write-ahead log is taken to the database once it has this many pages. */
+  #checkpointAtPages = CHECKPOINT_PAGES
+  #checkpoint: Promise<void> | undefined
+  /** Why nothing can be stored now. */
+  #failure: Error | undefined
+  /** While the threads are replaced. */
+  #reopening: Promise<void> | undefined
+  /** Where the damaged store is whose place a new one shall take. */
+  #aside: string | undefined
+  #disposed = false
+
+  /** @throws {Error} another process has the store, its directory cannot be written, or it is of a newer version. */
+  static async open(options: SqliteEventLogOptions): Promise<SqliteEventLog> {
+    const lock = new StoreLock(options.directory)
+    const log = new SqliteEventLog(options, lock)
+    try {
+      await log.#open({ wasClosed: lock.wasClosed })
+      await log.#loadReceipts()
+    } catch (error) {
+      lock.release({ isClosed: lock.wasClosed })
+      const { message } = error as Error
+      throw new Error(`the store ${options.directory} cannot be opened: ${message}`, {
+        cause: error,
+      })
+    }
+    log.#upkeep = setInterval(() => void log.#tidy(), UPKEEP_MS).unref()
+    return log
+  }
+
+  private constructor(options: SqliteEventLogOptions, lock: StoreLock) {
+    this.#options = options
+    this.#lock = lock
+    this.#now = options.now ?? Date.now
+    this.#receipts = new Receipts(options, this.#now)
+    this.#damage = new SeldomReport((found) =>
+      options.log('error', `damage in the store: ${found}`),
+    )
+    this.#failedReads = new SeldomReport((reason) =>
+      options.log('error', `the store cannot be read: ${reason}`),
+    )
+  }
+
+  get head(): Position {
+    return this.#store.runs.positionOf(this.#end.headSeq)
+  }
+
+  append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]> {
+    return this.commit({ publications: batch, changes: [] })
+  }
+
+  appendOnce(batch: readonly Publication[], { key, fingerprint }: Once): Promise<Receipt> {
+    return this.#receipts.once({ key, fingerprint }, (expiresAtMs, forgotten) =>
+      this.commit({
+        publications: batch,
+        changes: forgotten.map((each) => ({ space: RECEIPTS, key: each, value: null })),
+        record: (first, last) => {
+          const kept: KeptReceipt = {
+            fingerprint,
+            first: first.position,
+            last: last.position,
+            count: batch.length,
+            publishedAtMs: last.publishedAtMs,
+            expiresAtMs,
+          }
+          const value = Buffer.from(JSON.stringify(kept))
+          return { space: RECEIPTS, key, value, expiresAtMs }
+        },
+      }),
+    )
+  }
+
+  /** Shares a commit with what else is waiting. */
+  commit(work: Work): Promise<readonly PublishedEvent[]> {
+    if (this.#disposed) return Promise.reject(closed())
+    if (this.#failure !== undefined) return Promise.reject(unavailable(this.#failure))
+    const stored = this.#queue.push(work)
+    if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(() => {
+        this.#isScheduled = false
+        this.#commitNext()?.publish()
+      })
+    }
+    return stored
+  }
+
+  onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  async *read(after: Position, { filters, until, pageBytes }: ReadOptions): AsyncGenerator<Page> {
+    let reached = after
+    while (reached < Math.min(until ?? Infinity, this.head)) {
+      const { runs } = this.#store
+      const last = Math.min(until ?? Infinity, this.head) as Position
+      const lastSeq = runs.seqAt(last)
+      const oldest = this.#oldest
+      const page = await this.query((reader) =>
+        reader.call('page', {
+          after: runs.seqAt(reached),
+          until: lastSeq,
+          oldest,
+          filters,
+          pageBytes,
+        }),
+      )
+      for (const found of page.damage) this.#addDamage(found)
+      reached = page.reached >= lastSeq ? last : runs.positionOf(page.reached)
+      yield { events: eventsOf(page, runs), reached, hasGap: page.hasGap }
+    }
+  }
+
+  resolve(cursor: Cursor): Resolution {
+    const { codec, runs } = this.#store
+    const at = codec.positionOf(cursor)
+    if (at === null || at > this.head) return { type: 'foreign' }
+    if (at < runs.floor) return { type: 'expired' }
+    const seq = runs.seqAt(at)
+    if (runs.positionOf(seq) !== at) return { type: 'foreign' }
+    return seq < this.#oldest - 1 ? { type: 'expired' } : { type: 'found', at }
+  }
+
+  cursorOf(position: Position): Cursor {
+    const { codec, runs } = this.#store
+    return codec.ofPlace(runs.positionOf(runs.seqAt(position)))
+  }
+
+  async positionAt(timeMs: number): Promise<Position> {
+    const { runs } = this.#store
+    const range = { timeMs, oldest: this.#oldest, head: this.#end.headSeq }
+    return runs.positionOf(await this.query((reader) => reader.call('rowBefore', range)))
+  }
+
+  get status() {
+    const { runs, retention } = this.#store
+    const end = this.#end
+    return {
+      // One after the newest that is not kept: between two runs the oldest kept one may have a much higher position.
+      oldest: (runs.positionOf(this.#oldest - 1) + 1) as Position,
+      get bytes() {
+        return retention.bytes(end)
+      },
+      writable: !this.#disposed && this.#failure === undefined,
+    }
+  }
+
+  /** What is being committed is, the rest is refused. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return
+    this.#disposed = true
+    clearInterval(this.#upkeep)
+    this.#queue.rejectAll(closed())
+    await this.#reopening?.catch(() => {})
+    await this.#idle
+    await this.#checkpoint
+    if (this.#store.database.isOpen) this.#store.database.close()
+    const isClosed = await this.#store.threads.close()
+    this.#lock.release({ isClosed })
+  }
+
+  get #oldest(): number {
+    return this.#store.retention.oldest(this.#end)
+  }
+
+  async #open(how: OpenOptions): Promise<void> {
+    const threads = await startThreads(this.#options, how, (error) => this.#fail(error, 'reopen'))
+    const { keys, runs, firstSeq, headSeq, lastMs, bytes } = threads.opened
+    const database = openReader(this.#options.directory)
+    const rows = new RowReader(database, (found) => this.#addDamage(found))
+    this.#store = {
+      threads,
+      database,
+      runs: new Runs(runs),
+      codec: new CursorCodec(keys),
+      retention: new Retention(this.#options, firstSeq, this.#now, (seq, until) =>
+        rows.firstFrom(seq, until),
+      ),
+      sweptTo: firstSeq,
+    }
+    this.#end = { headSeq, bytes }
+    this.#written = { headSeq, bytes, lastMs }
+  }
+
+  /** In the order in which they are forgotten. */
+  async #loadReceipts(): Promise<void> {
+    const kept: (KeptReceipt & { readonly key: string })[] = []
+    for (let afterKey: string | null = null; ;) {
+      const wanted = { space: RECEIPTS, afterKey, nowMs: this.#now() }
+      const entries: readonly StateEntry[] = await this.query((reader) =>
+        reader.call('entries', wanted),
+      )
+      if (entries.length === 0) break
+      for (const { key, value } of entries)
+        kept.push({ key, ...(JSON.parse(Buffer.from(value).toString()) as KeptReceipt) })
+      afterKey = entries.at(-1)!.key
+    }
+    const { codec } = this.#store
+    kept.sort((a, b) => a.expiresAtMs - b.expiresAtMs)
+    for (const { key, fingerprint, first, last, count, publishedAtMs, expiresAtMs } of kept) {
+      const [firstCursor, lastCursor] = codec.ofEvents([first, last])
+      // Of a commit that was refused and undone, before a crash kept its receipt from being deleted.
+      if (this.resolve(lastCursor!).type === 'foreign') continue
+      const receipt = { first: firstCursor!, last: lastCursor!, count, publishedAtMs }
+      this.#receipts.add({ key, fingerprint }, receipt, expiresAtMs)
+    }
+  }
+
+  #commitNext(): Commit | undefined {
+    if (this.#inFlight !== undefined || this.#queue.isEmpty || this.#failure !== undefined)
+      return undefined
+    const commit = new Commit(this.#queue.take(), this.#written, this.#now(), this.#store)
+    this.#inFlight = commit
+    const { events } = commit
+    const changes = [...this.#leftovers, ...commit.changes]
+    this.#idle = this.#store.threads.writer
+      .call('commit', { events, changes, keepFrom: this.#oldest })
+      .then(
+        (committed) => this.#committed(commit, committed),
+        (error: Error) => this.#refused(commit, error),
+      )
+    return commit
+  }
+
+  #committed(commit: Commit, { firstSeq, walPages, upkeepFailure }: Committed): void {
+    this.#inFlight = undefined
+    this.#leftovers = []
+    this.#written = commit.end
+    this.#store.sweptTo = firstSeq
+    // The thread is given its next work first: it writes that while this is handed out.
+    const next = this.#disposed ? undefined : this.#commitNext()
+    const results = commit.publish()
+    this.#end = commit.end
+    const events = results.flat()
+    if (events.length > 0) for (const listener of this.#listeners) listener(events, this.head)
+    commit.waiting.forEach(({ resolve }, i) => resolve(results[i]!))
+    next?.publish()
+
+    if (upkeepFailure !== undefined)
+      this.#options.log(
+        'error',
+        `the store is damaged among its old events or in its topic index (${upkeepFailure}): ` +
+          'the next start takes over what is whole, until then no old events are deleted',
+      )
+    if (walPages >= this.#checkpointAtPages) this.#checkpoint ??= this.#runCheckpoint(walPages)
+    else if (walPages < CHECKPOINT_PAGES) this.#checkpointAtPages = CHECKPOINT_PAGES
+  }
+
+  #refused(commit: Commit, error: Error): void {
+    this.#inFlight = undefined
+    for (const change of commit.changes)
+      if (change.space === RECEIPTS) this.#leftovers.push({ ...change, value: null })
+    for (const { reject } of commit.waiting) reject(unavailable(error))
+    this.#fail(error, isDamage(error) ? 'replace' : 'probe')
+  }
+
+  /** Nothing can be stored for now; tries until it can. */
+  #fail(error: Error, remedy: Remedy): void {
+    if (this.#disposed || this.#failure !== undefined) return
+    this.#failure = error
+    this.#queue.rejectAll(unavailable(error))
+    this.#options.log('error', `events cannot be stored: ${error.message}`)
+    void this.#heal(error, remedy)
+  }
+
+  async #heal(error: Error, remedy: Remedy): Promise<void> {
+    let next = remedy
+    while (!this.#disposed) {
+      try {
+        if (next === 'probe') await this.#makeRoom()
+        else {
+          this.#reopening = this.#reopen(next === 'replace' ? error : undefined)
+          await this.#reopening
+        }
+        this.#failure = undefined
+        this.#options.log('info', 'events can be stored again')
+        return
+      } catch (reason) {
+        if (isDamage(reason)) next = 'replace'
+        await wait(RETRY_MS, undefined, { ref: false })
+      } finally {
+        this.#reopening = undefined
+      }
+    }
+  }
+
+  /** With new threads; after damage in a new store, which goes on where the old one ended. */
+  async #reopen(damage: Error | undefined): Promise<void> {
+    const { threads, database } = this.#store
+    // A commit may still come through, and then it counts.
+    await this.#idle
+    await this.#checkpoint
+    await threads.close()
+    if (database.isOpen) database.close()
+    const { headSeq, bytes, lastMs } = this.#written
+    if (damage !== undefined) this.#aside ??= putAside(this.#options, damage.message)
+    if (this.#aside === undefined) return this.#open({ wasClosed: true, headSeq })
+    const { keys, runs } = threads.opened
+    const continuation = { keys, runs, headSeq, lastMs, bytes }
+    await this.#open({ wasClosed: true, continuation, salvageFrom: this.#aside })
+    this.#aside = undefined
+    return undefined
+  }
+
+  /** @throws there is none. */
+  async #makeRoom(): Promise<void> {
+    // What this frees stays with the database, which counts it as free.
+    await (this.#checkpoint ??= this.#runCheckpoint(0))
+    await this.#deleteOld()
+    await this.#store.threads.writer.call('probe', undefined)
+  }
+
+  /**
+   * Asks the reading thread, which sees what is committed.
+   * @throws {LogUnavailableError}
+   */
+  async query<T>(ask: (reader: WorkerPeer<SqliteReader>) => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.#reopening?.catch(() => {})
+      await this.#checkpoint
+      try {
+        return await ask(this.#store.threads.reader)
+      } catch (error) {
+        if (this.#reopening !== undefined) continue
+        if (!this.#disposed) this.#failedReads.add((error as Error).message)
+        throw unavailable(error as Error)
+      }
+    }
+  }
+
+  #addDamage(found: string): void {
+    this.#damage.add(`${found}; it is not delivered`)
+  }
+
+  /** The reading thread does most of it; it reads nothing until the log has begun anew. */
+  async #runCheckpoint(walPages: number): Promise<void> {
+    const { writer, reader } = this.#store.threads
+    this.#checkpointAtPages = walPages + CHECKPOINT_PAGES
+    try {
+      for (let round = 0; round < CHECKPOINT_ROUNDS; round++)
+        if ((await reader.call('checkpoint', undefined)) <= PAGES_LEFT_TO_WRITER) break
+      await writer.call('finishCheckpoint', undefined)
+    } catch (error) {
+      this.#options.log(
+        'error',
+        `the write-ahead log cannot be cleared: ${(error as Error).message}`,
+      )
+    } finally {
+      this.#checkpoint = undefined
+    }
+  }
+
+  /** In quiet times, what no commit has deleted on its way. */
+  async #tidy(): Promise<void> {
+    if (this.#failure !== undefined) return
+    try {
+      await this.#store.threads.writer.call('deleteExpired', this.#now())
+      await this.#deleteOld()
+    } catch (error) {
+      this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
+    }
+  }
+
+  async #deleteOld(): Promise<void> {
+    const store = this.#store
+    while (!this.#disposed && this.#inFlight === undefined) {
+      const keepFrom = Math.min(this.#oldest, this.#written.headSeq)
+      if (store.sweptTo >= keepFrom) return
+      store.sweptTo = await store.threads.writer.call('deleteSome', keepFrom)
+    }
+  }
+}
+
+/** The space of the receipts in the state. */
+const RECEIPTS = 'idempotency'
+
+interface KeptReceipt {
+  readonly fingerprint: string
+  readonly first: Position
+  readonly last: Position
+  readonly count: number
+  readonly publishedAtMs: number
+  readonly expiresAtMs: number
+}
+
+/** Trying until it works, new threads, or a new store. */
+type Remedy = 'probe' | 'reopen' | 'replace'
+
+interface OpenStore {
+  readonly threads: StoreThreads
+  /** For the oldest event, which must be known at once. */
+  readonly database: DatabaseSync
+  readonly runs: Runs
+  readonly codec: CursorCodec
+  readonly retention: Retention
+  /** The oldest row that is there. */
+  sweptTo: number
+}
+
+/** What is written together. Nothing of it counts until it is: a commit that fails uses up no place and no time. */
+class Commit {
+  readonly waiting: readonly Waiting[]
+  readonly events: readonly EventRecord[]
+  readonly end: End & { readonly lastMs: number }
+  readonly #store: OpenStore
+  #published: readonly (readonly PublishedEvent[])[] | undefined
+
+  constructor(
+    waiting: readonly Waiting[],
+    after: End & { readonly lastMs: number },
+    nowMs: number,
+    store: OpenStore,
+  ) {
+    this.waiting = waiting
+    this.#store = store
+    const events: EventRecord[] = []
+    let { headSeq, bytes, lastMs } = after
+    for (const { publications, timesMs } of waiting)
+      publications.forEach(({ topics, isPrivate, path, payload }, i) => {
+        // A clock that is set back must not break the look-up by time.
+        lastMs = Math.max(lastMs, Math.min(timesMs?.[i] ?? nowMs, nowMs))
+        const event: EventRecord = {
+          seq: ++headSeq,
+          publishedAtMs: lastMs,
+          isPrivate,
+          path,
+          topics: JSON.stringify(topics),
+          payload: storedPayload(payload),
+          bytesBefore: bytes,
+        }
+        bytes += sizeOf(event)
+        events.push(event)
+      })
+    this.events = events
+    this.end = { headSeq, bytes, lastMs }
+  }
+
+  get changes() {
+    let at = 0
+    return this.waiting.flatMap(({ publications, changes, record }) => {
+      const [first, last] = [at, at + publications.length - 1]
+      at += publications.length
+      return record ? [...changes, record(this.#placeAt(first), this.#placeAt(last))] : changes
+    })
+  }
+
+  #placeAt(index: number) {
+    const { seq, publishedAtMs } = this.events[index]!
+    return { position: this.#store.runs.positionOf(seq), publishedAtMs }
+  }
+
+  /** The events as everybody sees them, for each who waits; made while the thread writes. */
+  publish(): readonly (readonly PublishedEvent[])[] {
+    if (this.#published !== undefined) return this.#published
+    const { runs, codec } = this.#store
+    const positions = this.events.map(({ seq }) => runs.positionOf(seq))
+    const cursors = codec.ofEvents(positions)
+    let at = 0
+    this.#published = this.waiting.map(({ publications }) =>
+      publications.map(({ topics, isPrivate, path, payload }) => {
+        const { publishedAtMs } = this.events[at]!
+        const [position, cursor] = [positions[at]!, cursors[at]!]
+        at++
+        return { topics, isPrivate, path, payload, position, cursor, publishedAtMs }
+      }),
+    )
+    return this.#published
+  }
+}
+
+function eventsOf({ events, cursors }: PageRead, runs: Runs): PublishedEvent[] {
+  return events.map(({ seq, publishedAtMs, isPrivate, path, topics, payload }, i) => ({
+    topics: JSON.parse(topics),
+    isPrivate,
+    path,
+    payload: payloadFromStored(payload),
+    position: runs.positionOf(seq),
+    cursor: cursors[i]!,
+    publishedAtMs,
+  }))
+}
+
+function closed(): LogUnavailableError {
+  return new LogUnavailableError('the event log is closed')
+}
+
+/** The reason is for the operator's log, not for peers. */
+function unavailable(cause: Error): LogUnavailableError {
+  return Object.assign(new LogUnavailableError('events cannot be stored now'), { cause })
+}
+
+/** Of 4 KiB each. */
+const CHECKPOINT_PAGES = 4_096
+/** What may be left for the writer, which commits nothing meanwhile: some ms. */
+const PAGES_LEFT_TO_WRITER = 256
+const CHECKPOINT_ROUNDS = 4
+const UPKEEP_MS = 1_000
+const RETRY_MS = 1_000

@@ -1,0 +1,474 @@
+import { renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { workerData } from 'node:worker_threads'
+import type { StateChange } from '../../hub/state-store.ts'
+import { newCursorKeys, type CursorKeys } from '../cursor.ts'
+import { INDEXED_TO, IndexWriter } from './index-writer.ts'
+import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record.ts'
+import { nextOffset, readRuns, type Run } from './runs.ts'
+import { Salvage } from './salvage.ts'
+import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import { syncDirectory } from './store-lock.ts'
+import { Sweeper } from './sweeper.ts'
+import { keysOfEvent } from './topic-keys.ts'
+import { serve } from './worker-peer.ts'
+
+export interface WriterOptions {
+  readonly directory: string
+  readonly durability: 'disk' | 'os'
+  readonly reserveBytes: number
+}
+
+export interface OpenOptions {
+  /** `false`: whoever had it last did not end in order. */
+  readonly wasClosed: boolean
+  /** Where this process had come to with a store whose place this one takes. */
+  readonly continuation?: Continuation
+  /** A damaged store, put aside: what is whole in it is taken over. */
+  readonly salvageFrom?: string
+  /** What a writer of this process has stored behind this row was not acknowledged, and goes. */
+  readonly headSeq?: number
+}
+
+export interface Continuation {
+  readonly keys: CursorKeys
+  readonly runs: readonly Run[]
+  readonly headSeq: number
+  readonly lastMs: number
+  readonly bytes: number
+}
+
+/** What the writer found in the store. */
+export interface Opened {
+  readonly keys: CursorKeys
+  readonly runs: readonly Run[]
+  readonly firstSeq: number
+  readonly headSeq: number
+  readonly lastMs: number
+  /** Size of all events that ever were. */
+  readonly bytes: number
+  readonly warnings: readonly string[]
+}
+
+export interface Commit {
+  readonly events: readonly EventRecord[]
+  readonly changes: readonly StateChange[]
+  /** Events before this row are not wanted any more. */
+  readonly keepFrom: number
+}
+
+export interface Committed {
+  /** Pages in the write-ahead log. */
+  readonly walPages: number
+  /** The oldest row that is still there. */
+  readonly firstSeq: number
+  /** Why from now on old events are not deleted and new ones not indexed. */
+  readonly upkeepFailure: string | undefined
+}
+
+/** The only connection that changes the store; lives in a worker thread. */
+export class SqliteWriter {
+  readonly #options: WriterOptions
+  #database!: DatabaseSync
+  #statements!: Statements
+  #index!: IndexWriter
+  #sweeper!: Sweeper
+  #upkeepFailed = false
+  /** A commit that failed may have got through to the disk after all. */
+  #mayHaveLeftovers = false
+  #headSeq = 0
+  #warnings: string[] = []
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+  }
+
+  /** @throws what `isDamage` tells apart: the store must be put aside. */
+  open(options: OpenOptions): Opened {
+    this.#warnings = []
+    const { directory } = this.#options
+    const path = databaseIn(directory)
+    const isNew = sizeOfFile(path) === 0
+    const isLogLost = !options.wasClosed && !isNew && sizeOfFile(`${path}-wal`) === 0
+    if (isNew) this.#create(path, options)
+    this.#connect(path)
+    const version = Number(this.#pragma('user_version'))
+    if (version > SCHEMA_VERSION)
+      throw new Error(
+        `it has version ${version} and this server knows ${SCHEMA_VERSION}: it needs a newer server`,
+      )
+    if (isNew && !options.wasClosed)
+      this.#warn(`the store ${directory} was in use and is empty now: a new one begins`)
+    if (isLogLost) this.#checkAfterLoss()
+    try {
+      this.#statements = prepare(this.#database)
+      if (options.headSeq !== undefined) this.#deleteBehind(options.headSeq)
+      return this.#find(options.continuation)
+    } catch (error) {
+      // A table that is not there, or one without what must be in it.
+      if ((error as { errcode?: number }).errcode === SQLITE_ERROR)
+        throw damaged((error as Error).message)
+      throw error
+    }
+  }
+
+  commit({ events, changes, keepFrom }: Commit): Committed {
+    this.#checkFree()
+    const insert = () => this.#insert(events, changes)
+    if (this.#mayHaveLeftovers) this.#deleteBehind(this.#headSeq)
+    this.#mayHaveLeftovers = true
+    let upkeepFailure: string | undefined
+    if (this.#upkeepFailed) this.#transaction(insert)
+    else {
+      const rows = 2 * events.length + DELETED_PER_COMMIT
+      const sweep = () => this.#sweeper.step(this.#deletable(keepFrom), rows)
+      const index = () => this.#index.step(events.length, this.#sweeper.firstSeq)
+      try {
+        this.#transaction(sweep, index, insert)
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        // The damage may lie among what is old or in the index, and new events need not suffer from that.
+        this.#transaction(insert)
+        upkeepFailure = (error as Error).message
+      }
+    }
+    if (upkeepFailure !== undefined) this.#giveUpkeepUp()
+    if (!this.#upkeepFailed)
+      for (const event of events) this.#index.add(event, JSON.parse(event.topics))
+    this.#headSeq = events.at(-1)?.seq ?? this.#headSeq
+    this.#mayHaveLeftovers = false
+    return { walPages: this.#walPages(), firstSeq: this.#sweeper.firstSeq, upkeepFailure }
+  }
+
+  /** For quiet times: deletes some of what is not wanted any more. Returns the oldest row that is still there. */
+  deleteSome(keepFrom: number): number {
+    if (this.#upkeepFailed) return keepFrom
+    try {
+      this.#transaction(() => this.#sweeper.step(this.#deletable(keepFrom), DELETED_PER_STEP, 1))
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#giveUpkeepUp()
+    }
+    return this.#sweeper.firstSeq
+  }
+
+  /** Deletes some of the state that may be forgotten. */
+  deleteExpired(nowMs: number): void {
+    this.#transaction(() => void this.#statements.deleteExpired.run(nowMs))
+  }
+
+  /** @throws while nothing can be written. */
+  probe(): void {
+    this.#checkFree()
+    this.#transaction(() => void this.#statements.setMeta.run('probe', Date.now()))
+  }
+
+  /** Takes the rest of the write-ahead log to the database: if nobody reads it, the next commit begins it anew. */
+  finishCheckpoint(): void {
+    this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  }
+
+  close(): void {
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } finally {
+      this.#database.close()
+    }
+  }
+
+  #connect(path: string): void {
+    this.#database = new DatabaseSync(path, { timeout: 5_000 })
+    this.#database.exec(`
+      PRAGMA page_size = ${PAGE_BYTES};
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = ${this.#options.durability === 'disk' ? 'FULL' : 'NORMAL'};
+      PRAGMA wal_autocheckpoint = 0;
+      PRAGMA journal_size_limit = ${WAL_KEPT_BYTES};
+      PRAGMA cache_size = -${WRITER_CACHE_KIB};
+    `)
+    const mode = this.#pragma('journal_mode')
+    if (mode !== 'wal')
+      throw new Error(
+        `it is on a file system where processes cannot share memory (journal mode ${String(mode)})`,
+      )
+  }
+
+  /** Under another name until it is whole and on the disk: whatever stops this, nobody finds half a store. */
+  #create(path: string, options: OpenOptions): void {
+    const unfinished = `${path}-new`
+    for (const suffix of ['', '-wal', '-shm']) rmSync(unfinished + suffix, { force: true })
+    this.#connect(unfinished)
+    try {
+      this.#fill(options)
+    } finally {
+      this.close()
+    }
+    // The log of a database that is gone must not be taken for the new one's.
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
+    renameSync(unfinished, path)
+    syncDirectory(this.#options.directory)
+  }
+
+  #fill({ continuation, salvageFrom }: OpenOptions): void {
+    const old = salvageFrom === undefined ? undefined : openSalvage(salvageFrom)
+    try {
+      const keys = continuation?.keys ?? old?.keys() ?? newCursorKeys()
+      this.#transaction(() => {
+        this.#database.exec(SCHEMA)
+        const setMeta = this.#database.prepare(SET_META)
+        setMeta.run('tag_key', keys.tag)
+        setMeta.run('body_key', keys.body)
+        const runs = continuation?.runs ?? old?.runs() ?? []
+        const insert = this.#database.prepare(INSERT_RUN)
+        for (const run of runs) insert.run(run.firstSeq, run.offset)
+      })
+      if (old !== undefined) this.#takeOver(old, continuation?.headSeq ?? Infinity)
+    } finally {
+      old?.[Symbol.dispose]()
+    }
+  }
+
+  #takeOver(old: Salvage, headSeq: number): void {
+    const { insertEvent, setMeta } = prepare(this.#database)
+    const insertPosting = this.#database.prepare('INSERT OR IGNORE INTO postings VALUES (?, ?)')
+    const insertState = this.#database.prepare(
+      'INSERT OR IGNORE INTO state (space, key, value, expires_at_ms) VALUES (?, ?, ?, ?)',
+    )
+    let taken = 0
+    try {
+      for (const batch of batches(old.events(headSeq), SALVAGED_PER_COMMIT)) {
+        this.#transaction(() => {
+          for (const event of batch) {
+            insertEvent.run(...columnsOf(event))
+            for (const key of keysOfEvent(JSON.parse(event.topics), event.isPrivate))
+              insertPosting.run(key, event.seq)
+          }
+          setMeta.run(INDEXED_TO, batch.at(-1)!.seq)
+        })
+        this.finishCheckpoint()
+        taken += batch.length
+      }
+      this.#transaction(() => {
+        for (const { space, key, value, expires_at_ms } of old.state())
+          insertState.run(space!, key!, value!, expires_at_ms!)
+      })
+    } catch (error) {
+      this.#warn(`the rest of the damaged store was not taken over: ${(error as Error).message}`)
+    }
+    this.#warn(`${taken} events that were whole in the damaged store were taken over`)
+  }
+
+  /** A checkpoint that was under way when its log was lost may have left pages that do not fit together. */
+  #checkAfterLoss(): void {
+    this.#warn(
+      `the store ${this.#options.directory} was in use when its server ended, and its write-ahead log is gone: ` +
+        'its newest events are lost',
+    )
+    const check = this.#pragma('quick_check(1)')
+    if (check !== 'ok') throw damaged(String(check))
+  }
+
+  /** Where the store ends; a new run begins there. */
+  #find(continuation: Continuation | undefined): Opened {
+    const database = this.#database
+    if (this.#meta('damaged') !== undefined) throw damaged('found by the last server')
+    const [tag, body] = [this.#meta('tag_key'), this.#meta('body_key')]
+    if (!(tag instanceof Uint8Array && body instanceof Uint8Array))
+      throw damaged('it has lost the keys of its cursors')
+
+    const runs = readRuns(database)
+    const head = this.#number('SELECT max(seq) FROM events')
+    this.#headSeq = Math.max(
+      head ?? 0,
+      continuation?.headSeq ?? 0,
+      (runs.at(-1)?.firstSeq ?? 1) - 1,
+    )
+    const first = head === null ? null : this.#number('SELECT min(seq) FROM events')
+    const firstSeq = first ?? this.#headSeq + 1
+    const last = this.#lastRecord(firstSeq)
+    this.#sweeper = new Sweeper(database, firstSeq)
+    this.#resumeIndex(firstSeq)
+
+    if (continuation === undefined) {
+      const run = { firstSeq: this.#headSeq + 1, offset: nextOffset(runs.at(-1)) }
+      // A run without events is of no use, but for the first: a cursor may have been given of the empty store.
+      while (runs.length > 1 && runs.at(-1)!.firstSeq === run.firstSeq) runs.pop()
+      while (runs.length > 1 && runs[1]!.firstSeq < firstSeq) runs.shift()
+      runs.push(run)
+      this.#transaction(() => {
+        database.exec('DELETE FROM runs')
+        const insert = database.prepare(INSERT_RUN)
+        for (const each of runs) insert.run(each.firstSeq, each.offset)
+      })
+    }
+    return {
+      keys: { tag, body },
+      runs,
+      firstSeq,
+      headSeq: this.#headSeq,
+      lastMs: Math.max(last?.publishedAtMs ?? 0, continuation?.lastMs ?? 0),
+      bytes: Math.max(
+        last === null ? 0 : last.bytesBefore + sizeOf(last),
+        continuation?.bytes ?? 0,
+      ),
+      warnings: this.#warnings,
+    }
+  }
+
+  /** The newest row that is as it was written. */
+  #lastRecord(firstSeq: number): EventRecord | null {
+    const statement = this.#database.prepare(`SELECT ${COLUMNS} FROM events WHERE seq = ?`)
+    statement.setReturnArrays(true)
+    for (let seq = this.#headSeq; seq >= firstSeq; seq--) {
+      const row = statement.get(seq)
+      const record = row === undefined ? null : recordOf(row)
+      if (record !== null) return record
+    }
+    return null
+  }
+
+  /** What was not indexed when the server ended is, as it was then, in memory only. */
+  #resumeIndex(firstSeq: number): void {
+    const indexedTo = Math.max(Number(this.#meta(INDEXED_TO) ?? 0), firstSeq - 1)
+    this.#index = new IndexWriter(this.#database, indexedTo)
+    const rows = this.#database.prepare(`SELECT ${COLUMNS} FROM events WHERE seq > ?`)
+    rows.setReturnArrays(true)
+    for (const row of rows.iterate(indexedTo)) {
+      const record = recordOf(row)
+      if (record !== null) this.#index.add(record, JSON.parse(record.topics))
+    }
+  }
+
+  /** The next start salvages what there is. */
+  #giveUpkeepUp(): void {
+    this.#upkeepFailed = true
+    try {
+      this.#transaction(() => void this.#statements.setMeta.run('damaged', 1))
+    } catch {
+      // Then the next start finds it by itself, or this one does again.
+    }
+  }
+
+  #insert(events: readonly EventRecord[], changes: readonly StateChange[]): void {
+    const { insertEvent, setState, deleteState } = this.#statements
+    for (const event of events) insertEvent.run(...columnsOf(event))
+    for (const { space, key, value, expiresAtMs } of changes) {
+      if (value === null) deleteState.run(space, key)
+      else setState.run(space, key, value, expiresAtMs ?? null)
+    }
+  }
+
+  /** Nobody was told of them. */
+  #deleteBehind(seq: number): void {
+    this.#database.prepare('DELETE FROM events WHERE seq > ?').run(seq)
+  }
+
+  /** The newest row always stays: it is how a start knows where to go on. */
+  #deletable(keepFrom: number): number {
+    return Math.min(keepFrom, this.#headSeq)
+  }
+
+  /** All or none; what the parts return is done once it is committed. */
+  #transaction(...parts: (() => (() => void) | void)[]): void {
+    this.#database.exec('BEGIN IMMEDIATE')
+    let settle: ((() => void) | void)[]
+    try {
+      settle = parts.map((part) => part())
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      // After some errors SQLite has rolled back by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+    for (const each of settle) each?.()
+  }
+
+  #checkFree(): void {
+    const { directory, reserveBytes } = this.#options
+    const { bavail, bsize } = statfsSync(directory)
+    if (bavail * bsize >= reserveBytes) return
+    // The file does not get smaller when events are deleted: the space is in it.
+    const freeBytes = bavail * bsize + Number(this.#pragma('freelist_count')) * PAGE_BYTES
+    if (freeBytes < reserveBytes)
+      throw new Error(`the disk of ${directory} has less than ${reserveBytes} bytes left`)
+  }
+
+  #walPages(): number {
+    return (this.#statements.walPages.get() as unknown as [number, number, number])[1]
+  }
+
+  #warn(message: string): void {
+    this.#warnings.push(message)
+  }
+
+  #pragma(name: string): unknown {
+    const [value] = Object.values(this.#database.prepare(`PRAGMA ${name}`).get()!)
+    return value
+  }
+
+  #meta(name: string): unknown {
+    return this.#database.prepare('SELECT value FROM meta WHERE name = ?').get(name)?.['value']
+  }
+
+  #number(sql: string): number | null {
+    const [value] = Object.values(this.#database.prepare(sql).get()!)
+    return value as number | null
+  }
+}
+
+type Statements = ReturnType<typeof prepare>
+
+const SET_META = 'INSERT OR REPLACE INTO meta VALUES (?, ?)'
+const INSERT_RUN = 'INSERT INTO runs VALUES (?, ?)'
+
+function prepare(database: DatabaseSync) {
+  const walPages = database.prepare('PRAGMA wal_checkpoint(NOOP)')
+  walPages.setReturnArrays(true)
+  return {
+    insertEvent: database.prepare(
+      `INSERT INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    setState: database.prepare('INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)'),
+    deleteState: database.prepare('DELETE FROM state WHERE space = ? AND key = ?'),
+    deleteExpired: database.prepare(`
+      DELETE FROM state WHERE (space, key) IN (
+        SELECT space, key FROM state WHERE expires_at_ms <= ? LIMIT ${DELETED_PER_STEP})`),
+    setMeta: database.prepare(SET_META),
+    walPages,
+  }
+}
+
+function* batches<T>(all: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = []
+  for (const each of all) {
+    batch.push(each)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}
+
+function sizeOfFile(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
+function openSalvage(directory: string): Salvage | undefined {
+  try {
+    return new Salvage(directory)
+  } catch {
+    return undefined
+  }
+}
+
+const SQLITE_ERROR = 1
+const PAGE_BYTES = 4_096
+const WRITER_CACHE_KIB = 32_768
+/** The write-ahead log is cut down to this when it begins anew. */
+const WAL_KEPT_BYTES = 67_108_864
+/** Beside two for each new one, so that deleting catches up with what has been left. */
+const DELETED_PER_COMMIT = 32
+const DELETED_PER_STEP = 256
+const SALVAGED_PER_COMMIT = 1_000
+
+serve(new SqliteWriter(workerData))

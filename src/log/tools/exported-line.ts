@@ -1,0 +1,82 @@
+import type { PublishedEvent } from '../../hub/event.ts'
+import type { Payload } from '../../publication/publication.ts'
+import { isOwnMember, membersOf, payloadText, withoutMembers } from '../../publication/json-text.ts'
+import {
+  BrokenLineError,
+  checkJsonObject,
+  checkPath,
+  isPrivatePath,
+  readTime,
+  readTopics,
+  type PastEvent,
+} from './past-event.ts'
+
+/**
+ * An event as `pubsubd log export` writes it: as on the stream, but in the very words of its payload. What the path does
+ * not say of its being private, and that the payload is bytes shown as an object, the last members do.
+ */
+export function exportedLine(event: PublishedEvent): string {
+  const { payload, topics, path, cursor, publishedAtMs, isPrivate } = event
+  const members = payload.text.slice(0, -1) // the closing brace comes behind ours
+  const comma = EMPTY_OBJECT.test(payload.text) ? '' : ', '
+  const privateMarker =
+    isPrivate || isPrivatePath(path) ? `, "${PRIVATE_MARKER}": ${isPrivate}` : ''
+  const dataMarker = payload.type === 'data' ? `, "${DATA_MARKER}": true` : ''
+  return (
+    `${members}${comma}"pubsub_timestamp": ${publishedAtMs / 1000}, ` +
+    `"pubsub_topics": [${topics.map((topic) => JSON.stringify(topic)).join(', ')}], ` +
+    `"pubsub_path": ${JSON.stringify(path)}, "pubsub_cursor": "${cursor}"${privateMarker}${dataMarker}}\n`
+  )
+}
+
+/**
+ * An exported line, or one of a stream. Its cursor belongs to another log and is dropped.
+ * @throws {BrokenLineError}
+ */
+export function parseExportedLine(line: string): PastEvent {
+  checkJsonObject(line)
+  const members = membersOf(line)
+  const value = (name: string) => {
+    const member = members.findLast((each) => each.name === name)
+    if (member === undefined) throw new BrokenLineError(`no event: it has no ${name}`)
+    return member.value
+  }
+  const topics = readTopics(value('pubsub_topics'))
+  if (topics.includes('')) throw new BrokenLineError('one of its topics is empty')
+  const path: unknown = JSON.parse(value('pubsub_path'))
+  if (typeof path !== 'string') throw new BrokenLineError('its pubsub_path is not a text')
+
+  // A payload may have members of these names too; ours stand behind another one of ours.
+  const ownFrom = members.findIndex(({ name }) => isOwnMember(name))
+  const markerAt = (marker: string) => {
+    const at = members.findLastIndex(({ name }) => name === marker)
+    return at > ownFrom ? at : -1
+  }
+  const [privateAt, dataAt] = [markerAt(PRIVATE_MARKER), markerAt(DATA_MARKER)]
+  const text = withoutMembers(line, (_name, index) => index === privateAt || index === dataAt)
+  const isData = dataAt !== -1 && members[dataAt]!.value === 'true'
+  return {
+    topics,
+    path: checkPath(path),
+    // In doubt private: a stream's line has no marker.
+    isPrivate: privateAt === -1 ? isPrivatePath(path) : members[privateAt]!.value !== 'false',
+    payload: isData
+      ? dataPayload(payloadText(text))
+      : { type: 'json-object', text: payloadText(text) },
+    publishedAtMs: readTime(value('pubsub_timestamp')),
+  }
+}
+
+/** @throws {BrokenLineError} the object does not hold bytes. */
+function dataPayload(text: string): Payload {
+  const [member, ...others] = membersOf(text)
+  const isText = member !== undefined && typeof JSON.parse(member.value) === 'string'
+  if (!isText || others.length > 0 || !/^data(?:_base64)?$/.test(member.name))
+    throw new BrokenLineError('its payload is no data')
+  return { type: 'data', text }
+}
+
+const PRIVATE_MARKER = 'pubsub_private'
+const DATA_MARKER = 'pubsub_data'
+
+const EMPTY_OBJECT = /^\{\s*\}$/

@@ -1,0 +1,178 @@
+import { DatabaseSync } from 'node:sqlite'
+import type { PublishedEvent } from '../../hub/event.ts'
+import { payloadFromStored } from '../../publication/payload.ts'
+import { CursorCodec } from '../cursor.ts'
+import type { EventRecord } from '../sqlite/record.ts'
+import { RowReader } from '../sqlite/row-reader.ts'
+import { Runs } from '../sqlite/runs.ts'
+import { databaseIn, isDamage, SCHEMA_VERSION } from '../sqlite/schema.ts'
+
+/** Some events of a store, and how far that is. */
+export interface ViewedPage {
+  readonly events: readonly EventRecord[]
+  /** Of all events that were there at the beginning, those looked at so far. */
+  readonly done: number
+  readonly total: number
+}
+
+/** A store as it stands on the disk, read from outside; a server may have it open and write. */
+export class StoreView implements Disposable {
+  readonly database: DatabaseSync
+  /** The rows that are there; `newest` is below `oldest` when there are none. */
+  readonly oldest: number
+  readonly newest: number
+  readonly starts: number
+  readonly #rows: RowReader
+  /** Does not tell of damage that is met on the way to something else. */
+  readonly #probe: RowReader
+  readonly #runs: Runs
+  readonly #codec: CursorCodec
+
+  /** @throws {Error} it cannot be read, or is of a newer version. */
+  constructor(directory: string, onDamage: (message: string) => void) {
+    this.database = openTolerantly(directory)
+    const version = this.#number('PRAGMA user_version')
+    if (version > SCHEMA_VERSION)
+      throw new Error(
+        `the store ${directory} has version ${version}, this pubsubd knows ${SCHEMA_VERSION}: use a newer one`,
+      )
+    this.oldest = this.#end('min', onDamage)
+    this.newest = this.#end('max', onDamage)
+    const runs = this.database
+      .prepare(
+        'SELECT first_seq AS firstSeq, position_offset AS offset FROM runs ORDER BY first_seq, offset',
+      )
+      .all() as unknown as { firstSeq: number; offset: number }[]
+    this.starts = runs.length
+    this.#runs = new Runs(runs)
+    this.#codec = new CursorCodec({ tag: this.#key('tag_key'), body: this.#key('body_key') })
+    this.#rows = new RowReader(this.database, onDamage)
+    this.#probe = new RowReader(this.database, () => {})
+  }
+
+  /** How many events are there, and how many are not between the oldest and the newest of them. */
+  count(): { readonly kept: number; readonly missing: number } {
+    // One statement, as a server may be deleting.
+    const sql = 'SELECT count(*) AS kept, max(seq) - min(seq) + 1 AS span FROM events'
+    const { kept, span } = this.database.prepare(sql).get() as { kept: number; span: number | null }
+    return { kept, missing: (span ?? 0) - kept }
+  }
+
+  /** The first event that can be read. */
+  first(): EventRecord | undefined {
+    return this.#probe.firstFrom(this.oldest, this.newest)
+  }
+
+  /** The newest event that can be read, among the last few. */
+  last(): EventRecord | undefined {
+    for (let seq = this.newest; seq >= this.oldest && seq > this.newest - LAST_TRIED; seq--) {
+      const event = this.#probe.firstFrom(seq, seq)
+      if (event !== undefined) return event
+    }
+    return undefined
+  }
+
+  /** Everything that was there at the beginning, oldest first, from a time on. */
+  *pages({ sinceMs = 0 }: { sinceMs?: number } = {}): Generator<ViewedPage> {
+    const start = this.#before(sinceMs)
+    let after = start
+    while (after < this.newest) {
+      const wanted = { after, until: this.newest, oldest: 0, filters: undefined }
+      const { events, reached } = this.#rows.page({ ...wanted, pageBytes: PAGE_BYTES })
+      after = reached
+      yield { events, done: reached - start, total: this.newest - start }
+    }
+  }
+
+  /** Events as they are published, with their cursors. */
+  published(records: readonly EventRecord[]): PublishedEvent[] {
+    const cursors = this.#codec.ofEvents(records.map(({ seq }) => this.#runs.positionOf(seq)))
+    return records.map(({ seq, publishedAtMs, isPrivate, path, topics, payload }, i) => ({
+      topics: JSON.parse(topics),
+      isPrivate,
+      path,
+      payload: payloadFromStored(payload),
+      position: this.#runs.positionOf(seq),
+      cursor: cursors[i]!,
+      publishedAtMs,
+    }))
+  }
+
+  [Symbol.dispose](): void {
+    this.database.close()
+  }
+
+  /** The row before the first one at or after a time. */
+  #before(timeMs: number): number {
+    let low = this.oldest
+    let high = this.newest + 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const event = this.#probe.firstFrom(middle, this.newest)
+      if (event === undefined || event.publishedAtMs >= timeMs) high = middle
+      else low = event.seq + 1
+    }
+    return low - 1
+  }
+
+  #end(which: 'min' | 'max', onDamage: (message: string) => void): number {
+    const none = which === 'min' ? 1 : 0
+    try {
+      return this.#number(`SELECT ifnull(${which}(seq), ${none}) FROM events`)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      onDamage(`the ${which === 'min' ? 'oldest' : 'newest'} events cannot be read`)
+    }
+    // The topic index may tell how far the table goes.
+    try {
+      return this.#number(`SELECT ifnull(${which}(seq), ${none}) FROM postings`)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      return which === 'min' ? 1 : this.#lastReadable()
+    }
+  }
+
+  /** Where only the first pages are left. */
+  #lastReadable(): number {
+    const row = this.database.prepare('SELECT seq FROM events WHERE seq = ?')
+    const isReadable = (seq: number): boolean => {
+      try {
+        return row.get(seq) !== undefined
+      } catch {
+        return false
+      }
+    }
+    let last = this.oldest
+    let step = 1
+    while (isReadable(last + step)) {
+      last += step
+      step *= 2
+    }
+    for (; step >= 1; step /= 2) if (isReadable(last + step)) last += step
+    return last
+  }
+
+  #number(sql: string): number {
+    const statement = this.database.prepare(sql)
+    statement.setReturnArrays(true)
+    return (statement.get() as unknown as [number])[0]
+  }
+
+  #key(name: string): Buffer {
+    const row = this.database.prepare('SELECT value FROM meta WHERE name = ?').get(name)
+    if (row === undefined) throw new Error('it has lost the keys of its cursors')
+    return Buffer.from(row['value'] as Uint8Array)
+  }
+}
+
+/** For reading only. SQLite would read nothing at all of a file that was cut off (btree.c, lockBtree) but for the pragma. */
+function openTolerantly(directory: string): DatabaseSync {
+  const options = { readOnly: true, defensive: false, timeout: BUSY_MS }
+  const database = new DatabaseSync(databaseIn(directory), options)
+  database.exec('PRAGMA writable_schema = 1; PRAGMA query_only = 1')
+  return database
+}
+
+const BUSY_MS = 5_000
+const PAGE_BYTES = 2 ** 18
+const LAST_TRIED = 1_000

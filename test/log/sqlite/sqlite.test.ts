@@ -1,0 +1,36 @@
+import { eventLogContract } from '../../contracts/event-log.ts'
+import { stateStoreContract } from '../../contracts/state-store.ts'
+import { StoreFolder } from './store-folder.ts'
+
+for (const durability of ['disk', 'os'] as const) {
+  eventLogContract(`sqlite, ${durability}`, async (options) => {
+    const folder = new StoreFolder()
+    const { log } = await folder.open({ ...options, durability })
+    return {
+      log,
+      passTime(ms) {
+        folder.nowMs += ms
+      },
+      async [Symbol.asyncDispose]() {
+        await log[Symbol.asyncDispose]()
+        folder[Symbol.dispose]()
+      },
+    }
+  })
+
+  stateStoreContract(`sqlite, ${durability}`, async () => {
+    const folder = new StoreFolder()
+    const { log, stateStore } = await folder.open({ durability })
+    return {
+      store: stateStore,
+      nowMs: () => folder.nowMs,
+      passTime(ms) {
+        folder.nowMs += ms
+      },
+      async [Symbol.asyncDispose]() {
+        await log[Symbol.asyncDispose]()
+        folder[Symbol.dispose]()
+      },
+    }
+  })
+}
