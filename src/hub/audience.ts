@@ -2,7 +2,6 @@ import type { PublishedEvent, Position } from './event.ts'
 import type { DirectSend, SharedEncoding } from './encoding.ts'
 import type { EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
-import type { Subscription } from './subscription.ts'
 import type { Indexed, TopicFilter } from './topics.ts'
 import { filterMatches } from './topics.ts'
 
@@ -34,6 +33,16 @@ export interface AudienceTraits {
   readonly encoder: EventEncoder
 }
 
+/** A live subscription as its audience knows it. */
+export interface LiveMember {
+  /** Its place among the live members; kept for the audience, which alone changes it. */
+  seat: number
+  /** Where bytes for it may be sent without asking it; -1: it has to `deliver`. */
+  readonly descriptor: number
+  /** What was gathered of a round. `sentBytes`: so many of its bytes were sent to the descriptor. */
+  deliver(batch: Batch, sentBytes: number): void
+}
+
 /** What an audience has gathered of one round. */
 export interface Batch {
   /** Of all its events. */
@@ -56,7 +65,7 @@ export class Audience implements Indexed {
   foundIn = 0
   /** Its subscriptions, behind ones included. */
   members = 0
-  readonly #live: Subscription[] = []
+  readonly #live: LiveMember[] = []
   /** Of each of them, where its bytes go without a look at anything else of it; -1: it has to be asked. */
   readonly #descriptors: number[] = []
   readonly #send: DirectSend
@@ -75,24 +84,24 @@ export class Audience implements Indexed {
   }
 
   /** Only between rounds, at the head: then nothing is missed and nothing comes twice. */
-  join(subscription: Subscription): void {
-    subscription.seat = this.#live.length
-    this.#live.push(subscription)
-    this.#descriptors.push(subscription.descriptor)
+  join(member: LiveMember): void {
+    member.seat = this.#live.length
+    this.#live.push(member)
+    this.#descriptors.push(member.descriptor)
   }
 
-  leave(subscription: Subscription): void {
+  leave(member: LiveMember): void {
     const last = this.#live.pop()!
     const descriptor = this.#descriptors.pop()!
-    if (last === subscription) return
-    this.#live[subscription.seat] = last
-    this.#descriptors[subscription.seat] = descriptor
-    last.seat = subscription.seat
+    if (last === member) return
+    this.#live[member.seat] = last
+    this.#descriptors[member.seat] = descriptor
+    last.seat = member.seat
   }
 
   /** It has been written to otherwise. */
-  written(subscription: Subscription): void {
-    this.#descriptors[subscription.seat] = subscription.descriptor
+  written(member: LiveMember): void {
+    this.#descriptors[member.seat] = member.descriptor
   }
 
   /** Of an event that has the right topics: whether it is due here. */

@@ -1,7 +1,7 @@
 import type { Audience } from './audience.ts'
+import type { CloseReason } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog, Page } from './event-log.ts'
-import type { Subscription } from './subscription.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface EncodedPage {
@@ -19,6 +19,16 @@ interface PageParts {
   readonly frames: readonly Uint8Array[]
 }
 
+/** A subscription that is behind, as what takes it forward knows it. */
+export interface LogReader {
+  readonly audience: Audience
+  /** It may end within a page, which it therefore gets in parts. */
+  readonly isBounded: boolean
+  /** It has its turn: one step towards the head. */
+  advance(): void
+  end(reason: CloseReason): void
+}
+
 /** What a page of the log holds at most, in bytes as the log counts them: about 1 ms of encoding. */
 export const PAGE_BYTES = 131_072
 
@@ -28,12 +38,12 @@ export const PAGE_BYTES = 131_072
  */
 export class CatchUp {
   readonly #log: EventLog
-  readonly #queue: Subscription[] = []
+  readonly #queue: LogReader[] = []
   /** By audience and place, until the page is encoded. */
   readonly #readings = new Map<string, Reading>()
   readonly #arrived: Reading[] = []
   /** Who waited for the page that was encoded last: they go first, since others will push it out. */
-  #waiters: Subscription[] = []
+  #waiters: LogReader[] = []
   readonly #pages = new Map<string, StoredPage>()
   #pageBytes = 0
   #isScheduled = false
@@ -44,15 +54,15 @@ export class CatchUp {
     this.#log = log
   }
 
-  /** The subscription will be asked to advance, soon. */
-  enqueue(subscription: Subscription): void {
-    this.#queue.push(subscription)
+  /** The reader will be asked to advance, soon. */
+  enqueue(reader: LogReader): void {
+    this.#queue.push(reader)
     this.#schedule()
   }
 
-  /** What comes after a position. `null`: it is being read, and the subscription will be asked to advance again. */
-  page(subscription: Subscription, after: Position): EncodedPage | null {
-    const { audience, isBounded } = subscription
+  /** What comes after a position. `null`: it is being read, and the reader will be asked to advance again. */
+  page(reader: LogReader, after: Position): EncodedPage | null {
+    const { audience, isBounded } = reader
     const key = `${audience.id} ${after}${isBounded ? ' in parts' : ''}`
     const found = this.#pages.get(key)
     if (found !== undefined && found.staleAtMs > performance.now()) return found
@@ -62,7 +72,7 @@ export class CatchUp {
       this.#readings.set(key, reading)
       void this.#read(reading, after)
     }
-    reading.waiters.push(subscription)
+    reading.waiters.push(reader)
     return null
   }
 
@@ -184,7 +194,7 @@ interface Reading {
   readonly key: string
   readonly audience: Audience
   readonly inParts: boolean
-  readonly waiters: Subscription[]
+  readonly waiters: LogReader[]
   /** `null` until it is there, and if it cannot be read. */
   page: Page | null
 }

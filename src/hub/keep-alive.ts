@@ -1,6 +1,13 @@
 import type { SharedEncoding } from './encoding.ts'
 import type { Cursor } from './event.ts'
-import type { Subscription } from './subscription.ts'
+
+/** A stream as the wheel knows it. */
+export interface KeptAlive {
+  /** Its place on the wheel; kept for the wheel, which alone changes it. */
+  slot: number
+  /** Its turn has come. */
+  keepAlive(lineAtHead: (encoding: SharedEncoding) => Uint8Array): void
+}
 
 /** Silence before a keep-alive line, in ms. 5,000 is PyPubSub's (pypubsub.py, the sleep in its listener loop). */
 export const KEEP_ALIVE_MS = 5_000
@@ -16,7 +23,7 @@ const SLOTS = KEEP_ALIVE_MS / SLOT_MS
  */
 export class KeepAliveWheel {
   readonly #cursorOfHead: () => Cursor
-  readonly #slots: Set<Subscription>[] = Array.from({ length: SLOTS }, () => new Set())
+  readonly #slots: Set<KeptAlive>[] = Array.from({ length: SLOTS }, () => new Set())
   #timer: NodeJS.Timeout | null = null
   #size = 0
   #current = 0
@@ -28,20 +35,20 @@ export class KeepAliveWheel {
   }
 
   /** The first sign of life comes one interval from now. */
-  add(subscription: Subscription): void {
+  add(stream: KeptAlive): void {
     if (this.#timer === null) {
       this.#nextTurnMs = performance.now() + SLOT_MS
       this.#wait()
     }
     // The slot just passed: its turn comes again after nearly a whole interval, or a little more, never less than 4.75 s.
-    subscription.slot = this.#current
-    this.#slots[this.#current]!.add(subscription)
+    stream.slot = this.#current
+    this.#slots[this.#current]!.add(stream)
     this.#size++
   }
 
-  remove(subscription: Subscription): void {
-    if (!this.#slots[subscription.slot]?.delete(subscription)) return
-    subscription.slot = -1
+  remove(stream: KeptAlive): void {
+    if (!this.#slots[stream.slot]?.delete(stream)) return
+    stream.slot = -1
     if (--this.#size > 0 || this.#timer === null) return
     clearTimeout(this.#timer)
     this.#timer = null
@@ -65,7 +72,7 @@ export class KeepAliveWheel {
     if (this.#size > 0) this.#wait()
   }
 
-  #visit(subscriptions: ReadonlySet<Subscription>): void {
+  #visit(streams: ReadonlySet<KeptAlive>): void {
     const nowMs = Date.now()
     const lines = new Map<SharedEncoding, Uint8Array>()
     const lineOf = (encoding: SharedEncoding) => {
@@ -74,6 +81,6 @@ export class KeepAliveWheel {
         lines.set(encoding, (line = encoding.keepAlive(nowMs, this.#cursorOfHead)))
       return line
     }
-    for (const subscription of subscriptions) subscription.keepAlive(lineOf)
+    for (const stream of streams) stream.keepAlive(lineOf)
   }
 }

@@ -1,10 +1,10 @@
-import type { Audience, Batch } from './audience.ts'
+import type { Audience, LiveMember, Batch } from './audience.ts'
 import type { Bounds } from './bounds.ts'
-import { PAGE_BYTES, type CatchUp, type EncodedPage } from './catch-up.ts'
+import { PAGE_BYTES, type CatchUp, type EncodedPage, type LogReader } from './catch-up.ts'
 import type { CloseReason, Gap, SharedEncoding, Sink } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog } from './event-log.ts'
-import { KEEP_ALIVE_MS, type KeepAliveWheel } from './keep-alive.ts'
+import { KEEP_ALIVE_MS, type KeepAliveWheel, type KeptAlive } from './keep-alive.ts'
 import type { Rights } from './rights.ts'
 import type { Ring } from './ring.ts'
 
@@ -28,7 +28,7 @@ export interface Surroundings {
  * One subscriber and its position in the log. At the head it is live: its audience delivers to it. Behind the head it
  * catches up from the log at the pace its sink takes bytes. Replay, resume and falling behind are all this.
  */
-export class Subscription {
+export class Subscription implements LiveMember, LogReader, KeptAlive {
   /** Its place among the live members of its audience. */
   seat = -1
   /** Its place on the keep-alive wheel. */

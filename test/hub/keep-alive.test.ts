@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import type { Cursor } from '../../src/hub/event.ts'
-import { KeepAliveWheel } from '../../src/hub/keep-alive.ts'
-import type { Subscription } from '../../src/hub/subscription.ts'
+import { KeepAliveWheel, type KeptAlive } from '../../src/hub/keep-alive.ts'
 
 test('signs of life are 4.7 to 5.6 seconds apart from the first one on, though timers are always a little late', () => {
   using clock = new LateClock(5)
@@ -11,14 +10,14 @@ test('signs of life are 4.7 to 5.6 seconds apart from the first one on, though t
   for (let ms = 0; ms < 60_000; ms += 7) {
     clock.passUntil(ms)
     let lastMs = ms
-    const stream: Pick<Subscription, 'slot' | 'keepAlive'> = {
+    const stream: KeptAlive = {
       slot: -1,
       keepAlive: () => {
         intervals.push(clock.nowMs - lastMs)
         lastMs = clock.nowMs
       },
     }
-    wheel.add(stream as Subscription)
+    wheel.add(stream)
   }
   const [least, most] = [Math.min(...intervals), Math.max(...intervals)]
   assert.ok(intervals.length > 40_000)
