@@ -5,7 +5,7 @@ import type { Authenticator } from '../../auth/identity.ts'
 import type { PublishPolicy } from '../../auth/publish-policy.ts'
 import type { WebPages } from '../../auth/web-pages.ts'
 import type { Hub } from '../../hub/hub.ts'
-import type { PageFile } from '../pages/page-files.ts'
+import type { PageFile } from '../pages/page-file.ts'
 import type { WhereExpressions } from '../../where/where.ts'
 import type { Cors } from './cors.ts'
 
