@@ -6,5 +6,5 @@ export const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['listen', async () => (await import('./listen.ts')).listenCommand],
   ['check', async () => (await import('./check.ts')).checkCommand],
   ['explain', async () => (await import('./explain.ts')).explainCommand],
-  ['completion', async () => (await import('./completion.ts')).completionCommand],
+  ['completion', async () => (await import('./completion.ts')).completionCommand(COMMANDS)],
 ])

@@ -1,6 +1,5 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { readArguments, UsageError } from './arguments.ts'
-import { COMMANDS } from './commands.ts'
 import { EXIT } from './exit-code.ts'
 import { STORE_OPTIONS } from './log-arguments.ts'
 import type { Command } from './run-command.ts'
@@ -15,16 +14,21 @@ Examples:
   source <(pubsubd completion zsh)   # behind compinit
 `
 
-export const completionCommand: Command = { help: HELP, options: {}, run: completion }
+/** By its name, each command that is completed beside the server and those of `log`. */
+type Commands = ReadonlyMap<string, () => Promise<Command>>
 
-async function completion(words: readonly string[]): Promise<number> {
+export function completionCommand(commands: Commands): Command {
+  return { help: HELP, options: {}, run: (words) => completion(words, commands) }
+}
+
+async function completion(words: readonly string[], commands: Commands): Promise<number> {
   const { names } = readArguments(words, {}, 1)
   const [shell] = names
   if (shell !== 'bash' && shell !== 'zsh')
     throw new UsageError(shell === undefined ? 'for which shell?' : `there is none for ${shell}`)
   // zsh runs completions that were written for bash.
   const before = shell === 'zsh' ? 'autoload -U +X bashcompinit && bashcompinit\n' : ''
-  process.stdout.write(`${before}${await bashFunction()}`)
+  process.stdout.write(`${before}${await bashFunction(commands)}`)
   return EXIT.done
 }
 
@@ -35,12 +39,12 @@ interface Completed {
   readonly words: readonly string[]
 }
 
-async function bashFunction(): Promise<string> {
+async function bashFunction(commands: Commands): Promise<string> {
   const { SERVE_OPTIONS } = await import('./serve.ts')
   const { LOG_COMMANDS } = await import('./log-command.ts')
   const completed = new Map<string, Completed>()
-  completed.set('', { options: SERVE_OPTIONS, words: [...COMMANDS.keys(), 'log'] })
-  for (const [name, load] of COMMANDS)
+  completed.set('', { options: SERVE_OPTIONS, words: [...commands.keys(), 'log'] })
+  for (const [name, load] of commands)
     completed.set(name, { ...(await load()), words: FIRST_WORDS.get(name) ?? [] })
   completed.set('log', { options: {}, words: [...LOG_COMMANDS.keys()] })
   for (const [name, { options }] of LOG_COMMANDS)
