@@ -36,11 +36,15 @@ function roomOf(path: string): string {
   return room === 'protocols' && file !== undefined ? `protocols/${protocol}` : room!
 }
 
+/** The files that a file imports, below `src/` as it is itself. */
+function importsOf(path: string, text: string): string[] {
+  return [...text.matchAll(IMPORT)].map(([, target]) => join(dirname(path), target!))
+}
+
 function wrongImports(path: string, text: string): string[] {
   const room = roomOf(path)
   const allowed = mayImport[room.startsWith('protocols/') ? 'protocols/*' : room]
-  const targets = [...text.matchAll(IMPORT)].map(([, target]) => join(dirname(path), target!))
-  return targets
+  return importsOf(path, text)
     .filter(
       (target) =>
         roomOf(target) !== room && room !== 'server' && !allowed?.includes(roomOf(target)),
@@ -48,13 +52,40 @@ function wrongImports(path: string, text: string): string[] {
     .map((target) => `${path} -> ${target}`)
 }
 
-test('every import points toward the hub', () => {
-  const files = readdirSync(SRC, { recursive: true, withFileTypes: true })
+/** Of each file, in their order, the circle that a walk from it comes upon first; a circle is told once. */
+function circles(texts: ReadonlyMap<string, string>): string[] {
+  const found: string[] = []
+  const done = new Set<string>()
+  const walk = (path: string, way: readonly string[]): void => {
+    const start = way.indexOf(path)
+    if (start !== -1) found.push([...way.slice(start), path].join(' -> '))
+    if (start !== -1 || done.has(path)) return
+    for (const target of importsOf(path, texts.get(path) ?? '')) walk(target, [...way, path])
+    done.add(path)
+  }
+  for (const path of texts.keys()) walk(path, [])
+  return found
+}
+
+/** The text of each file of `src/`, by its path there. */
+const sources: ReadonlyMap<string, string> = new Map(
+  readdirSync(SRC, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => relative(SRC, join(entry.parentPath, entry.name)))
-  assert.ok(files.length > 20)
-  const wrong = files.flatMap((path) => wrongImports(path, readFileSync(join(SRC, path), 'utf8')))
-  assert.deepEqual(wrong, [])
+    .toSorted()
+    .map((path) => [path, readFileSync(join(SRC, path), 'utf8')]),
+)
+
+test('every import points toward the hub', () => {
+  assert.ok(sources.size > 20)
+  assert.deepEqual(
+    [...sources].flatMap(([path, text]) => wrongImports(path, text)),
+    [],
+  )
+})
+
+test('no file of src/ imports itself by way of others', () => {
+  assert.deepEqual(circles(sources), [])
 })
 
 test('an import in the wrong direction is found, whatever it looks like', () => {
@@ -74,4 +105,20 @@ test('an import in the wrong direction is found, whatever it looks like', () => 
   assert.deepEqual(wrongImports('hub/hub.ts', "import { log } from '../server.ts'"), [
     'hub/hub.ts -> server.ts',
   ])
+})
+
+test('a circle of imports is found and told by its files, whatever the imports look like', () => {
+  const files = new Map([
+    ['cli/main.ts', "import './a.ts'"],
+    ['cli/a.ts', "import type { B } from './b.ts'\nimport './leaf.ts'"],
+    ['cli/b.ts', "const c = await import('../hub/c.ts')"],
+    ['hub/c.ts', "export * from '../cli/leaf.ts'\nexport * from '../cli/a.ts'"],
+    ['cli/leaf.ts', ''],
+    ['hub/self.ts', "import type { Self } from './self.ts'"],
+  ])
+  assert.deepEqual(circles(files), [
+    'cli/a.ts -> cli/b.ts -> hub/c.ts -> cli/a.ts',
+    'hub/self.ts -> hub/self.ts',
+  ])
+  assert.deepEqual(circles(new Map([...files].filter(([path]) => !path.startsWith('hub/')))), [])
 })
