@@ -25,6 +25,7 @@ import { MemoryStateStore } from './log/memory/memory-state-store.ts'
 import { openSqliteStore } from './log/sqlite/sqlite-store.ts'
 import { MemoryEventLog } from './log/memory/memory-event-log.ts'
 import { log } from './ops/logger.ts'
+import { SeldomReport } from './ops/seldom-report.ts'
 import { OutgoingClient } from './outgoing/outgoing-client.ts'
 import { OutgoingPolicy } from './outgoing/outgoing-policy.ts'
 import type { Secrets } from './protocols/lonelyps/authorization.ts'
@@ -99,8 +100,8 @@ export async function startServer(
         trustedProxies,
         oldschoolers: clients.oldschoolers,
         rejectBadCredentials: clients.badCredentials === 'reject',
-        log,
       },
+      bugs: new SeldomReport(log, 'error'),
     },
     server.tls === null ? null : { cert: server.tls.certPem, key: server.tls.keyPem },
   )

@@ -1,5 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { type Client, ResultCodeError, SASL_MECHANISMS } from 'ldapts'
+import type { LogLevel } from '../ops/logger.ts'
+import { SeldomReport } from '../ops/seldom-report.ts'
 import { canonicalDn, escapeDnValue } from './distinguished-name.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import { ANONYMOUS, type Authenticator, type Identity, type LoginResult } from './identity.ts'
@@ -33,13 +35,13 @@ export interface LdapGrant {
   readonly secureTopics: readonly string[]
 }
 
-/** Told once when the directory is out of reach and once when it is back. */
-export type LdapLog = (level: 'info' | 'warn', message: string) => void
+/** Told once when the directory is out of reach and once when it is back; seldom, if that goes on and on. */
+export type LdapLog = (level: LogLevel, message: string) => void
 
 /** The users of an LDAP directory. They prove their password by a simple bind; their groups decide what they may. */
 export class LdapDirectory implements Authenticator, AsyncDisposable {
   readonly #options: LdapDirectoryOptions
-  readonly #log: LdapLog
+  readonly #outages: SeldomReport
   readonly #server: LdapServer
   readonly #connections: LdapConnections
   readonly #membershipFilters: ReadonlyArray<(name: string) => string>
@@ -60,7 +62,7 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
         `user_dn ${JSON.stringify(options.userDn)} must have one %s for the name`,
       )
     this.#options = options
-    this.#log = log
+    this.#outages = new SeldomReport(log, 'warn')
     this.#server = new LdapServer(options)
     this.#connections = new LdapConnections(this.#server, options)
     this.#membershipFilters = options.membershipPatterns.map(membershipFilter)
@@ -115,12 +117,12 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
       const identity = await this.#connections.use((client) =>
         this.#identify(client, name, password),
       )
-      if (this.#isAway) this.#log('info', `LDAP directory ${this.#server.name} answers again`)
+      if (this.#isAway) this.#outages.over(`LDAP directory ${this.#server.name} answers again`)
       this.#isAway = false
       return identity === null ? { type: 'refused' } : { type: 'accepted', identity, askedAtMs }
     } catch (error) {
       if (!this.#isAway && !this.#isDisposed)
-        this.#log('warn', `LDAP directory ${this.#server.name} cannot be asked: ${reasonOf(error)}`)
+        this.#outages.add(`LDAP directory ${this.#server.name} cannot be asked: ${reasonOf(error)}`)
       this.#isAway = true
       return { type: 'unavailable' }
     }

@@ -164,7 +164,7 @@ async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyRep
     if (connection.isDeaf) connection.lastResponse = null
   } catch (error) {
     if (!(error instanceof PubSubError))
-      door.options.log('error', `bug while answering: ${stackOf(error)}`)
+      door.bugs.add(`bug while answering: ${stackOf(error)}`, placeOf(error))
     const refusal = error instanceof PubSubError ? error : new InternalError(error)
     if (response.headersSent || !socket.writable) return
     const mustClose = connection.isSpokenTo || isAwaitingContinue(response)
@@ -210,6 +210,11 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
 function notForThisMethod(request: FastifyRequest): PubSubError {
   if (isReserved(decodePath(request.originalUrl))) return new MethodNotAllowedError()
   return new BadRequestError('only GET, HEAD, PUT and POST mean something here')
+}
+
+/** Where it was thrown: one bug may come with every request, but another one must not go unseen for it. */
+function placeOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack?.split('\n').find((line) => /^ +at /.test(line)) : ''
 }
 
 function stackOf(error: unknown): string {

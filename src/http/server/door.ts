@@ -5,6 +5,7 @@ import type { Authenticator } from '../../auth/identity.ts'
 import type { PublishPolicy } from '../../auth/publish-policy.ts'
 import type { WebPages } from '../../auth/web-pages.ts'
 import type { Hub } from '../../hub/hub.ts'
+import type { SeldomReport } from '../../ops/seldom-report.ts'
 import type { PageFile } from '../pages/page-file.ts'
 import type { WhereExpressions } from '../../where/where.ts'
 import type { Cors } from './cors.ts'
@@ -43,8 +44,6 @@ interface HttpOptions {
   readonly oldschoolers: readonly string[]
   /** 401 instead of taking the peer for nobody in particular. */
   readonly rejectBadCredentials: boolean
-  /** Must not throw. */
-  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
 /** Another protocol on this port: its requests are whatever comes to paths below `/-/` and its name. */
@@ -77,6 +76,8 @@ export interface HttpDoor {
   /** By name. */
   readonly mounts: ReadonlyMap<string, MountedDoor>
   readonly options: HttpOptions
+  /** What went wrong while answering, by the place in our sources. */
+  readonly bugs: SeldomReport
   readonly traffic: Traffic
 }
 

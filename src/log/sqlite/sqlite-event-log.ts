@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { LogUnavailableError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
+import { SeldomReport } from '../../ops/seldom-report.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../../hub/event-log.ts'
 import { payloadFromStored, storedPayload } from '../../publication/payload.ts'
@@ -14,7 +15,6 @@ import { Retention, type End, type RetentionLimits } from './retention.ts'
 import { RowReader } from './row-reader.ts'
 import { Runs } from './runs.ts'
 import { isDamage, openReader } from './schema.ts'
-import { SeldomReport } from './seldom-report.ts'
 import type { PageRead, SqliteReader } from './sqlite-reader.ts'
 import type { Committed, OpenOptions } from './sqlite-writer.ts'
 import { StoreLock } from './store-lock.ts'
@@ -35,6 +35,8 @@ export class SqliteEventLog implements EventLog {
   readonly #now: () => number
   readonly #damage: SeldomReport
   readonly #failedReads: SeldomReport
+  readonly #failedWrites: SeldomReport
+  readonly #failedUpkeep: SeldomReport
   readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
   readonly #receipts: Receipts
   readonly #queue = new CommitQueue()
@@ -84,12 +86,10 @@ export class SqliteEventLog implements EventLog {
     this.#lock = lock
     this.#now = options.now ?? Date.now
     this.#receipts = new Receipts(options, this.#now)
-    this.#damage = new SeldomReport((found) =>
-      options.log('error', `damage in the store: ${found}`),
-    )
-    this.#failedReads = new SeldomReport((reason) =>
-      options.log('error', `the store cannot be read: ${reason}`),
-    )
+    this.#damage = new SeldomReport(options.log, 'error')
+    this.#failedReads = new SeldomReport(options.log, 'error')
+    this.#failedWrites = new SeldomReport(options.log, 'error')
+    this.#failedUpkeep = new SeldomReport(options.log, 'error')
   }
 
   get head(): Position {
@@ -289,10 +289,10 @@ export class SqliteEventLog implements EventLog {
     next?.publish()
 
     if (upkeepFailure !== undefined)
-      this.#options.log(
-        'error',
+      this.#failedUpkeep.add(
         `the store is damaged among its old events or in its topic index (${upkeepFailure}): ` +
           'the next start takes over what is whole, until then no old events are deleted',
+        'old events',
       )
     if (walPages >= this.#checkpointAtPages) this.#checkpoint ??= this.#runCheckpoint(walPages)
     else if (walPages < CHECKPOINT_PAGES) this.#checkpointAtPages = CHECKPOINT_PAGES
@@ -311,7 +311,7 @@ export class SqliteEventLog implements EventLog {
     if (this.#disposed || this.#failure !== undefined) return
     this.#failure = error
     this.#queue.rejectAll(unavailable(error))
-    this.#options.log('error', `events cannot be stored: ${error.message}`)
+    this.#failedWrites.add(`events cannot be stored: ${error.message}`)
     void this.#heal(error, remedy)
   }
 
@@ -325,7 +325,7 @@ export class SqliteEventLog implements EventLog {
           await this.#reopening
         }
         this.#failure = undefined
-        this.#options.log('info', 'events can be stored again')
+        this.#failedWrites.over('events can be stored again')
         return
       } catch (reason) {
         if (isDamage(reason)) next = 'replace'
@@ -374,14 +374,15 @@ export class SqliteEventLog implements EventLog {
         return await ask(this.#store.threads.reader)
       } catch (error) {
         if (this.#reopening !== undefined) continue
-        if (!this.#disposed) this.#failedReads.add((error as Error).message)
+        if (!this.#disposed)
+          this.#failedReads.add(`the store cannot be read: ${(error as Error).message}`)
         throw unavailable(error as Error)
       }
     }
   }
 
   #addDamage(found: string): void {
-    this.#damage.add(`${found}; it is not delivered`)
+    this.#damage.add(`damage in the store: ${found}; it is not delivered`)
   }
 
   /** The reading thread does most of it; it reads nothing until the log has begun anew. */
@@ -393,10 +394,8 @@ export class SqliteEventLog implements EventLog {
         if ((await reader.call('checkpoint', undefined)) <= PAGES_LEFT_TO_WRITER) break
       await writer.call('finishCheckpoint', undefined)
     } catch (error) {
-      this.#options.log(
-        'error',
-        `the write-ahead log cannot be cleared: ${(error as Error).message}`,
-      )
+      const { message } = error as Error
+      this.#failedUpkeep.add(`the write-ahead log cannot be cleared: ${message}`, 'checkpoint')
     } finally {
       this.#checkpoint = undefined
     }

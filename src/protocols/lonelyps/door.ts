@@ -9,6 +9,8 @@ import type { Hub } from '../../hub/hub.ts'
 import { payloadOf } from '../../publication/payload.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import type { StateStore } from '../../hub/state-store.ts'
+import type { LogLevel } from '../../ops/logger.ts'
+import { SeldomReport } from '../../ops/seldom-report.ts'
 import { Verifier, type Secrets } from './authorization.ts'
 import { Interests } from './interests.ts'
 import type { LonelypsLimits } from './limits.ts'
@@ -37,7 +39,7 @@ export interface LonelypsOptions {
   readonly presets: Presets
   /** How long a receiver is told that it may have missed something, in ms. */
   readonly missedForMs: number
-  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+  readonly log: (level: LogLevel, message: string) => void
 }
 
 /** The door of lonelyps: docs/protocols/lonelyps.md. */
@@ -51,6 +53,8 @@ export class LonelypsDoor implements AsyncDisposable {
   readonly #sockets = new Interests<SocketSubscriber>()
   readonly #requests: StatelessRequests
   readonly #webSockets: WebSockets
+  /** A client may ask for the same again and again. */
+  readonly #refusals: SeldomReport
   /** Notifications that are being published, by what the hub hands back to us. */
   readonly #tallies = new Map<Payload, Tally>()
 
@@ -89,6 +93,7 @@ export class LonelypsDoor implements AsyncDisposable {
     const { hub, state, limits, presets, log } = options
     const { rows, missed, webhook, verifier } = parts
     this.#options = options
+    this.#refusals = new SeldomReport(log, 'warn')
     this.#rows = rows
     this.#missed = missed
     this.#webhook = webhook
@@ -215,7 +220,7 @@ export class LonelypsDoor implements AsyncDisposable {
     try {
       this.#options.checkUrl(url)
     } catch (error) {
-      this.#options.log('warn', `lonelyps: a subscription is refused: ${(error as Error).message}`)
+      this.#refusals.add(`lonelyps: a subscription is refused: ${(error as Error).message}`)
       throw new NotAllowedError(
         'this url may not be asked; the operator can name its host in protocols.lonelyps.webhooks.allow',
       )

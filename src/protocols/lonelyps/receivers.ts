@@ -1,6 +1,8 @@
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import type { Hub } from '../../hub/hub.ts'
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
+import type { LogLevel } from '../../ops/logger.ts'
+import { SeldomReport } from '../../ops/seldom-report.ts'
 import type { Row, Rows } from './rows.ts'
 import { topicOfPath, type Topic } from './topic.ts'
 
@@ -21,7 +23,7 @@ export interface ReceiversOptions {
   readonly lost: (row: Row) => void
   /** Whether an event is to be shown to who has the row. */
   readonly maySee: (row: Row, event: PublishedEvent) => boolean
-  readonly log: (level: 'warn' | 'error', message: string) => void
+  readonly log: (level: LogLevel, message: string) => void
 }
 
 /** Those who get their events as requests: a queue for each url, each with its own place in the log. */
@@ -51,6 +53,7 @@ export class Receivers {
         this.#storeSoon(STORE_MS)
       },
       tellLost: (url) => this.#tellLost(url),
+      failedReads: new SeldomReport(options.log, 'warn'),
     }
   }
 
@@ -191,6 +194,7 @@ interface Shared {
   /** It is over; another one is made when something is due again. */
   readonly onIdle: (receiver: Receiver) => void
   readonly tellLost: (url: string) => void
+  readonly failedReads: SeldomReport
 }
 
 /** One url to which something is due, in order. */
@@ -276,10 +280,7 @@ class Receiver {
         await this.#catchUp()
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
-        this.#shared.options.log(
-          'warn',
-          `lonelyps: the log cannot be read for a webhook: ${reason}`,
-        )
+        this.#shared.failedReads.add(`lonelyps: the log cannot be read for a webhook: ${reason}`)
         await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref())
       }
     }

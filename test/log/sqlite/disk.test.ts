@@ -63,6 +63,8 @@ test('a disk that the events themselves have filled heals when they pass their a
     const appended = await store.log.append([publication('/healed')])
     assert.deepEqual(await readAll(store.log), appended)
   }
+  const lines = folder.told.map((line) => line.split(':')[0])
+  assert.deepEqual(lines, ['error events cannot be stored', 'info events can be stored again'])
 })
 
 test('on a full disk nothing that was acknowledged is missing, nor later, nor after a restart', async (t) => {
