@@ -54,6 +54,16 @@ export function eventLogContract(
     assert.deepEqual(await readAll(opened.log), [appended])
   })
 
+  test(`${name}: the text of a payload is kept to the byte, white space too`, async () => {
+    await using opened = await open(plenty)
+    for (const text of ['{ }', '{\t}', '{ "a" : { } , "b":[ ]\t}', '{"n": 1.0, "n": 1e400}']) {
+      const payload = { type: 'json-object', text } as const
+      const [appended] = await opened.log.append([{ ...publication('/a'), payload }])
+      assert.equal((await readAll(opened.log)).at(-1)?.payload.text, text)
+      assert.deepEqual(appended!.payload, payload)
+    }
+  })
+
   test(`${name}: batches that are appended together are committed in the order they came, each whole`, async () => {
     await using opened = await open(plenty)
     const batches = await Promise.all(

@@ -55,16 +55,23 @@ export function parseExportedLine(line: string): PastEvent {
   const [privateAt, dataAt] = [markerAt(PRIVATE_MARKER), markerAt(DATA_MARKER)]
   const text = withoutMembers(line, (_name, index) => index === privateAt || index === dataAt)
   const isData = dataAt !== -1 && members[dataAt]!.value === 'true'
+  const isEmpty = members.every(
+    ({ name }, index) => isOwnMember(name) || index === privateAt || index === dataAt,
+  )
+  const payload = isEmpty ? emptyObjectOf(line) : payloadText(text)
   return {
     topics,
     path: checkPath(path),
     // In doubt private: a stream's line has no marker.
     isPrivate: privateAt === -1 ? isPrivatePath(path) : members[privateAt]!.value !== 'false',
-    payload: isData
-      ? dataPayload(payloadText(text))
-      : { type: 'json-object', text: payloadText(text) },
+    payload: isData ? dataPayload(payload) : { type: 'json-object', text: payload },
     publishedAtMs: readTime(value('pubsub_timestamp')),
   }
+}
+
+/** An empty payload's white space stands before the first member of ours, as `exportedLine` puts it. */
+function emptyObjectOf(line: string): string {
+  return `${line.slice(0, line.indexOf('"'))}}`
 }
 
 /** @throws {BrokenLineError} the object does not hold bytes. */

@@ -96,6 +96,61 @@ test('whatever the event, it comes back as it was', () => {
   )
 })
 
+test('whatever white space a payload has, it comes back to the byte', () => {
+  const names = fc.oneof(
+    fc.string({ unit: 'grapheme' }).filter((text) => text.isWellFormed()),
+    fc.constantFrom('pubsub_private', 'pubsub_data', 'data', '}', '{', String.raw`\"`),
+  )
+  fc.assert(
+    fc.property(
+      spacedObject(names),
+      fc.boolean(),
+      fc.constantFrom('/a', '/private/a'),
+      (text, isPrivate, path) => {
+        const each = event({ ...payload(text), isPrivate, path })
+        assert.deepEqual(parseExportedLine(exportedLine(each).trimEnd()), carriedOver(each))
+      },
+    ),
+    {
+      examples: ['{ }', '{\t}', '{   }', '{ "a" : { } , "b":[ ] }'].map((text) => [
+        text,
+        false,
+        '/a',
+      ]),
+    },
+  )
+})
+
+/** JSON objects with blanks and tabs wherever JSON allows them. */
+function spacedObject(names: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  const blank = fc.constantFrom('', '', ' ', '\t', '  ')
+  const { object } = fc.letrec<{ value: string; object: string }>((tie) => ({
+    object: fc
+      .tuple(
+        blank,
+        fc.array(fc.tuple(blank, names, blank, blank, tie('value'), blank), { maxLength: 3 }),
+      )
+      .map(([inside, members]) => {
+        const texts = members.map(
+          ([a, name, b, c, value, d]) => `${a}${JSON.stringify(name)}${b}:${c}${value}${d}`,
+        )
+        return `{${texts.length === 0 ? inside : texts.join(',')}}`
+      }),
+    value: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      fc.constantFrom('1', '1.0', '-0', '1e400', '"}"', 'null', '""', String.raw`"\ud800\\\""`),
+      tie('object'),
+      fc
+        .tuple(blank, fc.array(fc.tuple(blank, tie('value'), blank), { maxLength: 3 }))
+        .map(
+          ([inside, all]) =>
+            `[${all.length === 0 ? inside : all.map((each) => each.join('')).join(',')}]`,
+        ),
+    ),
+  }))
+  return object
+}
+
 test('a line of a stream can be imported, and what was private there stays private', () => {
   const line = exportedLine(event({ isPrivate: true, path: '/private/x' }))
   const ofStream = line.replace(', "pubsub_private": true', '').trimEnd()
