@@ -33,11 +33,13 @@ export async function startServer(options: {
   environment?: Readonly<Record<string, string>>
   /** Of one that has stopped: this one goes on with its files. Absent: a new one. */
   directory?: string
+  /** Of its process, which then has a channel to ours, too. */
+  nodeFlags?: readonly string[]
 }): Promise<RunningServer> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
   writeFileSync(join(directory, 'pubsub.yaml'), options.config)
   if (options.acl !== undefined) writeFileSync(join(directory, 'pubsub_acl.yaml'), options.acl)
-  const server = spawnServer(directory, options.environment)
+  const server = spawnServer(directory, options)
   const [, port] = await server.printed(/listening on http:\/\/\S+:(\d+)/)
   const hasTls = /^ *tls:/m.test(options.config)
   const tlsPort = hasTls ? (await server.printed(/listening on https:\/\/\S+:(\d+)/))[1] : undefined
@@ -54,19 +56,30 @@ export async function startServer(options: {
   }
 }
 
-function spawnServer(directory: string, environment: Readonly<Record<string, string>> = {}) {
+function spawnServer(
+  directory: string,
+  {
+    environment,
+    nodeFlags = [],
+  }: {
+    readonly environment?: Readonly<Record<string, string>>
+    readonly nodeFlags?: readonly string[]
+  },
+) {
   const child = spawn(
     process.execPath,
-    [MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'],
+    [...nodeFlags, MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'],
     {
       cwd: directory,
       env: { ...process.env, ...environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', nodeFlags.length > 0 ? 'ipc' : 'ignore'],
     },
   )
   let text = ''
   const exited = once(child, 'exit')
-  for (const stream of [child.stdout, child.stderr])
+  const { stdout, stderr } = child
+  assert.ok(stdout !== null && stderr !== null)
+  for (const stream of [stdout, stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk
     })
@@ -85,8 +98,8 @@ function spawnServer(directory: string, environment: Readonly<Record<string, str
           `the server ended before it printed ${pattern}:\n${text}`,
         )
         await Promise.race([
-          once(child.stdout, 'data', { signal: deadline }),
-          once(child.stderr, 'data', { signal: deadline }),
+          once(stdout, 'data', { signal: deadline }),
+          once(stderr, 'data', { signal: deadline }),
           exited,
         ])
       }

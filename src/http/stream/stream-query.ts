@@ -144,7 +144,7 @@ function secondsOf(since: string): number {
   return SECONDS.test(since) ? epochMs(Number(since)) : 0
 }
 
-const SECONDS = /^\s*[+-]?(\d+\.?\d*|\.\d+)\s*$/
+const SECONDS = /^\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)\s*$/
 
 /** A time that we have shown ourselves must not lose by a rounding. */
 function epochMs(seconds: number): number {

@@ -1,0 +1,69 @@
+/**
+ * Loaded into the server's process (`node --import`): measures what each turn of its event loop costs, and answers
+ * `watched-server.ts`. It measures the CPU time of the server's thread, so that a busy machine changes nothing about it.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import process from 'node:process'
+
+export interface TurnReport {
+  readonly type: 'turns'
+  /** CPU of the dearest turn since the last report, in ms. */
+  readonly worstMs: number
+  /** The longest that the event loop was late since then by the wall clock, in ms: for reading only. */
+  readonly delayMs: number
+}
+
+export interface RestReport {
+  readonly type: 'rest'
+  /** What is left after a collection: objects, and buffers outside of the heap. */
+  readonly heapBytes: number
+  /** What keeps the process alive, by its kind. */
+  readonly handles: Readonly<Record<string, number>>
+}
+
+export type Question = TurnReport['type'] | RestReport['type']
+
+const delay = monitorEventLoopDelay({ samplePerIteration: true })
+delay.enable()
+let worstMs = 0
+let lastMs = cpuMs()
+
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
+
+/** Once in each turn: an immediate without a reference runs behind what the poll brought, and wakes nobody. */
+function endOfTurn(): void {
+  const nowMs = cpuMs()
+  worstMs = Math.max(worstMs, nowMs - lastMs)
+  lastMs = nowMs
+  setImmediate(endOfTurn).unref()
+}
+endOfTurn()
+
+function turnReport(): TurnReport {
+  const report = { type: 'turns', worstMs, delayMs: delay.max / 1e6 } as const
+  worstMs = 0
+  delay.reset()
+  return report
+}
+
+function restReport(): RestReport {
+  for (let i = 0; i < 3; i++) globalThis.gc!()
+  const { heapUsed, external } = process.memoryUsage() // `external` has the array buffers in it
+  const handles: Record<string, number> = {}
+  for (const kind of process.getActiveResourcesInfo())
+    // Timers come and go with the second, and immediates with the turn.
+    if (kind !== 'Timeout' && kind !== 'Immediate') handles[kind] = (handles[kind] ?? 0) + 1
+  return { type: 'rest', heapBytes: heapUsed + external, handles }
+}
+
+process.on('message', (question: Question) => {
+  // Two turns later: what came with the question belongs to the turn that is not over yet.
+  setImmediate(() =>
+    setImmediate(() => process.send!(question === 'turns' ? turnReport() : restReport())),
+  )
+})
+// The test that started the server is gone.
+process.on('disconnect', () => process.exit())
