@@ -29,7 +29,7 @@ export class RowReader {
   readonly #range: StatementSync
   readonly #single: StatementSync
   readonly #postings: StatementSync
-  readonly #first: StatementSync
+  readonly #firstAfter: StatementSync
   readonly #indexedTo: StatementSync
   readonly #onDamage: (message: string) => void
 
@@ -46,7 +46,7 @@ export class RowReader {
     this.#postings = prepare(
       `SELECT seq FROM postings WHERE topic_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ${POSTINGS_PER_PAGE}`,
     )
-    this.#first = prepare('SELECT seq FROM events ORDER BY seq LIMIT 1')
+    this.#firstAfter = prepare('SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1')
     this.#indexedTo = prepare(`SELECT value FROM meta WHERE name = '${INDEXED_TO}'`)
   }
 
@@ -74,11 +74,14 @@ export class RowReader {
 
   #firstSeq(): number {
     try {
-      const row = this.#first.get() as unknown as [number] | undefined
-      return row?.[0] ?? 0
+      return this.#seqAfter(0) ?? 0
     } catch {
       return 0 // Reading on will tell what is damaged there.
     }
+  }
+
+  #seqAfter(seq: number): number | undefined {
+    return (this.#firstAfter.get(seq) as unknown as [number] | undefined)?.[0]
   }
 
   /** Through the index as far as it goes, the rest row by row. */
@@ -150,12 +153,29 @@ export class RowReader {
       const seq = page.reached + 1
       const row = this.#read(seq)
       if (row !== undefined) this.#take(page, seq, row)
-      else page.miss(this.#endOfHole(seq, until))
+      else this.#passHole(page, seq, until)
     }
   }
 
-  /** The last row of those that cannot be read, from `seq` on. They lie together: their page is malformed. */
-  #endOfHole(seq: number, until: number): number {
+  /** From `seq` on, over the rows that are not there or cannot be read. */
+  #passHole(page: PageOfRows, seq: number, until: number): void {
+    const end = this.#endOfMissing(seq, page.until) ?? this.#endOfUnreadable(seq, until)
+    this.#onDamage(seq === end ? `event ${seq} is missing` : `events ${seq} to ${end} are missing`)
+    page.miss(end)
+  }
+
+  /** The table says at once which row comes next, unless its own page is malformed. */
+  #endOfMissing(seq: number, until: number): number | undefined {
+    try {
+      const next = this.#seqAfter(seq) ?? Infinity
+      return next > until || this.#read(next) !== undefined ? Math.min(next - 1, until) : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The last row of those that cannot be read. They lie together: their page is malformed. */
+  #endOfUnreadable(seq: number, until: number): number {
     let bad = seq
     let good = seq + 1
     for (let step = 1; good <= until && this.#read(good) === undefined; step *= 2) {
@@ -168,7 +188,6 @@ export class RowReader {
       if (this.#read(middle) === undefined) bad = middle
       else good = middle
     }
-    this.#onDamage(seq === bad ? `event ${seq} is missing` : `events ${seq} to ${bad} are missing`)
     return bad
   }
 
