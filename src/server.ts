@@ -92,8 +92,9 @@ export async function startServer(
       webPages,
       cors: new Cors(webPages),
       traffic: new Traffic(hub, VERSION),
+      version: VERSION,
       where: new WhereExpressions(limits),
-      page: pageFiles(readPage(), VERSION),
+      page: pageFiles(readPage()),
       mounts: new Map(lonelyps === null ? [] : [['lonelyps', lonelyps.door]]),
       options: {
         limits: { ...limits, payloadBytesMax: server.payloadBytesMax },

@@ -4,8 +4,11 @@ import { STREAM_TYPES } from '../stream/negotiation.ts'
 import { PAYLOAD_TYPES } from '../publish/payload-form.ts'
 import type { StreamParameter } from '../stream/stream-query.ts'
 
-/** What `/-/openapi.json` says (OpenAPI 3.1). Names, codes and types come from where the server reads them. */
-export function openapi(version: string): object {
+/**
+ * What `/-/openapi.json` says (OpenAPI 3.1) beside the routes below `/-/`, which describe themselves: of topic URLs, which are no
+ * routes. Names, codes and types come from where the server reads them.
+ */
+export function openapiOfTopics(version: string): object {
   return {
     openapi: '3.1.0',
     info: {
@@ -26,27 +29,19 @@ export function openapi(version: string): object {
         head,
         options,
       },
-      '/-/': {
-        get: page('manual', 'The manual; for a browser the page', 'text/plain', 'text/html'),
-        delete: other,
-      },
-      '/-/visitor': {
-        get: {
-          ...page(
-            'visitor',
-            'Who the server takes the visitor of the page for',
-            'application/json',
-          ),
-          parameters: ['path', 'origin'].map((name) => parameter('query', name)),
-        },
-      },
-      '/-/openapi.json': { get: page('openapi', 'This document', 'application/json') },
+      '/-/': { delete: other },
     },
     components: {
       securitySchemes: { basic: { type: 'http', scheme: 'basic' } },
       schemas: { Problem: PROBLEM },
     },
   }
+}
+
+/** Answers of a route below `/-/`, as its schema has them: what it is there for, and what may be refused. */
+export function pageResponses(description: string, ...types: readonly string[]): object {
+  const content = Object.fromEntries(types.map((type) => [type, { schema: {} }]))
+  return { 200: { description, content }, ...refusals('page') }
 }
 
 type Operation = 'publish' | 'listen' | 'preflight' | 'page' | 'other'
@@ -64,7 +59,7 @@ const metAt: Readonly<Record<ErrorCode, readonly Operation[]>> = {
   ORIGIN_NOT_ALLOWED: ['listen', 'preflight'],
   NOT_FOUND: ['page'],
   METHOD_NOT_ALLOWED: ['other'],
-  BAD_QUERY: ['listen'],
+  BAD_QUERY: ['listen', 'page'],
   BAD_HANDSHAKE: ['publish', 'listen'],
   UPGRADE_REQUIRED: ['listen'],
   GONE: ['listen'],
@@ -194,9 +189,4 @@ const options = {
   operationId: 'preflight',
   description: 'What a page of another origin may send (CORS), where server.cors.origins is set',
   responses: { 204: { description: 'what is allowed' }, ...refusals('preflight') },
-}
-
-function page(operationId: string, description: string, ...types: readonly string[]): object {
-  const content = Object.fromEntries(types.map((type) => [type, { schema: {} }]))
-  return { operationId, responses: { 200: { description, content }, ...refusals('page') } }
 }

@@ -1,5 +1,6 @@
 import basicAuth from '@fastify/basic-auth'
-import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify'
 import {
   createServer,
   type IncomingMessage,
@@ -14,21 +15,23 @@ import { head, refuse, refuseSocket } from './answer.ts'
 import { connectionOf } from '../../sockets/connection.ts'
 import type { HttpDoor } from './door.ts'
 import {
+  BadQueryError,
   BadRequestError,
   HeadTooLargeError,
   InternalError,
-  MethodNotAllowedError,
   RequestTimeoutError,
 } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
 import { isBatch } from '../publish/payload-form.ts'
-import { isMountedUpgrade, mountedAt, mountUpgrades, requestMounted } from './mount.ts'
-import { isForPage, page } from '../pages/page.ts'
+import { isMountedUpgrade, mountedDoors, mountUpgrades } from './mount.ts'
+import { openapiOfTopics } from '../pages/openapi.ts'
+import { ownUrl } from '../pages/own-url.ts'
+import { pages } from '../pages/pages.ts'
 import { publish } from '../publish/publish.ts'
 import { preflight } from './preflight.ts'
+import { prefersPage } from '../stream/negotiation.ts'
 import { stream } from '../stream/stream.ts'
-import { decodePath, isReserved } from './topic-path.ts'
-import { refuseHandshake } from '../../websocket/handshake.ts'
+import { asksForWebSocket, refuseHandshake } from '../../websocket/handshake.ts'
 
 export interface TlsFiles {
   readonly cert: string
@@ -43,8 +46,9 @@ export async function httpServers(
   const { limits } = door.options
   const options = serverOptions(door)
   const app = Fastify({
-    // Every path is a topic set, so none must meet the router's ideas of a well-formed path.
-    rewriteUrl: () => '/',
+    // Every other path is a topic set, so none must meet the router's ideas of a well-formed path.
+    rewriteUrl: routedUrl,
+    exposeHeadRoutes: false, // HEAD tells of any path how much there is to do
     serverFactory: (listener) => createServer(options, listener),
     clientErrorHandler: () => {}, // `attach` answers, in this protocol's words
   })
@@ -56,7 +60,20 @@ export async function httpServers(
   })
   app.decorateRequest('loginResult', null)
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-  app.addHook('onRequest', (request, reply) => void handle(door, request, reply))
+  app.setSerializerCompiler(() => JSON.stringify) // schemas of answers describe; compiling them takes 20 ms of the start
+  app.addHook('onRequest', (request, reply, done) => {
+    if (!isAccepted(door, request, reply.raw)) reply.hijack()
+    // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
+    else if (request.raw.httpVersionMajor === 0)
+      done(new BadRequestError('HTTP/0.9 is not spoken here'))
+    else if (request.url === TOPIC_URL) void handle(door, request, reply)
+    else done()
+  })
+  app.setErrorHandler((error, request, reply) => refuseRequest(door, request, reply, error))
+  const openapi = openapiOfTopics(door.version) as FastifyDynamicSwaggerOptions['openapi'] & object
+  await app.register(swagger, { openapi })
+  await app.register(mountedDoors, { prefix: '/-', door })
+  await app.register(pages, { prefix: '/-', door })
   await app.ready()
   const plain = app.server
   const secure =
@@ -144,71 +161,106 @@ function refusalOfBroken(error: NodeJS.ErrnoException, { options }: HttpDoor): P
   return new BadRequestError('this is no request of HTTP/1.1 or 1.0')
 }
 
-async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  reply.hijack()
-  const { raw: incoming } = request
-  const { raw: response } = reply
-  const { socket } = incoming
-  const connection = connectionOf(socket)
+/** The server's own pages have routes; a browser that navigates to a topic URL gets the page, too. */
+function routedUrl(request: IncomingMessage): string {
+  const own = ownUrl(request.url!)
+  if (own !== null) return own
+  return request.method === 'GET' && prefersPage(request) && !asksForWebSocket(request)
+    ? '/-/'
+    : TOPIC_URL
+}
+
+/** What the router sees of a topic URL. */
+const TOPIC_URL = '/'
+
+/** `false`: nothing is carried out on this connection any more, and there is no answer. */
+function isAccepted(
+  door: HttpDoor,
+  { raw: incoming }: FastifyRequest,
+  response: ServerResponse,
+): boolean {
+  const connection = connectionOf(incoming.socket)
   if (connection.isDeaf) {
     connection.isSpokenTo = true
-    return
+    return false
   }
   door.traffic.requests++
   connection.lastResponse = response
-  const shared = door.cors.headersFor(incoming.headers.origin)
-  for (let i = 0; i < shared.length; i += 2) response.setHeader(shared[i]!, shared[i + 1]!)
+  const pairs = door.cors.headersFor(incoming.headers.origin)
+  for (let i = 0; i < pairs.length; i += 2) response.setHeader(pairs[i]!, pairs[i + 1]!)
+  return true
+}
+
+/** A topic URL: whatever it is answered with, Fastify is done with it. */
+async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.hijack()
+  const connection = connectionOf(request.raw.socket)
   try {
     await route(door, request, reply)
     // Nothing is refused behind a stream, and with its request this was a third of what an idle one took.
     if (connection.isDeaf) connection.lastResponse = null
   } catch (error) {
-    if (!(error instanceof PubSubError))
-      door.bugs.add(`bug while answering: ${stackOf(error)}`, placeOf(error))
-    const refusal = error instanceof PubSubError ? error : new InternalError(error)
-    if (response.headersSent || !socket.writable) return
-    const mustClose = connection.isSpokenTo || isAwaitingContinue(response)
-    connection.isDeaf = connection.isSpokenTo = mustClose
-    const { payloadBytesMax, batchBytesMax } = door.options.limits
-    refuse(response, door.traffic, refusal, {
-      mustClose,
-      // A proxy that is still sending when its connection breaks tells of that, and not of our answer.
-      restBytesMax:
-        DISCARDED_PER_LIMIT *
-        Math.max(payloadBytesMax, isBatch(incoming.headers) ? batchBytesMax : 0),
-    })
+    refuseRequest(door, request, reply, error)
   }
+}
+
+function refuseRequest(
+  door: HttpDoor,
+  { raw: incoming }: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+): void {
+  reply.hijack()
+  const { raw: response } = reply
+  const { socket } = incoming
+  const connection = connectionOf(socket)
+  const refusal = refusalFor(error)
+  if (refusal instanceof InternalError)
+    door.bugs.add(`bug while answering: ${stackOf(error)}`, placeOf(error))
+  if (response.headersSent || !socket.writable) return
+  const mustClose = connection.isSpokenTo || isAwaitingContinue(response)
+  connection.isDeaf = connection.isSpokenTo = mustClose
+  const { payloadBytesMax, batchBytesMax } = door.options.limits
+  refuse(response, door.traffic, refusal, {
+    mustClose,
+    // A proxy that is still sending when its connection breaks tells of that, and not of our answer.
+    restBytesMax:
+      DISCARDED_PER_LIMIT *
+      Math.max(payloadBytesMax, isBatch(incoming.headers) ? batchBytesMax : 0),
+  })
+}
+
+/** Fastify's own refusals are of queries and types that a route does not take. */
+function refusalFor(error: unknown): PubSubError {
+  if (error instanceof PubSubError) return error
+  const { statusCode = 500, code, message } = error as FastifyError
+  if (code === 'FST_ERR_VALIDATION') return new BadQueryError(message)
+  return statusCode < 500 ? new BadRequestError(message) : new InternalError(error)
 }
 
 /** How much of a refused body is read away, as a multiple of what would have been allowed. */
 const DISCARDED_PER_LIMIT = 10
 
 function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
-  // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
-  if (request.raw.httpVersionMajor === 0) throw new BadRequestError('HTTP/0.9 is not spoken here')
-  const mounted = mountedAt(request.originalUrl, door)
-  if (mounted !== null) return requestMounted(door, mounted, request.raw, reply.raw)
   if (request.raw.method !== 'GET') refuseHandshake(request.raw)
   switch (request.raw.method) {
     case 'PUT':
     case 'POST':
       return publish(door, request, reply)
     case 'GET':
-      if (isForPage(request)) return page(door, request, reply)
       connectionOf(request.raw.socket).isDeaf = true
       return stream(door, request, reply)
     case 'HEAD':
       return head(reply.raw, door.traffic)
     case 'OPTIONS':
       if (preflight(door, request.raw, reply.raw)) return
-      throw notForThisMethod(request)
+      throw notForThisMethod()
     default:
-      throw notForThisMethod(request)
+      throw notForThisMethod()
   }
 }
 
-function notForThisMethod(request: FastifyRequest): PubSubError {
-  if (isReserved(decodePath(request.originalUrl))) return new MethodNotAllowedError()
+function notForThisMethod(): PubSubError {
   return new BadRequestError('only GET, HEAD, PUT and POST mean something here')
 }
 

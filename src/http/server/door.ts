@@ -71,7 +71,9 @@ export interface HttpDoor {
   readonly cors: Cors
   /** Of all open streams. */
   readonly where: WhereExpressions
-  /** What is fixed below `/-/`, by its name there. */
+  /** Of this server. */
+  readonly version: string
+  /** The files of the page, by their names below `/-/`. */
   readonly page: ReadonlyMap<string, PageFile>
   /** By name. */
   readonly mounts: ReadonlyMap<string, MountedDoor>

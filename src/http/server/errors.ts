@@ -211,6 +211,11 @@ export class RequestTimeoutError extends PubSubError {
   }
 }
 
+/** The query of a request is not what it may be. */
+export class BadQueryError extends PubSubError {
+  readonly code = 'BAD_QUERY'
+}
+
 export class NotFoundError extends PubSubError {
   readonly code = 'NOT_FOUND'
 }

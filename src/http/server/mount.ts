@@ -1,8 +1,9 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { FastifyInstance, RouteHandlerMethod } from 'fastify'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { connectionOf } from '../../sockets/connection.ts'
 import type { HttpDoor, MountedDoor } from './door.ts'
-import { OriginNotAllowedError } from './errors.ts'
+import { NotFoundError, OriginNotAllowedError } from './errors.ts'
 import { sendContinue } from './expectation.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { refuseSocket } from './answer.ts'
@@ -14,7 +15,7 @@ interface Mounted {
 }
 
 /** The other protocol that a request is for, `null` if it is for us. No escapes: its clients need none. */
-export function mountedAt(written: string, { mounts }: HttpDoor): Mounted | null {
+function mountedAt(written: string, { mounts }: HttpDoor): Mounted | null {
   if (mounts.size === 0) return null
   const target = originForm(written)
   if (!target.startsWith('/-/')) return null
@@ -24,21 +25,26 @@ export function mountedAt(written: string, { mounts }: HttpDoor): Mounted | null
   return door === undefined ? null : { door, path: path.slice(name.length) }
 }
 
-/** @throws {OriginNotAllowedError} a foreign web page asks through somebody's browser. */
-export async function requestMounted(
-  http: HttpDoor,
-  { door, path }: Mounted,
-  incoming: IncomingMessage,
-  response: ServerResponse,
+/** Routes below `/-/` for the doors of other protocols, which answer by themselves. */
+export async function mountedDoors(
+  app: FastifyInstance,
+  { door: http }: { door: HttpDoor },
 ): Promise<void> {
-  refuseForeignPage(http, incoming)
-  const headers = http.traffic.headers()
-  for (let i = 0; i < headers.length; i += 2) response.setHeader(headers[i]!, headers[i + 1]!)
-  sendContinue(response)
-  await door.request(incoming, response, {
-    path,
-    address: peerAddress(incoming, http.options.trustedProxies),
-  })
+  const answer: RouteHandlerMethod = async ({ raw, originalUrl }, reply) => {
+    const mounted = mountedAt(originalUrl, http)
+    if (mounted === null) throw new NotFoundError('there is no such page here')
+    refuseForeignPage(http, raw)
+    reply.hijack()
+    const headers = http.traffic.headers()
+    for (let i = 0; i < headers.length; i += 2) reply.raw.setHeader(headers[i]!, headers[i + 1]!)
+    sendContinue(reply.raw)
+    await mounted.door.request(raw, reply.raw, {
+      path: mounted.path,
+      address: peerAddress(raw, http.options.trustedProxies),
+    })
+  }
+  for (const name of http.mounts.keys())
+    for (const url of [`/${name}`, `/${name}/*`]) app.all(url, { schema: { hide: true } }, answer)
 }
 
 /** Only handshakes for other protocols leave Node's HTTP layer this way; ours are answered like any request. */

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { PubSubError } from '../../publication/errors.ts'
+import { BadQueryError } from '../server/errors.ts'
 import { isCalendarDay } from '../publish/calendar-day.ts'
 
 /** What a client wants when its cursor leads nowhere: the oldest event there is, what is live, or a refusal. */
@@ -90,11 +90,6 @@ export type StreamParameter =
   | 'timeout'
   | 'without'
   | 'where'
-
-/** The query of a request is not what it may be. */
-class BadQueryError extends PubSubError {
-  readonly code = 'BAD_QUERY'
-}
 
 class Query {
   readonly #parameters: URLSearchParams
