@@ -32,8 +32,8 @@ order, many in one request where the server can, as soon as they come. The curso
       --batch N        events in one request at most (default: 1000)
 
 Exit code: 0 all is published, 1 the input is wrong, 2 wrong usage, 3 the server refused, 4 no server, or none that was
-ready, for as long as --retry-for, 130 or 143 interrupted. Behind an error it is told how
-many events were published before.
+ready, for as long as --retry-for, or one that cannot tell whether it stored an event without a key, 130 or 143 interrupted.
+Behind an error it is told how many events were published before.
 
 Examples:
   pubsubd publish http://localhost:2069/fruits -d '{"text": "Apples are delicious"}'

@@ -128,10 +128,12 @@ export class Publisher implements Disposable {
         }
         const { sentence, code } = refusalIn(response, text)
         if (!isPassing(status)) return { refusal: new RefusedError(sentence, status, code) }
+        if (code === 'OUTCOME_UNKNOWN' && !hasKey)
+          throw new GaveUpError(`${sentence}; ${NOT_AGAIN}`)
         trouble = sentence
         askedMs = retryAfterMs(response)
       } catch (error) {
-        if (error instanceof RefusedError) throw error
+        if (error instanceof RefusedError || error instanceof GaveUpError) throw error
         trouble = describeError(error)
       }
       const waitMs = backOff.next(askedMs)
@@ -159,6 +161,9 @@ type Outcome = 'published' | 'no batches' | 'too large'
 
 /** Codes of docs/errors.md that a smaller batch may not get. */
 const TOO_LARGE: ReadonlySet<string> = new Set(['LIMIT_EXCEEDED', 'PAYLOAD_TOO_LARGE'])
+
+/** The server knows that it does not know: whoever cannot tell a repeat from a new event decides for himself. */
+const NOT_AGAIN = 'it is not sent again, as it has no Idempotency-Key (--idempotent gives it one)'
 
 /** For the answer to a publication, in ms: a flush on a slow disk, a directory that has to be asked. */
 const ANSWER_MS = 60_000

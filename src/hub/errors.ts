@@ -5,6 +5,14 @@ export class LogUnavailableError extends PubSubError {
   readonly code = 'LOG_UNAVAILABLE'
 }
 
+/**
+ * A commit was begun, and how it ended cannot be told: what was handed in is in the log, whole, or nothing of it. Under the same
+ * `Once` it can be handed in again; without one it may then be there twice.
+ */
+export class OutcomeUnknownError extends PubSubError {
+  readonly code = 'OUTCOME_UNKNOWN'
+}
+
 /** All requests together have reached a maximum; it may pass. */
 export class OverloadedError extends PubSubError {
   readonly code = 'OVERLOADED'

@@ -54,12 +54,14 @@ export interface EventLog extends AsyncDisposable {
   /**
    * All or none, in one commit. Resolves once as durable as this log promises, after `onCommit` ran.
    * Batches appended while a commit is under way share the next one.
-   * @throws {LogUnavailableError} nothing was stored; try again later.
+   * @throws {LogUnavailableError} for certain nothing was stored, nor will be; try again later.
+   * @throws {OutcomeUnknownError} it was stored, whole, or not at all: its events may turn up later, or never.
    */
   append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]>
   /**
    * As `append`, but a key seen before, within its window and among the newest, stores nothing and resolves as it did then;
-   * durable as the events are. One whose batch was refused is free again.
+   * durable as the events are. One whose batch was refused is free again; one whose outcome is unknown may be used again, and its
+   * batch is then stored once all the same.
    * @throws {IdempotencyKeyReusedError} nothing was stored.
    */
   appendOnce(batch: readonly Publication[], once: Once): Promise<Receipt>

@@ -109,6 +109,7 @@ export class Hub implements Disposable {
   /**
    * All or none, at least one. Resolves once the log holds them, after they were handed to every live subscriber.
    * @throws {LogUnavailableError | IdempotencyKeyReusedError} nothing was published.
+   * @throws {OutcomeUnknownError} perhaps all of it was published, perhaps nothing.
    */
   async publish(publications: readonly Publication[], once?: Once): Promise<Receipt> {
     using _priority = this.#surroundings.catchUp.yieldToPublication()

@@ -23,7 +23,8 @@ export interface StateStore {
   get(space: string, key: string): Promise<Uint8Array | null>
   /**
    * All or none, in the order given. Resolves once as durable as this store promises.
-   * @throws {LogUnavailableError} nothing was stored; try again later.
+   * @throws {LogUnavailableError} for certain nothing was stored; try again later.
+   * @throws {OutcomeUnknownError} all of it was, or nothing; the same changes can be applied again.
    */
   apply(changes: readonly StateChange[]): Promise<void>
   /** Everything in a space, by key in ascending order of its UTF-8 bytes. Changes made meanwhile may be seen or not. */

@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'OVERLOADED'
   | 'NO_EVENT'
   | 'LOG_UNAVAILABLE'
+  | 'OUTCOME_UNKNOWN'
   | 'INTERNAL'
 
 /** Base of every refusal a peer may be told about. The message states the fact and the limit, never a secret. */

@@ -184,6 +184,25 @@ describe('pubsubd publish, when the server is in trouble', AT_ONCE, () => {
     assert.match(command.stderr, /503 Service Unavailable: not now; trying again in 1\.\d s\n/)
   })
 
+  for (const [words, requests, exitCode] of [
+    [[], 1, 4],
+    [['-i'], 2, 0],
+    [['--key', 'k'], 2, 0],
+  ] as const)
+    test(`of a publication whose outcome the server does not know, "publish ${words.join(' ')}" sends ${requests}`, async () => {
+      await using fake = await FakeServer.start((_request, response, n) => {
+        const problem = { detail: 'it may have been stored, or not', code: 'OUTCOME_UNKNOWN' }
+        if (n > 0) return response.writeHead(202, { 'X-Pubsub-Cursor': 'c' }).end()
+        response.writeHead(503, { 'Content-Type': 'application/problem+json' })
+        return response.end(JSON.stringify(problem))
+      })
+      await using command = new Command({}, ['publish', fake.url, '-d', '{}', ...words])
+      assert.equal(await command.exit(), exitCode, command.stderr)
+      assert.equal(fake.requests.length, requests)
+      assert.match(command.stderr, /503 Service Unavailable: it may have been stored, or not; /)
+      assert.equal(/not sent again.*--idempotent/.test(command.stderr), requests === 1)
+    })
+
   for (const [words, times] of [
     [['-i'], 1],
     [[], 2],

@@ -8,7 +8,14 @@ export interface LogUnderTest extends AsyncDisposable {
   readonly log: EventLog
   /** Moves the clock the log looks at, in ms. */
   passTime(ms: number): void
+  readonly loseNextOutcome: LoseNextOutcome
 }
+
+/**
+ * The next commit is stored or not, as wished, and its answer is lost; the log goes on by itself after that. A text: why no
+ * commit of this engine can end so.
+ */
+export type LoseNextOutcome = ((isStored: boolean) => void) | string
 
 export interface LogOptions {
   readonly eventsMax: number
@@ -415,6 +422,76 @@ export function eventLogContract(
     await refused
     await assert.rejects(store(), { code: 'LOG_UNAVAILABLE' })
   })
+
+  for (const [what, isStored] of [
+    ['was stored', true],
+    ['was not stored', false],
+  ] as const) {
+    test(`${name}: of a batch that ${what} without an answer it is told that nobody knows, and the log has all of it or nothing`, async (t) => {
+      await using opened = await open(plenty)
+      const { log, loseNextOutcome } = opened
+      if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
+      const told: PublishedEvent[] = []
+      using _listener = log.onCommit((events) => void told.push(...events))
+      const [before] = await log.append([publication('/before')])
+      loseNextOutcome(isStored)
+      const lost = log.append([publication('/a'), publication('/b')])
+      await assert.rejects(lost, { code: 'OUTCOME_UNKNOWN' })
+      await untilWritable(log)
+      const [after] = await log.append([publication('/after')])
+      const all = await readAll(log)
+      assert.deepEqual([all[0], all.at(-1)], [before, after])
+      const between = all.slice(1, -1).map(pathOf)
+      assert.deepEqual(between, between.length === 0 ? [] : ['/a', '/b'])
+      assert.deepEqual(told, all)
+    })
+
+    test(`${name}: of a keyed batch that ${what} without an answer the repeat is stored once`, async (t) => {
+      await using opened = await open(plenty)
+      const { log, loseNextOutcome } = opened
+      if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
+      const store = () => log.appendOnce([publication('/a')], { key: 'k', fingerprint: 'f' })
+      loseNextOutcome(isStored)
+      await assert.rejects(store(), { code: 'OUTCOME_UNKNOWN' })
+      await untilWritable(log)
+      const receipt = await store()
+      assert.deepEqual(await store(), receipt)
+      const events = await readAll(log)
+      assert.deepEqual(
+        events.map(({ path, cursor }) => [path, cursor]),
+        [['/a', receipt.first]],
+      )
+    })
+  }
+
+  test(`${name}: what waits behind a commit without an answer is refused for certain, and not in the log`, async (t) => {
+    await using opened = await open(plenty)
+    const { log, loseNextOutcome } = opened
+    if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
+    loseNextOutcome(true)
+    const first = assert.rejects(log.append([publication('/first')]), { code: 'OUTCOME_UNKNOWN' })
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    await assert.rejects(log.append([publication('/behind')]), { code: 'LOG_UNAVAILABLE' })
+    await first
+    await untilWritable(log)
+    await log.append([publication('/after')])
+    assert.ok(!(await readAll(log)).map(pathOf).includes('/behind'))
+  })
+}
+
+/** Until the log takes it again. */
+export async function retried<T>(store: () => Promise<T>): Promise<T> {
+  for (;;)
+    try {
+      return await store()
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'LOG_UNAVAILABLE')
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+}
+
+async function untilWritable(log: EventLog): Promise<void> {
+  while (!log.status.writable) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
 async function readAll(log: EventLog, after = 0 as Position): Promise<PublishedEvent[]> {

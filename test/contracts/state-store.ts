@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { retried, type LoseNextOutcome } from './event-log.ts'
 import type { StateStore } from '../../src/hub/state-store.ts'
 
 export interface StateStoreUnderTest extends AsyncDisposable {
@@ -8,6 +9,7 @@ export interface StateStoreUnderTest extends AsyncDisposable {
   passTime(ms: number): void
   /** By that clock. */
   nowMs(): number
+  readonly loseNextOutcome: LoseNextOutcome
 }
 
 /** What every engine promises. `open` makes an empty store. */
@@ -78,6 +80,23 @@ export function stateStoreContract(name: string, open: () => Promise<StateStoreU
     await opened.store.apply([until(1_000)])
     assert.deepEqual(await list(opened.store, 'a'), [['k', '1']])
   })
+
+  for (const isStored of [true, false])
+    test(`${name}: changes that were ${isStored ? '' : 'not '}made without an answer are told as unknown, and can be repeated`, async (t) => {
+      await using opened = await open()
+      const { store, loseNextOutcome } = opened
+      if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
+      await store.apply([{ space: 'a', key: 'gone', value: text('1') }])
+      const apply = () =>
+        store.apply([
+          { space: 'a', key: 'k', value: text('1') },
+          { space: 'a', key: 'gone', value: null },
+        ])
+      loseNextOutcome(isStored)
+      await assert.rejects(apply(), { code: 'OUTCOME_UNKNOWN' })
+      await retried(apply)
+      assert.deepEqual(await list(store, 'a'), [['k', '1']])
+    })
 }
 
 function text(value: string): Uint8Array {

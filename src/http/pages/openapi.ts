@@ -73,6 +73,7 @@ const metAt: Readonly<Record<ErrorCode, readonly Operation[]>> = {
   OVERLOADED: ['publish', 'listen'],
   NO_EVENT: ['listen'],
   LOG_UNAVAILABLE: ['publish', 'listen'],
+  OUTCOME_UNKNOWN: ['publish'],
   INTERNAL: ['publish', 'listen', 'page'],
 }
 

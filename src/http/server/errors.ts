@@ -41,6 +41,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   INTERNAL: 500,
   DIRECTORY_UNAVAILABLE: 503,
   LOG_UNAVAILABLE: 503,
+  OUTCOME_UNKNOWN: 503,
   OVERLOADED: 503,
   NO_EVENT: 504,
 }
@@ -79,6 +80,8 @@ const adviceOf: Readonly<Record<ErrorCode, string>> = {
   INTERNAL: 'try again, or tell whoever runs this server when it happened',
   DIRECTORY_UNAVAILABLE: `what is public needs no name: ${FOLLOWING}`,
   LOG_UNAVAILABLE: `publish again in ${RETRY_AFTER_S} seconds; nothing was stored`,
+  OUTCOME_UNKNOWN:
+    'with the same Idempotency-Key it can be published again and is there once; without one it may then be there twice',
   OVERLOADED: `try again in ${RETRY_AFTER_S} seconds`,
   NO_EVENT: 'wait longer with ?timeout=5m, or go on from where you were with ?cursor=',
 }

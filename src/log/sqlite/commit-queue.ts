@@ -1,4 +1,4 @@
-import { LogUnavailableError } from '../../hub/errors.ts'
+import { LogUnavailableError, type OutcomeUnknownError } from '../../hub/errors.ts'
 import type { Position, PublishedEvent } from '../../hub/event.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { StateChange } from '../../hub/state-store.ts'
@@ -22,7 +22,7 @@ export interface Place {
 export interface Waiting extends Work {
   readonly bytes: number
   readonly resolve: (events: readonly PublishedEvent[]) => void
-  readonly reject: (error: LogUnavailableError) => void
+  readonly reject: (error: LogUnavailableError | OutcomeUnknownError) => void
 }
 
 /** What waits for the next commit. */

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
-import { LogUnavailableError } from '../../hub/errors.ts'
+import { LogUnavailableError, OutcomeUnknownError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import type { Publication } from '../../publication/publication.ts'
@@ -19,7 +19,7 @@ import type { PageRead, SqliteReader } from './sqlite-reader.ts'
 import type { Committed, OpenOptions } from './sqlite-writer.ts'
 import { StoreLock } from './store-lock.ts'
 import { putAside, startThreads, type StoreThreads, type ThreadOptions } from './store-threads.ts'
-import type { WorkerPeer } from './worker-peer.ts'
+import { isOutcomeUnknown, type WorkerPeer } from './worker-peer.ts'
 
 export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits, ReceiptLimits {
   readonly now?: () => number
@@ -302,7 +302,8 @@ export class SqliteEventLog implements EventLog {
     this.#inFlight = undefined
     for (const change of commit.changes)
       if (change.space === RECEIPTS) this.#leftovers.push({ ...change, value: null })
-    for (const { reject } of commit.waiting) reject(unavailable(error))
+    const refusal = isOutcomeUnknown(error) ? outcomeUnknown(error) : unavailable(error)
+    for (const { reject } of commit.waiting) reject(refusal)
     this.#fail(error, isDamage(error) ? 'replace' : 'probe')
   }
 
@@ -533,6 +534,10 @@ function eventsOf({ events, cursors }: PageRead, runs: Runs): PublishedEvent[] {
 
 function closed(): LogUnavailableError {
   return new LogUnavailableError('the event log is closed')
+}
+
+function outcomeUnknown(cause: Error): OutcomeUnknownError {
+  return Object.assign(new OutcomeUnknownError('it may have been stored, or not'), { cause })
 }
 
 /** The reason is for the operator's log, not for peers. */

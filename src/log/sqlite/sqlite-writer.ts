@@ -11,7 +11,7 @@ import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.
 import { syncDirectory } from './store-lock.ts'
 import { Sweeper } from './sweeper.ts'
 import { keysOfEvent } from './topic-keys.ts'
-import { serve } from './worker-peer.ts'
+import { isOutcomeUnknown, serve, withUnknownOutcome } from './worker-peer.ts'
 
 export interface WriterOptions {
   readonly directory: string
@@ -126,7 +126,7 @@ export class SqliteWriter {
       try {
         this.#transaction(sweep, index, insert)
       } catch (error) {
-        if (!isDamage(error)) throw error
+        if (!isDamage(error) || isOutcomeUnknown(error as Error)) throw error
         // The damage may lie among what is old or in the index, and new events need not suffer from that.
         this.#transaction(insert)
         upkeepFailure = (error as Error).message
@@ -374,13 +374,22 @@ export class SqliteWriter {
     let settle: ((() => void) | void)[]
     try {
       settle = parts.map((part) => part())
-      this.#database.exec('COMMIT')
     } catch (error) {
-      // After some errors SQLite has rolled back by itself.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#rollBack()
       throw error
     }
+    try {
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      this.#rollBack()
+      throw isUndone(error) ? error : withUnknownOutcome(error as Error)
+    }
     for (const each of settle) each?.()
+  }
+
+  /** After some errors SQLite has done so by itself. */
+  #rollBack(): void {
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
   }
 
   #checkFree(): void {
@@ -461,7 +470,16 @@ function openSalvage(directory: string): Salvage | undefined {
   }
 }
 
+/**
+ * Of a COMMIT that failed: the disk was full, so that the last frame, without which the others count for nothing, was not written.
+ * After any other failure, of a flush above all, the frames may be in the file, and whoever opens it next takes them for committed.
+ */
+function isUndone(error: unknown): boolean {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_FULL
+}
+
 const SQLITE_ERROR = 1
+const SQLITE_FULL = 13
 const PAGE_BYTES = 4_096
 const WRITER_CACHE_KIB = 32_768
 /** The write-ahead log is cut down to this when it begins anew. */

@@ -16,6 +16,7 @@ interface Failure {
   readonly message: string
   /** SQLite's, primary or extended. */
   readonly errcode: number | undefined
+  readonly isOutcomeUnknown: boolean
   readonly stack: string | undefined
 }
 
@@ -26,11 +27,23 @@ type Reply =
 /** What a method in the worker threw. */
 class WorkerError extends Error {
   readonly errcode: number | undefined
-  constructor({ message, errcode, stack }: Failure) {
-    super(message)
-    this.errcode = errcode
-    if (stack !== undefined) this.stack = stack
+  readonly isOutcomeUnknown: boolean
+  constructor(failure: Failure) {
+    super(failure.message)
+    this.errcode = failure.errcode
+    this.isOutcomeUnknown = failure.isOutcomeUnknown
+    if (failure.stack !== undefined) this.stack = failure.stack
   }
+}
+
+/** Marks an error after which nobody knows whether what was asked for has been done. */
+export function withUnknownOutcome(error: Error): Error {
+  return Object.assign(error, { isOutcomeUnknown: true })
+}
+
+/** Of a call that failed: it may have been done all the same. A thread that ended by itself tells nothing, so that is one. */
+export function isOutcomeUnknown(error: Error): boolean {
+  return (error as Partial<WorkerError>).isOutcomeUnknown ?? true
 }
 
 /** Calls the methods of an object that lives in a worker thread, one after the other, in the order of the calls. */
@@ -95,8 +108,13 @@ export function serve(object: object): void {
       const result = (object as Record<string, (argument: unknown) => unknown>)[method]!(argument)
       reply = { id, result }
     } catch (error) {
-      const { message, stack, errcode } = error as Error & { errcode?: number }
-      reply = { id, failure: { message, stack, errcode } }
+      const {
+        message,
+        stack,
+        errcode,
+        isOutcomeUnknown: isUnknown,
+      } = error as Error & Partial<Failure>
+      reply = { id, failure: { message, stack, errcode, isOutcomeUnknown: isUnknown ?? false } }
     }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is a window's
     parentPort!.postMessage(reply)

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OutcomeUnknownError } from '../../hub/errors.ts'
 import { PubSubError, type ErrorCode } from '../../publication/errors.ts'
 import type { Cursor } from '../../hub/event.ts'
 import { authorizationOf, type Secrets, type Verdict, type Verifier } from './authorization.ts'
@@ -138,7 +139,9 @@ export class StatelessRequests {
       throw new MalformedError(`the message has ${message.length} bytes instead of ${messageBytes}`)
     if (!hash('sha512', message, 'buffer').equals(sha512))
       throw new MalformedError('the message is not the one that its sha-512 says')
-    const count = await this.#options.notify(topic, message, { secrets, address })
+    const count = await this.#options
+      .notify(topic, message, { secrets, address })
+      .catch(refuseUnknownOutcome)
     const tracing = notifyTracing(receivedMs, Date.now())
     const about = signed.confirmNotify(identifier, count, topic, sha512)
     const authorization = authorizationOf(secrets.toSubscriber, about, tracing)
@@ -238,6 +241,16 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   LIMIT_EXCEEDED: 400,
   OVERLOADED: 503,
   LOG_UNAVAILABLE: 503,
+  OUTCOME_UNKNOWN: 503,
+}
+
+/**
+ * A notification has nothing by which a second one would be known again, so its client must not repeat it by itself: somebody
+ * has to decide whether to lose or to double it. Subscriptions can be asked for again.
+ */
+function refuseUnknownOutcome(error: unknown): never {
+  if (!(error instanceof OutcomeUnknownError)) throw error
+  throw new Refusal(500, `${error.message}: sent again it may be there twice`)
 }
 
 /** @throws the error, if it is a bug. */

@@ -13,6 +13,7 @@ eventLogContract('memory', async (options) => {
     passTime(ms) {
       nowMs += ms
     },
+    loseNextOutcome: 'memory takes what it is given in one step',
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   }
 })

@@ -9,6 +9,7 @@ stateStoreContract('memory', () => {
     passTime(ms) {
       nowMs += ms
     },
+    loseNextOutcome: 'memory takes what it is given in one step',
     [Symbol.asyncDispose]: () => Promise.resolve(),
   })
 })

@@ -1,5 +1,6 @@
 import { eventLogContract } from '../../contracts/event-log.ts'
 import { stateStoreContract } from '../../contracts/state-store.ts'
+import { loseNextOutcome } from './lost-outcome.ts'
 import { StoreFolder } from './store-folder.ts'
 
 for (const durability of ['disk', 'os'] as const) {
@@ -11,6 +12,7 @@ for (const durability of ['disk', 'os'] as const) {
       passTime(ms) {
         folder.nowMs += ms
       },
+      loseNextOutcome,
       async [Symbol.asyncDispose]() {
         await log[Symbol.asyncDispose]()
         folder[Symbol.dispose]()
@@ -27,6 +29,7 @@ for (const durability of ['disk', 'os'] as const) {
       passTime(ms) {
         folder.nowMs += ms
       },
+      loseNextOutcome,
       async [Symbol.asyncDispose]() {
         await log[Symbol.asyncDispose]()
         folder[Symbol.dispose]()
