@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadSettings } from '../src/config/load.ts'
-import { NGINX_MISSING } from './clients/programs.ts'
+import { missing } from './programs.ts'
 import { FIRST } from './config/certificates.ts'
 import { TemporaryFiles } from './config/temporary-files.ts'
 import { startNginx } from './http/nginx.ts'
 import { get, startPubsub } from './http/requests.ts'
-import { askOver, NGINX, sharedOver } from './http/ways.ts'
+import { NGINX } from './http/way-nginx.ts'
+import { askOver, sharedOver } from './http/ways.ts'
 
 const DOCS = fileURLToPath(new URL('../docs', import.meta.url))
 const PAGE = readFileSync(join(DOCS, 'proxies.md'), 'utf8')
@@ -28,7 +29,7 @@ test('every file that docs/proxies.md links to is there', () => {
   for (const link of links) assert.ok(existsSync(join(DOCS, link)), link)
 })
 
-describe('nginx with the shipped configuration', { skip: NGINX_MISSING }, () => {
+describe('nginx with the shipped configuration', { skip: missing('nginx') }, () => {
   const PUBLISHER = '127.0.0.2'
   const PAGES = 'https://pubsub.example.org'
   const server = sharedOver(NGINX, {

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { LdapServer } from '../../src/auth/ldap-connection.ts'
-import { SLAPD_MISSING, startSlapd } from './slapd.ts'
+import { missing } from '../programs.ts'
+import { startSlapd } from './slapd.ts'
 
 test(
   'an idle connection is closed after its time, and not while it is used',
-  { skip: SLAPD_MISSING },
+  { skip: missing('slapd') },
   async () => {
     await using slapd = await startSlapd()
     const { uri, ldapsUri, caPem: ca } = slapd

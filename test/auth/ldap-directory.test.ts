@@ -9,7 +9,8 @@ import type { LdapGrant } from '../../src/auth/ldap-directory.ts'
 import { OptionError } from '../../src/auth/option-error.ts'
 import { acceptedLogin, authenticatorContract, changesOf } from '../contracts/authenticator.ts'
 import { openDirectory } from './ldap-directory.ts'
-import { BASE_DN, GROUPS, SLAPD_MISSING, type Slapd, startSlapd, USER_DN, USERS } from './slapd.ts'
+import { missing } from '../programs.ts'
+import { BASE_DN, GROUPS, type Slapd, startSlapd, USER_DN, USERS } from './slapd.ts'
 
 authenticatorContract(
   'LdapDirectory',
@@ -29,16 +30,16 @@ authenticatorContract(
       },
     }
   },
-  { skip: SLAPD_MISSING },
+  { skip: missing('slapd') },
 )
 
 /** A test with a directory that it leaves as it was. */
 function sharedTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
-  test(name, { skip: SLAPD_MISSING, timeout: 30_000 }, () => run(shared))
+  test(name, { skip: missing('slapd'), timeout: 30_000 }, () => run(shared))
 }
 let shared: Slapd
 before(async () => {
-  if (SLAPD_MISSING === false) shared = await startSlapd()
+  if (missing('slapd') === false) shared = await startSlapd()
 })
 after(() => shared?.[Symbol.asyncDispose]())
 
@@ -403,7 +404,7 @@ function grantOf(topic: string): LdapGrant {
 
 /** A test with a directory of its own, to do with as it likes. */
 function ownTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
-  test(name, { skip: SLAPD_MISSING, timeout: 30_000 }, async () => {
+  test(name, { skip: missing('slapd'), timeout: 30_000 }, async () => {
     await using slapd = await startSlapd()
     await run(slapd)
   })

@@ -1,58 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AclUsers, type AclUser } from '../../src/auth/acl-users.ts'
-import { ANONYMOUS } from '../../src/auth/identity.ts'
+import { AclUsers } from '../../src/auth/acl-users.ts'
 import { Logins } from '../../src/auth/logins.ts'
-import { acceptedLogin, changesOf } from '../contracts/authenticator.ts'
-import { openDirectory } from './ldap-directory.ts'
-import { SLAPD_MISSING, startSlapd } from './slapd.ts'
-
-function userOf(name: string, password: string | null): AclUser {
-  return { name, password, segments: new Map(), secureTopics: ['acl-file'] }
-}
+import { acceptedLogin } from '../contracts/authenticator.ts'
 
 test('without a directory only the ACL file counts', async () => {
-  const logins = new Logins(new AclUsers([userOf('bob', 'bob-secret')]), null)
+  const bob = { name: 'bob', password: 'bob-secret', segments: new Map(), secureTopics: [] }
+  const logins = new Logins(new AclUsers([bob]), null)
   await acceptedLogin(logins, 'bob', 'bob-secret')
   assert.deepEqual(await logins.login('alice', 'alice-secret'), { type: 'refused' })
 })
-
-test(
-  'a name in the ACL file is never tried against the directory',
-  { skip: SLAPD_MISSING },
-  async () => {
-    await using slapd = await startSlapd()
-    await using directory = openDirectory(slapd)
-    const logins = new Logins(
-      new AclUsers([userOf('alice', null), userOf('bob', 'other')]),
-      directory,
-    )
-    assert.deepEqual(await logins.login('alice', 'alice-secret'), { type: 'refused' })
-    assert.deepEqual(await logins.login('bob', 'bob-secret'), { type: 'refused' })
-    await acceptedLogin(logins, 'bob', 'other')
-    assert.equal(await slapd.logged(/BIND dn="uid=/), 0)
-    assert.equal((await acceptedLogin(logins, 'carol', 'carol-secret')).identity.name, 'carol')
-  },
-)
-
-test(
-  'a name that a reload brings into the ACL file is no longer the directory’s',
-  { skip: SLAPD_MISSING },
-  async () => {
-    await using slapd = await startSlapd()
-    await using directory = openDirectory(slapd)
-    const logins = new Logins(new AclUsers([]), directory)
-    const [alice, carol] = [
-      await acceptedLogin(logins, 'alice', 'alice-secret'),
-      await acceptedLogin(logins, 'carol', 'carol-secret'),
-    ]
-    const told = [changesOf(alice), changesOf(carol)]
-    const isAsked = logins.login('bob', 'bob-secret')
-    logins.replace([userOf('alice', 'alice-secret'), userOf('bob', 'bob-secret')])
-    assert.deepEqual(told[0]?.all, [ANONYMOUS])
-    assert.deepEqual(told[1]?.all, [])
-    const bob = await isAsked
-    assert.ok(bob.type === 'accepted')
-    assert.deepEqual([...bob.login.identity.secureTopics], ['acl-file'])
-  },
-)

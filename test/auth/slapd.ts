@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -8,12 +8,6 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { Client } from 'ldapts'
-
-/** `false`, or why tests of the directory are skipped here. With CI=true nothing is skipped: they fail. */
-export const SLAPD_MISSING: string | false =
-  spawnSync('slapd', ['-VV'], slapdPath()).error === undefined || process.env['CI'] === 'true'
-    ? false
-    : 'OpenLDAP is not installed (apt install slapd ldap-utils)'
 
 export const BASE_DN = 'dc=example,dc=org'
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Command } from './command.ts'
+import { completesOnTerminal, completionOf } from './completion-on-terminal.ts'
 
 /** Asks the function that `complete` has named, as bash does when the tab key is pressed. */
 const ASK_BASH = `
@@ -15,22 +16,10 @@ function=$(complete -p pubsubd | sed 's/.* -F \\([^ ]*\\) .*/\\1/')
 printf '%s\\n' "\${COMPREPLY[@]}"
 `
 
-/** `false`, or why not. With CI=true nothing is skipped: it fails. */
-function whyWithout(shell: string): string | false {
-  const isHere = spawnSync(shell, ['--version']).error === undefined
-  return isHere || process.env['CI'] === 'true'
-    ? false
-    : `${shell} is not installed (apt install ${shell})`
-}
-
 describe('completion', () => {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-completion-'))
   before(async () => {
-    for (const shell of ['bash', 'zsh']) {
-      await using command = new Command({}, ['completion', shell])
-      assert.equal(await command.exit(), 0, command.stderr)
-      writeFileSync(join(directory, shell), command.stdout)
-    }
+    writeFileSync(join(directory, 'bash'), await completionOf('bash'))
     writeFileSync(join(directory, 'two words.yaml'), '')
     mkdirSync(join(directory, 'twofold'))
   })
@@ -82,28 +71,8 @@ describe('completion', () => {
     assert.deepEqual(complete('pubsubd', 'listen', '--count', ''), [])
   })
 
-  for (const [shell, args, setUp] of [
-    ['bash', '--norc -i', 'source ./bash'],
-    ['zsh', '-f -i', 'autoload -Uz compinit && compinit -u -D && source ./zsh'],
-  ] as const)
-    test(
-      `${shell} on a terminal completes what the tab key asks for`,
-      {
-        skip: whyWithout(shell),
-      },
-      async () => {
-        await using terminal = new Command(
-          {},
-          { shell: `exec script -qec '${shell} ${args}' /dev/null`, in: directory },
-          { input: 'open', environment: { TERM: 'dumb', PS1: '$ ' } },
-        )
-        const type = (text: string) => terminal.child.stdin!.write(text)
-        type(`${setUp}; pubsubd() { printf '<%s>' "$@"; }; echo is-ready=$((1 + 1))\n`)
-        await terminal.printed(/is-ready=2/)
-        type('pubsubd lis\t--form\tpay\t\n')
-        await terminal.printed(/<listen><--format><payload>/)
-      },
-    )
+  test('bash on a terminal completes what the tab key asks for', () =>
+    completesOnTerminal('bash', '--norc -i', 'source ./bash'))
 
   for (const [command, words] of [
     ['publish', []],

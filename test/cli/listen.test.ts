@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { CuttableProxy } from '../clients/cuttable-proxy.ts'
 import { newTopic, publish } from '../clients/pubsub-server.ts'
 import { startServer } from '../running-server.ts'
 import { Command } from './command.ts'
 import { sharedServer } from './pubsub-server.ts'
-
-/** `false`, or why not. With CI=true nothing is skipped: it fails. */
-const STRACE_MISSING =
-  spawnSync('strace', ['-V']).error === undefined || process.env['CI'] === 'true'
-    ? false
-    : 'strace is not installed (apt install strace)'
 
 /** Each test is a process or two of its own. */
 const AT_ONCE = { concurrency: 4 }
@@ -329,23 +322,6 @@ describe('pubsubd listen', AT_ONCE, () => {
       assert.match(command.stderr, message)
       assert.match(command.stderr, /Try pubsubd listen --help\.\n$/)
     })
-
-  test(
-    'a checkpoint is flushed before it takes its name, and its name is flushed as well',
-    { skip: STRACE_MISSING },
-    async () => {
-      const topic = await published(1)
-      const words = `listen ${server().url}/${topic} --since all --count 1 --checkpoint c`
-      const strace = 'strace -f -qq -y -o trace -e trace=fsync,rename,renameat,renameat2'
-      await using command = new Command({}, { shell: `exec ${strace} "$NODE" "$MAIN" ${words}` })
-      assert.equal(await command.exit(), 0, command.stderr)
-      const order = [/fsync\(.*\/c\.tmp>/, /rename.*"c\.tmp".*"c"/, /fsync\(.*pubsubd-test-\w+>/]
-      assert.match(
-        command.read('trace'),
-        new RegExp(order.map(({ source }) => source).join('[^]*?\n.*')),
-      )
-    },
-  )
 
   test('a file that is no checkpoint is left alone', async () => {
     await using command = listen(['http://a/b', '--checkpoint', 'c'], { c: 'two words\n' })

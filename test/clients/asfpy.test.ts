@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { clientContract, type ListenOptions, type PubsubClient } from './client-contract.ts'
 import { CuttableProxy } from './cuttable-proxy.ts'
-import { ASFPY_MISSING, PYTHON } from './programs.ts'
+import { PYTHON, missing } from '../programs.ts'
 import {
   ASFPY_LINE_BYTES,
   newTopic,
@@ -22,7 +22,7 @@ const publishing: PubsubClient['publish'] = async (url, payload, options) => {
 const listen = (url: string, options?: ListenOptions) =>
   listenWith(PYTHON, 'asfpy_listen.py', url, options)
 
-clientContract("asfpy's listen()", ASFPY_MISSING, {
+clientContract("asfpy's listen()", missing('asfpy'), {
   listen,
   publish: publishing,
   trusting: (certificate) => ({ SSL_CERT_FILE: certificate }),
@@ -32,7 +32,7 @@ clientContract("asfpy's listen()", ASFPY_MISSING, {
   },
 })
 
-describe("asfpy's listen(), further", { skip: ASFPY_MISSING, concurrency: 4 }, () => {
+describe("asfpy's listen(), further", { skip: missing('asfpy'), concurrency: 4 }, () => {
   test('twice its promise is the longest line that it reads', async () => {
     await using server = await startPubsub()
     await using listener = await listen(`${server.url}/a`).opened()
@@ -81,7 +81,7 @@ describe("asfpy's listen(), further", { skip: ASFPY_MISSING, concurrency: 4 }, (
 const attach = (url: string, options?: ListenOptions & { raw?: boolean; since?: number }) =>
   listenWith(PYTHON, 'asfpy_listener.py', url, options)
 
-clientContract("asfpy's Listener", ASFPY_MISSING, {
+clientContract("asfpy's Listener", missing('asfpy'), {
   listen(url, { headers = {}, ...options } = {}) {
     const since = headers['X-Fetch-Since']
     return attach(url, { ...options, ...(since === undefined ? {} : { since: Number(since) }) })
@@ -91,7 +91,7 @@ clientContract("asfpy's Listener", ASFPY_MISSING, {
   cannot: { askForReplaySinceCursor: 'it knows only times' },
 })
 
-describe("asfpy's Listener, further", { skip: ASFPY_MISSING, concurrency: 4 }, () => {
+describe("asfpy's Listener, further", { skip: missing('asfpy'), concurrency: 4 }, () => {
   const server = sharedPubsub()
 
   test('without raw it hands over what is in the member `payload`', async () => {

@@ -10,7 +10,7 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 import { TemporaryFiles } from '../config/temporary-files.ts'
 import { publish, startPubsub } from '../http/requests.ts'
 import { CuttableProxy } from './cuttable-proxy.ts'
-import { CHROMIUM_MISSING } from './programs.ts'
+import { missing } from '../programs.ts'
 import { portForRestarts } from './pubsub-server.ts'
 
 /** A browser that takes longer has failed, in ms. */
@@ -110,7 +110,7 @@ function ndjson(url: string, options: object = {}): string {
   })().catch(({ name }) => name)`
 }
 
-describe('a page in Chromium', { skip: CHROMIUM_MISSING }, () => {
+describe('a page in Chromium', { skip: missing('chromium') }, () => {
   let browser: Browser
   before(async () => {
     browser = await chromium.launch({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { clientContract, type ListenOptions, type PublishAnswer } from './client-contract.ts'
 import { ClientProcess } from './client-process.ts'
-import { CURL_MISSING } from './programs.ts'
+import { missing } from '../programs.ts'
 import {
   newTopic,
   OLD_SCHOOLER,
@@ -13,7 +13,7 @@ import {
   startPubsub,
 } from './pubsub-server.ts'
 
-clientContract('curl', CURL_MISSING, {
+clientContract('curl', missing('curl'), {
   listen,
   async publish(url, payload, { user, password } = {}) {
     const login = user === undefined ? [] : ['-u', `${user}:${password}`]
@@ -23,7 +23,7 @@ clientContract('curl', CURL_MISSING, {
   trusting: (certificate) => ({ CURL_CA_BUNDLE: certificate }),
 })
 
-describe('curl, further', { skip: CURL_MISSING, concurrency: 4 }, () => {
+describe('curl, further', { skip: missing('curl'), concurrency: 4 }, () => {
   const server = sharedPubsub()
 
   const waysToPublish: Readonly<Record<string, readonly string[]>> = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
 import { ClientProcess } from './client-process.ts'
-import { PYTHON } from './programs.ts'
+import { PYTHON } from '../programs.ts'
 
 const SCRIPT = fileURLToPath(new URL('lonelyps_client.py', import.meta.url))
 

@@ -10,10 +10,10 @@ import { startServer, type RunningServer } from '../running-server.ts'
 import { ClientProcess } from './client-process.ts'
 import { CuttableProxy } from './cuttable-proxy.ts'
 import { LonelypsClient } from './lonelyps-client.ts'
-import { CURL_MISSING, LONELYPS_MISSING } from './programs.ts'
+import { missing } from '../programs.ts'
 import { portForRestarts, publish } from './pubsub-server.ts'
 
-const MISSING = LONELYPS_MISSING || CURL_MISSING
+const MISSING = missing('lonelypsc') || missing('curl')
 
 /** Becomes little shorter by itself. */
 const DICTIONARY = randomBytes(9_000).toString('base64')

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { clientContract } from './client-contract.ts'
-import { ASFPY_MISSING, PYTHON } from './programs.ts'
+import { PYTHON, missing } from '../programs.ts'
 import { newTopic, OLD_SCHOOLER, publish, RECEIVED, sharedPubsub } from './pubsub-server.ts'
 import { listenWith, publishWith } from './script-client.ts'
 
-clientContract("Python's requests", ASFPY_MISSING, {
+clientContract("Python's requests", missing('asfpy'), {
   listen: (url, options) => listenWith(PYTHON, 'requests_listen.py', url, options),
   async publish(url, payload, options) {
     const [answer] = await publishWith(PYTHON, 'requests_publish.py', url, payload, options)
@@ -14,7 +14,7 @@ clientContract("Python's requests", ASFPY_MISSING, {
   trusting: (certificate) => ({ REQUESTS_CA_BUNDLE: certificate }),
 })
 
-describe("Python's requests, further", { skip: ASFPY_MISSING, concurrency: 4 }, () => {
+describe("Python's requests, further", { skip: missing('asfpy'), concurrency: 4 }, () => {
   const server = sharedPubsub()
 
   for (const method of ['PUT', 'POST'])

@@ -1,8 +1,8 @@
 import { clientContract } from './client-contract.ts'
-import { RUBY_MISSING } from './programs.ts'
+import { missing } from '../programs.ts'
 import { listenWith, publishWith } from './script-client.ts'
 
-clientContract("Ruby's Net::HTTP", RUBY_MISSING, {
+clientContract("Ruby's Net::HTTP", missing('ruby'), {
   listen: (url, options) => listenWith('ruby', 'ruby_listen.rb', url, options),
   async publish(url, payload, options) {
     const [answer] = await publishWith('ruby', 'ruby_publish.rb', url, payload, options)

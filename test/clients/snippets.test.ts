@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url'
 import { startPubsub, streamsLeft } from '../http/requests.ts'
 import { ClientProcess } from './client-process.ts'
 import { CuttableProxy } from './cuttable-proxy.ts'
-import { CURL_MISSING, GO_MISSING, PYTHON, PYTHON_MISSING } from './programs.ts'
+import { PYTHON, missing } from '../programs.ts'
 import { portForRestarts } from './pubsub-server.ts'
 
 const FOLDER = fileURLToPath(new URL('../../clients', import.meta.url))
@@ -45,7 +45,7 @@ test(`every snippet has at most ${LINES_MAX} lines, and its first words say what
 
 /** A snippet as a process that prints each event as a line of JSON, and has its cursor in a file. */
 interface Snippet {
-  readonly missing: string | false
+  readonly skip: string | false
   /** Makes ready, once, what `start` needs. */
   readonly prepare?: (directory: string) => void
   readonly start: (asked: Asked) => ClientProcess
@@ -83,7 +83,7 @@ for await (const event of listen(url, { cursor, keep, headers })) console.log(JS
 
 const snippets: Readonly<Record<string, Snippet>> = {
   'listen.py': {
-    missing: PYTHON_MISSING,
+    skip: missing('python'),
     start: ({ url, cursorFile, login }) =>
       new ClientProcess(
         PYTHON,
@@ -93,7 +93,7 @@ const snippets: Readonly<Record<string, Snippet>> = {
       ),
   },
   'listen.mjs': {
-    missing: false,
+    skip: false,
     start: ({ url, cursorFile, login }) =>
       new ClientProcess(
         process.execPath,
@@ -103,7 +103,7 @@ const snippets: Readonly<Record<string, Snippet>> = {
       ),
   },
   'listen.go': {
-    missing: GO_MISSING,
+    skip: missing('go'),
     prepare(directory) {
       const source = join(FOLDER, 'listen.go')
       assert.equal(String(execFileSync('gofmt', ['-d', source])), '')
@@ -117,7 +117,7 @@ const snippets: Readonly<Record<string, Snippet>> = {
     },
   },
   'listen.sh': {
-    missing: CURL_MISSING,
+    skip: missing('curl'),
     start({ url, cursorFile, login }) {
       const home = dirname(cursorFile)
       if (login)
@@ -131,8 +131,8 @@ const snippets: Readonly<Record<string, Snippet>> = {
   },
 }
 
-for (const [file, { missing, prepare, start }] of Object.entries(snippets))
-  describe(`clients/${file}`, { skip: missing, concurrency: 3 }, () => {
+for (const [file, { skip, prepare, start }] of Object.entries(snippets))
+  describe(`clients/${file}`, { skip, concurrency: 3 }, () => {
     let directory: string
     before(() => {
       directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
@@ -265,7 +265,7 @@ for (const [file, { missing, prepare, start }] of Object.entries(snippets))
 test(
   'listen.sh that is told to stop does so at once, and leaves no curl behind',
   {
-    skip: CURL_MISSING,
+    skip: missing('curl'),
   },
   async () => {
     const directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
@@ -291,19 +291,19 @@ const examples = [
   {
     language: 'python',
     file: 'listen.py',
-    missing: PYTHON_MISSING,
+    skip: missing('python'),
     command: (text: string) => [PYTHON, '-u', '-c', text],
   },
   {
     language: 'js',
     file: 'listen.mjs',
-    missing: false,
+    skip: false,
     command: (text: string) => [process.execPath, '--input-type=module', '-e', text],
   },
   {
     language: 'go',
     file: 'listen.go',
-    missing: GO_MISSING,
+    skip: missing('go'),
     command: (text: string, directory: string) => {
       const file = join(directory, 'listen.go')
       const main = `func main() {\n${text}\nlog.Fatal(err)\n}`
@@ -317,16 +317,16 @@ const examples = [
   {
     language: 'console',
     file: 'listen.sh',
-    missing: CURL_MISSING,
+    skip: missing('curl'),
     command: (text: string) => ['sh', '-c', /^\$ (.*)/.exec(text)![1]!.replace(/^/, 'exec ')],
   },
 ] as const
 
-for (const { language, file, missing, command } of examples)
+for (const { language, file, skip, command } of examples)
   test(
     `the example of ${file} on the page of clients follows a topic`,
     {
-      skip: missing,
+      skip,
     },
     async () => {
       const directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ClientProcess } from './client-process.ts'
-import { PYTHON, WEBSOCKETS_MISSING } from './programs.ts'
+import { PYTHON, missing } from '../programs.ts'
 import { newTopic, publish, sharedPubsub } from './pubsub-server.ts'
 
 const SCRIPT = fileURLToPath(new URL('websockets_listen.py', import.meta.url))
@@ -16,7 +16,7 @@ async function listen(url: string, options: object) {
   return { close: told.at(-1), numbers: told.filter((each) => 'n' in each).map(({ n }) => n) }
 }
 
-describe("Python's websockets", { skip: WEBSOCKETS_MISSING }, () => {
+describe("Python's websockets", { skip: missing('websockets') }, () => {
   const server = sharedPubsub()
 
   for (const scheme of ['ws', 'wss'] as const)

@@ -4,14 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { replay } from './reader.ts'
-import { skipWithoutStrace, TracedServer, type SystemCall } from './traced-server.ts'
+import { missing } from '../programs.ts'
+import { TracedServer, type SystemCall } from './traced-server.ts'
 
 /** In the payload, so that the writes that hold the event are known. */
 const MARK = 'a mark that stands nowhere else'
 
 test(
   'with durability disk an event is flushed before the 202 and before a subscriber gets it',
-  { skip: skipWithoutStrace },
+  { skip: missing('strace') },
   async () => {
     const { flush, accepted, shown } = await tracePublication('disk')
     assert.ok(flush !== null, 'the event was not flushed')
@@ -22,7 +23,7 @@ test(
 
 test(
   'with durability os nobody waits for a flush, so the test above can tell the difference',
-  { skip: skipWithoutStrace },
+  { skip: missing('strace') },
   async () => {
     const { flush, accepted, shown } = await tracePublication('os')
     assert.ok(flush === null || flush.beganAt > accepted.beganAt)

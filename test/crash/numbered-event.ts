@@ -21,7 +21,7 @@ export type Line =
   | { readonly type: 'keep-alive' }
 
 /** The number of a line that is not what anybody published: the checker finds it in no publisher's record. */
-export const GARBLED = -1
+const GARBLED = -1
 
 export function readLine(text: string): Line {
   let line: Record<string, unknown>

@@ -9,7 +9,8 @@ import { bodyOf } from './numbered-event.ts'
 import { Random } from './random.ts'
 import { readLog, replay } from './reader.ts'
 import { Disk, FATES } from './replay-writes.ts'
-import { skipWithoutStrace, TracedServer, type SystemCall } from './traced-server.ts'
+import { missing } from '../programs.ts'
+import { TracedServer, type SystemCall } from './traced-server.ts'
 
 /** Another one tries other moments and other fates of the writes. */
 const SEED = Number(process.env['CRASH_SEED'] ?? 1)
@@ -24,7 +25,7 @@ const OPEN_AT_ONCE = 4
 
 test(
   'whenever the power fails, the store has every event that anybody was told of, in order, and nothing else',
-  { skip: skipWithoutStrace },
+  { skip: missing('strace') },
   async (context) => {
     const directory = mkdtempSync(join(tmpdir(), 'pubsubd-power-'))
     try {
@@ -44,7 +45,7 @@ test(
 
 test(
   'a store that leaves the flush to the kernel does not pass, so the test above can tell the difference',
-  { skip: skipWithoutStrace },
+  { skip: missing('strace') },
   async () => {
     const directory = mkdtempSync(join(tmpdir(), 'pubsubd-power-'))
     try {

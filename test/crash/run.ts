@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
-import { VERSION } from '../../src/server.ts'
-import type { Outcome } from './checker.ts'
-import { crashRun, type CrashRunResult } from './crash-run.ts'
+import { crashRun } from './crash-run.ts'
+import { tableOf } from './table.ts'
 
 const HELP = `Breaks a server again and again while publishers and readers use it, then judges what they saw.
 
@@ -44,51 +43,11 @@ async function main(): Promise<void> {
     },
   })
   if (isTty) process.stderr.write('\n')
-  process.stdout.write(`${tableOf(result, seed)}\n`)
+  process.stdout.write(`${tableOf(result, { seed, storage: values.storage })}\n`)
   for (const { rule, text } of result.faults.slice(0, FAULTS_SHOWN))
     process.stdout.write(`${rule}: ${text}\n`)
   if (result.faults.length > FAULTS_SHOWN)
     process.stdout.write(`… and ${result.faults.length - FAULTS_SHOWN} more\n`)
   if (result.kills < kills) process.stdout.write('The time was over before all kills were done.\n')
   process.exitCode = result.faults.length + result.gapsTold > 0 ? 1 : 0
-}
-
-function tableOf(result: CrashRunResult, seed: number): string {
-  const { history, breakages, faults, startsMs } = result
-  const outcomes = history.publishers.flatMap(({ publications }) =>
-    publications.map(({ outcome }) => outcome.type),
-  )
-  const count = (type: Outcome['type']) => outcomes.filter((each) => each === type).length
-  const streams = history.readers.flatMap((reader) => reader.streams)
-  const lines = streams.reduce((total, stream) => total + stream.lines.length, 0)
-  const starts = startsMs.toSorted((a, b) => a - b)
-  const rules = Map.groupBy(faults, ({ rule }) => rule)
-  const rows = [
-    ['version, storage, Node', `${VERSION}, ${values.storage}, ${process.version}`],
-    ['seed', String(seed)],
-    ['duration', `${Math.round(result.durationMs / 1000)} s`],
-    ['SIGKILL', number(result.kills)],
-    ...Object.entries(breakages).map(([name, times]) => [`… ${name}`, number(times)]),
-    [
-      'start to listening, ms',
-      `median ${starts[starts.length >> 1]!.toFixed(0)}, longest ${starts.at(-1)!.toFixed(0)}`,
-    ],
-    ['events sent', number(outcomes.length)],
-    ['… with a 202', number(count('accepted'))],
-    ['… cut off without an answer', number(count('unknown'))],
-    ['… refused, or no connection', number(count('refused'))],
-    ['events in the log at the end', number(history.log.length)],
-    ['streams read, events on them', `${number(streams.length)}, ${number(lines)}`],
-    ['streams ended while the server went on', number(result.cutOffs)],
-    ['gaps told (all is kept: none is due)', number(result.gapsTold)],
-    ['**faults**', `**${number(faults.length)}**`],
-    ...[...rules].map(([rule, each]) => [`… ${rule}`, number(each.length)]),
-  ]
-  return ['| | |', '| --- | ---: |', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join(
-    '\n',
-  )
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en')
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createReadStream, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -16,12 +16,6 @@ const CALLS = [
 
 /** A server that is slower than this to start or stop has failed, in ms; tracing makes it slow. */
 const DEADLINE_MS = 60_000
-
-/** Reason not to run; with CI=true nothing may be skipped. */
-export const skipWithoutStrace: string | false =
-  spawnSync('strace', ['-V']).status === 0 || process.env['CI'] === 'true'
-    ? false
-    : 'strace is not installed (apt-get install strace): WHETHER A FLUSH COMES BEFORE THE 202 IS NOT TESTED'
 
 /** A system call of the server, whole, in the order in which strace saw its begin. */
 export interface SystemCall {

@@ -11,7 +11,7 @@ import {
 } from './watched-server.ts'
 
 /** CPU that one turn of the event loop may take, in ms. What is promised is 20; this leaves room for a collection of garbage. */
-export const TURN_MS_MAX = 100
+const TURN_MS_MAX = 100
 
 /** One kind of input. */
 export interface HostileCase<Input = never> {

@@ -141,3 +141,11 @@ export async function eventsUpToNow(server: RunningServer, ...streams: readonly 
     }),
   )
 }
+
+/** Whether a stream with these headers shows a private event on `fruits`. */
+export async function seesPrivate(server: RunningServer, ...headers: readonly string[]) {
+  await using stream = await listen(server, '/', ...headers)
+  await publish(server, '/private/fruits', { n: 1 })
+  const [events] = await eventsUpToNow(server, stream)
+  return events?.length === 1
+}

@@ -3,11 +3,9 @@ import { request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { after, before } from 'node:test'
-import { NGINX_MISSING } from '../clients/programs.ts'
 import { FIRST } from '../config/certificates.ts'
 import { TemporaryFiles } from '../config/temporary-files.ts'
 import type { RunningServer } from '../running-server.ts'
-import { startNginx } from './nginx.ts'
 import { RawClient } from './raw-client.ts'
 import { startPubsub } from './requests.ts'
 
@@ -48,29 +46,7 @@ export const TLS: Way = {
   },
 }
 
-/** Debian's nginx with the configuration that docs/proxies.md ships, in front of the plain port. */
-export const NGINX: Way = {
-  name: 'nginx',
-  missing: NGINX_MISSING,
-  async start({ clients, ...config } = {}, acl) {
-    const trusting = { ...clients, trust_proxy: ['127.0.0.1'] }
-    const server = await startPubsub({ ...config, clients: trusting }, acl)
-    const nginx = await startNginx(server.port)
-    return reached(
-      {
-        ...server,
-        port: nginx.port,
-        async [Symbol.asyncDispose]() {
-          await nginx[Symbol.asyncDispose]()
-          await server[Symbol.asyncDispose]()
-        },
-      },
-      { isTls: true, keepsChunks: false },
-    )
-  },
-}
-
-function reached(
+export function reached(
   server: RunningServer,
   { isTls, keepsChunks = true }: { isTls: boolean; keepsChunks?: boolean },
 ): ReachedServer {

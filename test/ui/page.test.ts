@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { CHROMIUM_MISSING } from '../clients/programs.ts'
+import { missing } from '../programs.ts'
 import { portForRestarts } from '../clients/pubsub-server.ts'
 import { TemporaryFiles } from '../config/temporary-files.ts'
 import { publish, request, put, sharedPubsub, startPubsub } from '../http/requests.ts'
@@ -12,7 +12,7 @@ import { launchChromium, openPage, type OpenPage } from './open-page.ts'
 
 const USERS = { alice: { password: 'wonderland', acl: { fruit: ['fruits'] } } }
 
-describe('the page in Chromium', { skip: CHROMIUM_MISSING }, () => {
+describe('the page in Chromium', { skip: missing('chromium') }, () => {
   const pubsub = sharedPubsub({ server: { backlog: { size: 10_000 } } }, USERS)
   let browser: Browser
   before(async () => {

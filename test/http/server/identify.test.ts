@@ -3,25 +3,16 @@ import { after, before, describe, test } from 'node:test'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { RunningServer } from '../../running-server.ts'
-import {
-  BASE_DN,
-  GROUPS,
-  MEMBERSHIP_PATTERNS,
-  SLAPD_MISSING,
-  startSlapd,
-  USER_DN,
-  type Slapd,
-} from '../../auth/slapd.ts'
 import { RawClient } from '../raw-client.ts'
 import {
   basic,
   eventsUpToNow,
   get,
   listen,
-  NOT_ALLOWED,
   publish,
   put,
   RECEIVED,
+  seesPrivate,
   sharedPubsub,
   startPubsub,
 } from '../requests.ts'
@@ -44,14 +35,6 @@ function authorization(text: string): string {
 
 function base64(text: string): string {
   return Buffer.from(text).toString('base64')
-}
-
-/** Whether a stream with these headers shows a private event that `USERS` may see. */
-async function seesPrivate(server: RunningServer, ...headers: readonly string[]) {
-  await using stream = await listen(server, '/', ...headers)
-  await publish(server, '/private/fruits', { n: 1 })
-  const [events] = await eventsUpToNow(server, stream)
-  return events?.length === 1
 }
 
 describe('credentials that hold', () => {
@@ -116,91 +99,6 @@ describe('credentials that do not hold', () => {
   test('none of them is printed', () => {
     for (const server of [lenient(), strict()])
       assert.doesNotMatch(server.output(), /wonder|nameless|abcdef/)
-  })
-})
-
-describe('users of an LDAP directory', { skip: SLAPD_MISSING }, () => {
-  let slapd: Slapd
-  let rejecting: RunningServer
-  let anonymous: RunningServer
-  before(async () => {
-    slapd = await startSlapd()
-    const ldap = {
-      uri: slapd.uri,
-      user_dn: USER_DN,
-      base_scope: BASE_DN,
-      membership_patterns: MEMBERSHIP_PATTERNS,
-      acl: { [GROUPS.committers]: { fruit: ['fruits'], topics: ['guarded'] } },
-      cache: 0,
-    }
-    const acl = { bob: { password: 'file', acl: { fruit: ['fruits'] } } }
-    const clients = { secure_topics: ['guarded'], ldap }
-    ;[rejecting, anonymous] = await Promise.all([
-      startPubsub({ clients: { ...clients, bad_credentials: 'reject' } }, acl),
-      startPubsub({ clients }, acl),
-    ])
-  })
-  after(async () => {
-    await rejecting?.[Symbol.asyncDispose]()
-    await anonymous?.[Symbol.asyncDispose]()
-    await slapd?.[Symbol.asyncDispose]()
-  })
-
-  const ALICE = basic('alice', 'alice-secret')
-
-  test('see the private events of their groups', async () => {
-    assert.ok(await seesPrivate(rejecting, ALICE))
-    assert.equal(await seesPrivate(rejecting, basic('carol', 'carol-secret')), false)
-  })
-
-  test('publish to the secure topics of their groups', async () => {
-    await publish(rejecting, '/guarded', {}, ALICE)
-    await using client = await RawClient.open(rejecting.port)
-    const { body } = await client.ask(put('/guarded', '{}', [basic('carol', 'carol-secret')]))
-    assert.equal(body, NOT_ALLOWED)
-  })
-
-  test('are refused, or nobody in particular, with a wrong or an empty password', async () => {
-    for (const password of ['wrong', '']) {
-      await using client = await RawClient.open(rejecting.port)
-      assert.equal((await client.ask(get('/', basic('alice', password)))).status, 401)
-      assert.equal(await seesPrivate(anonymous, basic('alice', password)), false)
-    }
-  })
-
-  test('come after those of the file: a name found there is not asked for', async () => {
-    assert.ok(await seesPrivate(rejecting, basic('bob', 'file')))
-    const asked = await slapd.logged(/BIND dn="uid=bob/)
-    await using client = await RawClient.open(rejecting.port)
-    assert.equal((await client.ask(get('/', basic('bob', 'bob-secret')))).status, 401)
-    assert.equal(await slapd.logged(/BIND dn="uid=bob/), asked)
-  })
-
-  test('are not asked for where that cannot change the outcome', async () => {
-    const asked = await slapd.logged(/BIND dn="uid=alice/)
-    await publish(anonymous, '/a', {}, ALICE)
-    await using client = await RawClient.open(anonymous.port)
-    assert.equal((await client.ask(put('/-/a', '{}', [ALICE]))).status, 400)
-    assert.equal(await slapd.logged(/BIND dn="uid=alice/), asked)
-    await publish(anonymous, '/guarded', {}, ALICE)
-    assert.ok((await slapd.logged(/BIND dn="uid=alice/)) > asked)
-  })
-
-  test('while the directory is away: 503, or nobody in particular; those of the file log in', async () => {
-    await slapd.stop()
-    try {
-      await using client = await RawClient.open(rejecting.port)
-      for (const bytes of [get('/', ALICE), put('/a', '{}', [ALICE])]) {
-        const { status, headers } = await client.ask(bytes)
-        assert.equal(status, 503)
-        assert.match(headers['retry-after'] ?? '', /^\d+$/)
-      }
-      assert.equal(await seesPrivate(anonymous, ALICE), false)
-      assert.ok(await seesPrivate(rejecting, basic('bob', 'file')))
-    } finally {
-      await slapd.start()
-    }
-    assert.ok(await seesPrivate(rejecting, ALICE))
   })
 })
 

@@ -1,4 +1,4 @@
 import { formContract } from './form-contract.ts'
-import { NGINX } from '../ways.ts'
+import { NGINX } from '../way-nginx.ts'
 
 formContract(NGINX)

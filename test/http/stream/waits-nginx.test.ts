@@ -1,4 +1,4 @@
 import { waitContract } from './wait-contract.ts'
-import { NGINX } from '../ways.ts'
+import { NGINX } from '../way-nginx.ts'
 
 waitContract(NGINX)

@@ -15,7 +15,7 @@ export const ROW_LIMITS: RowLimits = {
   globsMax: 100,
 }
 
-export function publication(path: string, n: number): Publication {
+function publication(path: string, n: number): Publication {
   const topics = path.split('/').filter((segment) => segment !== '')
   return { topics, isPrivate: false, path, payload: { type: 'json-object', text: `{"n":${n}}` } }
 }

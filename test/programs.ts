@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process'
+
+/** A Python that has the packages of `clients/requirements.txt`. */
+export const PYTHON = process.env['PUBSUBD_TEST_PYTHON'] ?? 'python3'
+
+/** Debian keeps it where only root looks. */
+export const NGINX = '/usr/sbin/nginx'
+
+interface Program {
+  /** Tells its version, or fails where the program is missing. */
+  readonly probe: readonly [command: string, ...args: string[]]
+  readonly install: string
+  /** Whether a usual Debian has it: tests of `npm test` may use nothing else. */
+  readonly isUsual: boolean
+}
+
+const PYTHON_PACKAGES =
+  'python3 -m venv DIRECTORY; DIRECTORY/bin/pip install -r test/clients/requirements.txt; ' +
+  'export PUBSUBD_TEST_PYTHON=DIRECTORY/bin/python'
+
+function usual(install: string, ...probe: Program['probe']): Program {
+  return { probe, install, isUsual: true }
+}
+
+function special(install: string, ...probe: Program['probe']): Program {
+  return { probe, install, isUsual: false }
+}
+
+/** What tests run beside Node. A test that needs one of them asks `missing` for it, so that it is skipped with a reason. */
+export const PROGRAMS = {
+  bash: usual('apt-get install bash', 'bash', '--version'),
+  curl: usual('apt-get install curl', 'curl', '--version'),
+  gcc: usual('apt-get install gcc libc6-dev', 'gcc', '--version'),
+  openssl: usual('apt-get install openssl', 'openssl', 'version'),
+  python: usual('apt-get install python3', PYTHON, '--version'),
+  asfpy: special(PYTHON_PACKAGES, PYTHON, '-c', 'import asfpy.pubsub, aiohttp, requests'),
+  chromium: special('apt-get install chromium', 'chromium', '--version'),
+  go: special('apt-get install golang-go', 'go', 'version'),
+  lonelypsc: special(
+    PYTHON_PACKAGES,
+    PYTHON,
+    '-c',
+    'import lonelypsc.http_client, lonelypsc.ws_client',
+  ),
+  nginx: special('apt-get install nginx', NGINX, '-v'),
+  ruby: special('apt-get install ruby', 'ruby', '--version'),
+  slapd: special('apt-get install slapd ldap-utils', 'sh', '-c', 'PATH=$PATH:/usr/sbin slapd -VV'),
+  strace: special('apt-get install strace', 'strace', '-V'),
+  websockets: special(PYTHON_PACKAGES, PYTHON, '-c', 'import websockets.sync.client'),
+  zsh: special('apt-get install zsh', 'zsh', '--version'),
+} as const satisfies Readonly<Record<string, Program>>
+
+export type ProgramName = keyof typeof PROGRAMS
+
+export const PROGRAM_NAMES = Object.keys(PROGRAMS) as readonly ProgramName[]
+
+const known = new Map<ProgramName, boolean>()
+
+export function hasProgram(name: ProgramName): boolean {
+  const [command, ...args] = PROGRAMS[name].probe
+  const has = known.get(name) ?? spawnSync(command, args, { stdio: 'ignore' }).status === 0
+  known.set(name, has)
+  return has
+}
+
+/** `false`, or why what needs this program is skipped here. With CI=true nothing is skipped: it fails. */
+export function missing(name: ProgramName): string | false {
+  if (hasProgram(name)) return false
+  const reason = `${name} is not here: ${PROGRAMS[name].install}`
+  if (process.env['CI'] === 'true') throw new Error(reason)
+  return reason
+}

@@ -1,0 +1,81 @@
+import { globSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export interface Tier {
+  /** The command that runs it. */
+  readonly command: string
+  /** What its files have in common, behind how many they are. */
+  readonly what: string
+}
+
+export const TIERS = {
+  quick: { command: 'npm test', what: 'that need only Node and what Debian usually has' },
+  all: {
+    command: 'npm run test:all',
+    what: 'with real clients, proxies, browsers, directories, crashes',
+  },
+  long: {
+    command: 'npm run test:long',
+    what: 'that take hours: many kills, soak, all fault matrices',
+  },
+} as const satisfies Readonly<Record<string, Tier>>
+
+export type TierName = keyof typeof TIERS
+
+/** Files, and folders with all that is in them, that `npm test` leaves out. What is not named here is in the quick tier. */
+const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> = {
+  all: [
+    'auth/ldap-connection.test.ts',
+    'auth/ldap-directory.test.ts',
+    'auth/logins-directory.test.ts',
+    'cli/completion-zsh.test.ts',
+    'cli/explain-directory.test.ts',
+    'cli/checkpoint-flush.test.ts',
+    'clients/asfpy.test.ts',
+    'clients/chromium.test.ts',
+    'clients/lonelyps.test.ts',
+    'clients/requests.test.ts',
+    'clients/ruby.test.ts',
+    'clients/snippets.test.ts',
+    'clients/websockets.test.ts',
+    'crash/crash.test.ts',
+    'crash/flush.test.ts',
+    'crash/replay-writes.test.ts',
+    'http/server/identify-directory.test.ts',
+    'http/stream/forms-nginx.test.ts',
+    'http/stream/waits-nginx.test.ts',
+    'proxies.test.ts',
+    'ui/page.test.ts',
+  ],
+  long: ['long/'],
+}
+
+/** Of what is named in `LEFT_OUT`; exported for the test that each of it exists. */
+export const NAMED: readonly string[] = Object.values(LEFT_OUT).flat()
+
+export const TEST_FOLDER = fileURLToPath(new URL('..', import.meta.url))
+
+/** Tier of a file, given its path below `test/`. */
+export function tierOf(file: string): TierName {
+  for (const [tier, names] of Object.entries(LEFT_OUT))
+    if (names.some((name) => covers(name, file))) return tier as TierName
+  return 'quick'
+}
+
+/** Whether a name of the list means the file. */
+export function covers(name: string, file: string): boolean {
+  return name.endsWith('/') ? file.startsWith(name) : file === name
+}
+
+/** Paths below `test/` of all files with tests. */
+export function testFiles(): string[] {
+  return globSync('**/*.test.ts', { cwd: TEST_FOLDER }).toSorted()
+}
+
+/** Absolute paths of the files of a tier. */
+export function filesOf(tier: TierName): string[] {
+  return testFiles()
+    .filter((file) => tierOf(file) === tier)
+    .map((file) => join(TEST_FOLDER, file))
+}
