@@ -33,11 +33,17 @@ function escapeFilterValue(value: string): string {
 }
 
 function escapeFor(value: string, name: string): string {
-  return escapeFilterValue(IN_DN_VALUE.test(value) ? escapeDnValue(name) : name)
+  return escapeFilterValue(isInDn(value) ? escapeDnValue(name) : name)
 }
 
 /** A filter's assertion from its `=` on; parentheses within values are always escaped. */
 const VALUE = /=[^()]*/g
 
-/** `=uid=%s,ou=people`: the `%s` follows an attribute type of its own. */
-const IN_DN_VALUE = /[=,+*] *[a-z\d][\w.-]* *=[^,+]*%s/i
+/** Whether a `%s` follows an attribute type of its own, as in `=uid=%s,ou=people`. */
+function isInDn(value: string): boolean {
+  return value
+    .split(/[,+]/)
+    .some((part) => ATTRIBUTE_TYPE.test(part.slice(0, Math.max(0, part.lastIndexOf('%s')))))
+}
+
+const ATTRIBUTE_TYPE = /(?:^|[=*]) *[a-z\d][\w.-]* *=/i

@@ -124,7 +124,7 @@ async function publishBatch(
     const { line } = batch[publisher.published - before]!
     const { message } = error as Error
     // A batch tells which of its own lines is wrong, and those before it are published by now.
-    const sentence = message.replace(/\bline \d+: |; nothing of the batch was published.*/g, '')
+    const sentence = message.split('; nothing of the batch', 1)[0]!.replace(/\bline \d+: /g, '')
     ;(error as Error).message = line === 1 ? sentence : `line ${line}: ${sentence}`
     throw error
   }

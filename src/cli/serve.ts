@@ -114,7 +114,8 @@ function fileDescriptors(): string {
   } catch {
     return 'limit of open files unknown'
   }
-  const soft = /^Max open files\s+(\d+|unlimited)/m.exec(limits)?.[1] ?? 'unknown'
+  const line = limits.split('\n').find((each) => each.startsWith('Max open files'))
+  const soft = line?.split(/ +/)[3] ?? 'unknown'
   const isLow = Number(soft) < FILE_DESCRIPTORS_WANTED
   if (isLow)
     log(

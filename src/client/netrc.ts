@@ -28,10 +28,19 @@ export function netrcEntry(text: string, machine: string, login: string | null):
 }
 
 function wordsOf(text: string): string[] {
-  const withoutMacros = text.replace(/^[ \t]*macdef\b[^]*?(?:\n[ \t]*\r?\n|$(?![^]))/gm, '\n')
+  const lines = withoutMacros(text.split('\n'))
   // Only a whole line is a comment: a password may begin with #.
-  const withoutComments = withoutMacros.replace(/^[ \t]*#.*$/gm, '')
+  const withoutComments = lines.filter((line) => !/^[ \t]*#/.test(line)).join('\n')
   return Array.from(withoutComments.matchAll(/"((?:\\.|[^"\\])*)"|\S+/g), ([word, quoted]) =>
     quoted === undefined ? word : quoted.replace(/\\(.)/g, '$1'),
   )
+}
+
+/** A macro ends with an empty line. */
+function withoutMacros(lines: readonly string[]): string[] {
+  let isMacro = false
+  return lines.filter((line) => {
+    isMacro = isMacro ? !/^[ \t]*\r?$/.test(line) : /^[ \t]*macdef\b/.test(line)
+    return !isMacro
+  })
 }

@@ -67,3 +67,22 @@ test('what is no pattern is refused, and the message shows it', () => {
       pattern,
     )
 })
+
+test('a name is escaped for a DN wherever a %s follows an attribute type of its own', () => {
+  // The rule as one expression, which takes quadratic time.
+  const inDn = /[=,+*] *[a-z\d][\w.-]* *=[^,+]*%s/i
+  const pieces = fc.constantFrom('=', ',', '+', '*', ' ', 'a', 'uid', '1.2', '-', '%s', '%', 's')
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
+      const value = `=${parts.join('')}%s`
+      let filterFor
+      try {
+        filterFor = membershipFilter(`a${value}`)
+      } catch {
+        return // no filter
+      }
+      assert.equal(filterFor('x"y').includes('\\5c"'), inDn.test(value), value)
+    }),
+    { numRuns: 2_000 },
+  )
+})

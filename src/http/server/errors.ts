@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { PubSubError, type ErrorCode } from '../../publication/errors.ts'
+import { mediaRanges } from './media-ranges.ts'
 
 /** PyPubSub's answers, to the letter: clients and monitors compare them (pypubsub.py, the constants at its top). */
 export const RECEIVED = 'Payload received, thank you very much!\n'
@@ -130,18 +131,11 @@ export function asksForJson(accept: string | undefined): boolean {
   return names.includes('application/json') && !names.some((name) => TEXT_RANGES.has(name))
 }
 
-/** A range of quality 0. */
-const NOT_WANTED = /;\s*q\s*=\s*0(?:\.0*)?\s*(?:;|$)/
-
 const TEXT_RANGES: ReadonlySet<string> = new Set(['text/plain', 'text/*', '*/*'])
 
 function namesIn(accept: string): string[] {
-  const ranges = accept.toLowerCase().split(',')
-  return ranges.filter((range) => !NOT_WANTED.test(range)).map(nameOfRange)
-}
-
-function nameOfRange(range: string): string {
-  return range.split(';', 1)[0]!.trim()
+  const wanted = mediaRanges(accept).filter(({ quality }) => quality > 0)
+  return wanted.map(({ name }) => name)
 }
 
 export class ForbiddenError extends PubSubError {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import Negotiator from 'negotiator'
+import { preferredType } from '../server/media-ranges.ts'
 import { cloudEventText } from './cloud-event-text.ts'
 import { CHUNKED, UNCHUNKED, type Framing } from './framing.ts'
 import { NdjsonEncoding } from './ndjson-encoding.ts'
@@ -21,7 +21,7 @@ export function encodingFor(
   const pypubsub = isOldSchool ? forms.oldSchool : forms.pypubsub
   // An absent or unreadable header is no wish.
   if (!request.headers.accept?.includes('/')) return pypubsub
-  const wanted = preferred(request.headers.accept, [pypubsub.contentType, ...forms.ours.keys()])
+  const wanted = preferredType(request.headers.accept, [pypubsub.contentType, ...forms.ours.keys()])
   return forms.ours.get(wanted ?? '') ?? pypubsub
 }
 
@@ -32,19 +32,10 @@ export function encodingFor(
 export function prefersPage({ headers }: IncomingMessage): boolean {
   const { accept } = headers
   if (!accept?.includes(HTML) || !accept.includes('application/xhtml+xml')) return false
-  return preferred(accept, [HTML, ...chunkedForms.ours.keys()]) === HTML
+  return preferredType(accept, [HTML, ...chunkedForms.ours.keys()]) === HTML
 }
 
 const HTML = 'text/html'
-
-/** Of equally wanted types the first. `undefined`: none is accepted. */
-function preferred(accept: string, types: string[]): string | undefined {
-  const headers = { accept: accept.replace(PARAMETER, '') }
-  return new Negotiator({ headers }).mediaTypes(types)[0]
-}
-
-/** Other than the quality: none of our forms has any, so that `charset=utf-8` must not make an unknown one of it. */
-const PARAMETER = /;\s*(?!q\s*=)[\w.+-]+\s*=\s*(?:"[^"]*"|[^\s;,"]*)/gi
 
 interface Forms {
   readonly pypubsub: StreamEncoding
