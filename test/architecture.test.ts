@@ -27,6 +27,74 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Files that any room may import, as they import nothing but each other. */
 const LEAVES: ReadonlySet<string> = new Set(['ops/logger.ts', 'ops/seldom-report.ts'])
 
+/**
+ * Files with logic whose behaviour is that of another, and is tested there: by the test, which imports them or runs what does.
+ * Every other file with logic has a test of its own in the same place: `src/log/receipts.ts`, `test/log/receipts.test.ts`.
+ */
+const testedBy: Readonly<Record<string, readonly string[]>> = {
+  'auth/address-list.test.ts': ['auth/option-error.ts'],
+  'auth/ldap-directory.test.ts': ['auth/ldap-connections.ts'],
+  'cli/explain.test.ts': ['cli/grants.ts'],
+  'cli/listen.test.ts': [
+    'cli/follow.ts',
+    'cli/status-line.ts',
+    'cli/stop-signals.ts',
+    'client/listener.ts',
+  ],
+  'cli/log-export.test.ts': ['log/tools/store-view.ts'],
+  'cli/log-import.test.ts': ['log/tools/import-events.ts'],
+  'cli/log-info.test.ts': ['log/sqlite/store-owner.ts'],
+  'cli/log-command.test.ts': ['cli/log-arguments.ts', 'cli/run-command.ts'],
+  'cli/publish.test.ts': ['cli/event-command.ts', 'client/http-exchange.ts', 'client/publisher.ts'],
+  'cli/serve.test.ts': ['cli/main.ts', 'cli/node-flags.ts'],
+  'config/load.test.ts': [
+    'config/ldap.ts',
+    'config/lonelyps.ts',
+    'config/place.ts',
+    'config/schema.ts',
+    'config/section.ts',
+    'config/text-file.ts',
+    'config/tls.ts',
+    'config/values.ts',
+    'config/warnings.ts',
+  ],
+  'config/yaml.test.ts': ['config/config-error.ts'],
+  'conformance/lonelyps/authorization.test.ts': [
+    'protocols/lonelyps/authorization.ts',
+    'protocols/lonelyps/signed-bytes.ts',
+  ],
+  'conformance/lonelyps/etag.test.ts': ['protocols/lonelyps/etag.ts'],
+  'http/pages/pages.test.ts': ['http/pages/page-file.ts', 'http/pages/page-files.ts'],
+  'http/server/answer.test.ts': ['http/server/door.ts'],
+  'http/server/cors.test.ts': ['http/server/preflight.ts'],
+  'http/server/errors.test.ts': ['hub/errors.ts', 'publication/errors.ts'],
+  'http/stream/stream-encoding.test.ts': [
+    'http/stream/ndjson-encoding.ts',
+    'http/stream/sse-encoding.ts',
+  ],
+  'http/stream/stream.test.ts': ['http/stream/pypubsub-encoding.ts', 'http/stream/wishes.ts'],
+  'hub/subscription.test.ts': ['hub/audience.ts', 'hub/catch-up.ts'],
+  'log/memory/memory-event-log.test.ts': ['hub/event-log.ts'],
+  'log/sqlite/damage.test.ts': ['log/sqlite/salvage.ts'],
+  'log/sqlite/sqlite-store.test.ts': [
+    'log/sqlite/sqlite-writer.ts',
+    'log/sqlite/store-lock.ts',
+    'log/sqlite/store-threads.ts',
+  ],
+  'protocols/lonelyps/byte-reader.test.ts': ['protocols/lonelyps/byte-writer.ts'],
+  'protocols/lonelyps/door.test.ts': [
+    'protocols/lonelyps/deliveries.ts',
+    'protocols/lonelyps/webhook.ts',
+  ],
+  'protocols/lonelyps/websockets.test.ts': ['protocols/lonelyps/delivery.ts'],
+  'protocols/lonelyps/ws-compression.test.ts': [
+    'protocols/lonelyps/compressor.ts',
+    'protocols/lonelyps/partial-notification.ts',
+  ],
+  'protocols/lonelyps/ws-session.test.ts': ['protocols/lonelyps/violation-error.ts'],
+  'where/where.test.ts': ['where/cel.ts'],
+}
+
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
 
 /** `import … from '…'`, `export … from '…'`, `import '…'` and `import('…')`, type-only ones included. */
@@ -76,14 +144,72 @@ function circles(texts: ReadonlyMap<string, string>): string[] {
   return found
 }
 
+/**
+ * Whether a file decides, repeats, gives or refuses anything: one with types, constants and what it hands on of others does
+ * not. Word by word, as no parser of TypeScript is here; a word in a text counts too, and then a test is asked for.
+ */
+function hasLogic(text: string): boolean {
+  const code = text.replace(COMMENT, '')
+  return /\b(?:return|throw|if|for|while|switch|catch)\b|&&|\|\||\?\?|[=!]==/.test(code)
+}
+
+const COMMENT = /\/\*[^]*?\*\/|^\s*\/\/.*$/gm
+
+/** Paths of other files that stand in a file, from there or from the repository: imports, and what it runs in a process. */
+const LINK = /['"]((?:\.|src\/|test\/)[^'"\n]*\.ts)['"]/g
+
+/** Whether a test comes to a file, by itself or by way of others. Paths are those of the repository. */
+function reaches(from: string, file: string, textOf: (path: string) => string): boolean {
+  const seen = new Set([from])
+  for (const path of seen) {
+    if (path === file) return true
+    for (const [, target] of textOf(path).matchAll(LINK))
+      seen.add(join(target!.startsWith('.') ? dirname(path) : '', target!))
+  }
+  return false
+}
+
+/** What is wrong with the tests of files of `src/`, given the files of the repository and who tests what. */
+function missingTests(
+  files: ReadonlyMap<string, string>,
+  named: Readonly<Record<string, readonly string[]>>,
+): string[] {
+  const testOf = new Map(
+    Object.entries(named).flatMap(([by, paths]) => paths.map((path) => [path, by])),
+  )
+  const textOf = (path: string) => files.get(path) ?? ''
+  const wrong = [...testOf.keys()]
+    .filter((path) => !files.has(`src/${path}`))
+    .map((path) => `${path} is not there, and ${testOf.get(path)} is named as its test`)
+  for (const [file, text] of files) {
+    if (!file.startsWith('src/')) continue
+    const path = file.slice('src/'.length)
+    const mirror = path.replace(/ts$/, 'test.ts')
+    const other = testOf.get(path)
+    const isMirrored = files.has(`test/${mirror}`)
+    if (other !== undefined && (isMirrored || !hasLogic(text)))
+      wrong.push(`${path} needs not be named: it has ${isMirrored ? 'its own test' : 'no logic'}`)
+    const own = isMirrored ? mirror : other
+    if (own === undefined) {
+      if (hasLogic(text)) wrong.push(`${path} has no test: ${mirror} is not there`)
+    } else if (!reaches(`test/${own}`, file, textOf))
+      wrong.push(`${path} is not what ${own} tests: it does not come to it`)
+  }
+  return wrong
+}
+
+function filesOf(directory: string): Map<string, string> {
+  return new Map(
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .toSorted()
+      .map((path) => [relative(directory, path), readFileSync(path, 'utf8')]),
+  )
+}
+
 /** The text of each file of `src/`, by its path there. */
-const sources: ReadonlyMap<string, string> = new Map(
-  readdirSync(SRC, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-    .map((entry) => relative(SRC, join(entry.parentPath, entry.name)))
-    .toSorted()
-    .map((path) => [path, readFileSync(join(SRC, path), 'utf8')]),
-)
+const sources: ReadonlyMap<string, string> = filesOf(SRC)
 
 test('every import points toward the hub', () => {
   assert.ok(sources.size > 20)
@@ -95,6 +221,15 @@ test('every import points toward the hub', () => {
 
 test('no file of src/ imports itself by way of others', () => {
   assert.deepEqual(circles(sources), [])
+})
+
+test('each file of src/ with logic has a test in the same place, or is named above with the one that tests it', () => {
+  const tests = filesOf(fileURLToPath(new URL('.', import.meta.url)))
+  const files = new Map([
+    ...[...sources].map(([path, text]) => [`src/${path}`, text] as const),
+    ...[...tests].map(([path, text]) => [`test/${path}`, text] as const),
+  ])
+  assert.deepEqual(missingTests(files, testedBy), [])
 })
 
 test('an import in the wrong direction is found, whatever it looks like', () => {
@@ -134,4 +269,36 @@ test('a circle of imports is found and told by its files, whatever the imports l
     'hub/self.ts -> hub/self.ts',
   ])
   assert.deepEqual(circles(new Map([...files].filter(([path]) => !path.startsWith('hub/')))), [])
+})
+
+test('what has no test, or one that has nothing to do with it, is found', () => {
+  const logic = 'export function f() { return 1 }'
+  const files = new Map([
+    [
+      'src/a/types.ts',
+      '/** To return: if and for. */\nexport type T = (a: 1) => void\nexport const N = 1',
+    ],
+    ['src/a/own.ts', logic],
+    ['src/a/alone.ts', logic],
+    ['src/a/glue.ts', `import './part.ts'\n${logic}`],
+    ['src/a/part.ts', logic],
+    ['src/a/other.ts', logic],
+    ['src/a/thread.ts', logic],
+    ['test/a/own.test.ts', "import { f } from '../../src/a/own.ts'"],
+    ['test/a/glue.test.ts', "import { run } from './run.ts'"],
+    ['test/a/run.ts', "new URL('../../src/a/glue.ts', import.meta.url)"],
+    ['test/a/thread.test.ts', ''],
+  ])
+  const named = {
+    'a/glue.test.ts': ['a/part.ts', 'a/other.ts', 'a/gone.ts', 'a/own.ts', 'a/types.ts'],
+  }
+  assert.deepEqual(missingTests(files, named), [
+    'a/gone.ts is not there, and a/glue.test.ts is named as its test',
+    'a/types.ts needs not be named: it has no logic',
+    'a/types.ts is not what a/glue.test.ts tests: it does not come to it',
+    'a/own.ts needs not be named: it has its own test',
+    'a/alone.ts has no test: a/alone.test.ts is not there',
+    'a/other.ts is not what a/glue.test.ts tests: it does not come to it',
+    'a/thread.ts is not what a/thread.test.ts tests: it does not come to it',
+  ])
 })

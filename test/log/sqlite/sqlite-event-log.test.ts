@@ -1,5 +1,4 @@
 import { eventLogContract } from '../../contracts/event-log.ts'
-import { stateStoreContract } from '../../contracts/state-store.ts'
 import { loseNextOutcome } from './lost-outcome.ts'
 import { StoreFolder } from './store-folder.ts'
 
@@ -9,23 +8,6 @@ for (const durability of ['disk', 'os'] as const) {
     const { log } = await folder.open({ ...options, durability })
     return {
       log,
-      passTime(ms) {
-        folder.nowMs += ms
-      },
-      loseNextOutcome,
-      async [Symbol.asyncDispose]() {
-        await log[Symbol.asyncDispose]()
-        folder[Symbol.dispose]()
-      },
-    }
-  })
-
-  stateStoreContract(`sqlite, ${durability}`, async () => {
-    const folder = new StoreFolder()
-    const { log, stateStore } = await folder.open({ durability })
-    return {
-      store: stateStore,
-      nowMs: () => folder.nowMs,
       passTime(ms) {
         folder.nowMs += ms
       },
