@@ -82,13 +82,16 @@ const limitsSection = section('limits', {
   keyWindowMs: setting('idempotency_window', 86_400_000, duration(1_000, AGE_MS_MAX)),
   /** Keys remembered, about 400 bytes of memory each. Beyond them the oldest goes: refusing would stop everybody. */
   keysMax: setting('idempotency_keys', 100_000, integer(1, 10_000_000)),
-  /** Request line and headers, in bytes: 64 KiB hold any path that other servers would pass on. */
+  /**
+   * Request line and headers, in bytes: 64 KiB hold any path that other servers would pass on. What they can ask for at most,
+   * 4,096 comma groups or 16,000 topics, takes some 10 ms of the main thread; 1 MiB would take 16 times as much.
+   */
   headBytesMax: setting('head_bytes', 64 * KIB, bytes(KIB, MIB)),
   /** Topics in one path or topic filter: more than a request head holds of useful length. */
   topicsMax: setting('topics', 4_096, integer(1, 65_536)),
   /** Topic filters (comma groups) in one subscription. */
   topicFiltersMax: setting('topic_filters', 4_096, integer(1, 65_536)),
-  /** Topic filters of all open streams together: some hundred MiB of index at worst. */
+  /** Topic filters of all open streams together, equal subscriptions counted once: about 100 MiB of index. */
   topicFiltersTotalMax: setting('topic_filters_total', 1_000_000, integer(1, 100_000_000)),
   /** Characters of a `?where=` expression: a screenful. It is read again and again, by people too. */
   whereLengthMax: setting('where_length', 1_024, integer(1, 4_096)),

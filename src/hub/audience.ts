@@ -2,8 +2,8 @@ import type { PublishedEvent, Position } from './event.ts'
 import type { DirectSend, SharedEncoding } from './encoding.ts'
 import type { EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
-import type { Indexed, TopicFilter } from './topics.ts'
-import { filterMatches } from './topics.ts'
+import type { AudienceGroup } from './audience-group.ts'
+import { matcherOf } from './topics.ts'
 
 /** One event after another is offered to every audience that wants it; those that share an encoding share its bytes. */
 export class EventEncoder {
@@ -26,7 +26,8 @@ export class EventEncoder {
 
 /** What subscribers have in common who are due the same bytes. */
 export interface AudienceTraits {
-  readonly filters: readonly TopicFilter[]
+  /** All who want the same topics. */
+  readonly group: AudienceGroup<Audience>
   /** All of these must match, too. */
   readonly conditions: readonly EventPredicate[]
   readonly rights: Rights
@@ -55,14 +56,13 @@ export interface Batch {
 }
 
 /** Subscribers who are due the same bytes: the same wishes, the same rights, the same encoding. */
-export class Audience implements Indexed {
+export class Audience {
   readonly id: number
   readonly key: string
-  readonly filters: readonly TopicFilter[]
+  readonly group: AudienceGroup<Audience>
   readonly conditions: readonly EventPredicate[]
   readonly rights: Rights
   readonly encoder: EventEncoder
-  foundIn = 0
   /** Its subscriptions, behind ones included. */
   members = 0
   readonly #live: LiveMember[] = []
@@ -76,7 +76,7 @@ export class Audience implements Indexed {
   constructor(id: number, key: string, traits: AudienceTraits, send: DirectSend) {
     this.id = id
     this.key = key
-    this.filters = traits.filters
+    this.group = traits.group
     this.conditions = traits.conditions
     this.rights = traits.rights
     this.encoder = traits.encoder
@@ -110,8 +110,11 @@ export class Audience implements Indexed {
     return this.conditions.every((condition) => condition.matches(event))
   }
 
-  wants(event: PublishedEvent): boolean {
-    return this.filters.some((filter) => filterMatches(filter, event)) && this.admits(event)
+  /** Of any events, those that are due here. */
+  due(events: readonly PublishedEvent[]): readonly PublishedEvent[] {
+    if (events.length === 0) return events
+    const matches = matcherOf(this.group.filters)
+    return events.filter((event) => matches(event) && this.admits(event))
   }
 
   /** True when the event is the first of this round. The index has already seen that it is wanted. */

@@ -138,7 +138,8 @@ export class CatchUp {
     this.#schedule()
   }
 
-  async #firstPage({ filters }: Audience, after: Position): Promise<Page> {
+  async #firstPage({ group }: Audience, after: Position): Promise<Page> {
+    const { filters } = group
     for await (const page of this.#log.read(after, { filters, pageBytes: PAGE_BYTES })) return page
     return { events: [], reached: this.#log.head, hasGap: false }
   }

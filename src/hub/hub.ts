@@ -1,4 +1,5 @@
 import { Audience, EventEncoder } from './audience.ts'
+import { AudienceGroup } from './audience-group.ts'
 import { CatchUp } from './catch-up.ts'
 import type { CloseReason, DirectSend, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
@@ -18,6 +19,8 @@ import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
 import { Bounds, type BoundsRequest } from './bounds.ts'
+import { shortKey } from './short-key.ts'
+import { SlicedWork } from './sliced-work.ts'
 import { Subscription, type Surroundings } from './subscription.ts'
 import { canonicalFilters, TopicIndex, type TopicFilter } from './topics.ts'
 
@@ -26,7 +29,7 @@ export interface HubOptions {
   readonly queueBytesMax: number
   /** A peer that takes no byte for this long is closed. */
   readonly stallTimeoutMs: number
-  /** Topic filters of all audiences together. */
+  /** Topic filters of all audiences together, those with the same ones counted once. */
   readonly topicFiltersMax: number
   /** Different conditions of all audiences together. */
   readonly conditionsMax: number
@@ -57,8 +60,10 @@ export type RoundWatcher = (events: readonly PublishedEvent[]) => void
 export class Hub implements Disposable {
   readonly #log: EventLog
   readonly #options: HubOptions
-  readonly #index = new TopicIndex<Audience>()
+  readonly #index = new TopicIndex<AudienceGroup<Audience>>()
+  readonly #groups = new Map<string, AudienceGroup<Audience>>()
   readonly #audiences = new Map<string, Audience>()
+  readonly #sweeping = new SlicedWork(() => this.#index.sweep(SWEPT_AT_ONCE))
   readonly #encoders = new Map<string, EventEncoder>()
   readonly #subscriptions = new Set<Subscription>()
   readonly #predicates = new SharedPredicates()
@@ -84,9 +89,9 @@ export class Hub implements Disposable {
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,
       moveAudience: (from, rights) => {
-        const { filters: wants, conditions, encoder } = from
+        const { group, conditions, encoder } = from
         const { encoding } = encoder
-        const audience = this.#enter({ wants, conditions, rights, encoding }, NO_LIMITS)
+        const audience = this.#enter(group, { conditions, rights, encoding }, Infinity)
         this.#exit(from)
         return audience
       },
@@ -119,7 +124,7 @@ export class Hub implements Disposable {
 
   /** @throws {OverloadedError} too many topic filters or conditions are open. */
   subscribe(request: SubscribeRequest): Subscription {
-    const audience = this.#enter(request, this.#options)
+    const audience = this.#audienceOf(request)
     const { sink, opening, holdsOpening = false } = request
     const from = request.from === 'head' ? this.#surroundings.head : request.from
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
@@ -198,41 +203,77 @@ export class Hub implements Disposable {
     this.#ring.push(events)
     const gathered: Audience[] = []
     for (const event of events)
-      for (const audience of this.#index.matching(event))
-        if (audience.gather(event)) gathered.push(audience)
+      for (const group of this.#index.matching(event))
+        for (const audience of group.audiences) if (audience.gather(event)) gathered.push(audience)
     for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
     for (const watcher of this.#watchers) watcher(events)
   }
 
+  /** @throws {OverloadedError} */
+  #audienceOf(request: SubscribeRequest): Audience {
+    const group = this.#groupOf(request.wants)
+    try {
+      return this.#enter(group, request, this.#options.conditionsMax)
+    } finally {
+      if (group.audiences.length === 0) this.#forget(group)
+    }
+  }
+
+  /** @throws {OverloadedError} */
+  #groupOf(wants: readonly TopicFilter[]): AudienceGroup<Audience> {
+    const { filters, key } = canonicalFilters(wants)
+    let group = this.#groups.get(key)
+    if (group !== undefined) return group
+    this.#refuseTooMany(filters)
+    group = new AudienceGroup(key, (owner) => this.#index.add(filters, owner))
+    this.#groups.set(key, group)
+    return group
+  }
+
+  /** @throws {OverloadedError} */
+  #refuseTooMany(filters: readonly TopicFilter[]): void {
+    const { topicFiltersMax } = this.#options
+    const topics = filters.reduce((sum, filter) => sum + 2 * filter.topics.length, 0)
+    this.#index.sweep(topics) // who comes back at once finds the place that it has left
+    const { size, steps } = this.#index
+    if (size + filters.length > topicFiltersMax)
+      throw new OverloadedError(
+        `the open streams have ${size} topic filters; with ${filters.length} more they would exceed ` +
+          `the limit of ${topicFiltersMax} (limits.topic_filters_total)`,
+      )
+    const stepsMax = topicFiltersMax * STEPS_PER_FILTER
+    if (steps + topics > Math.max(stepsMax, topics))
+      throw new OverloadedError(
+        `the topic filters of the open streams have too many topics: the limit is ${stepsMax} that they do not share, ` +
+          `${STEPS_PER_FILTER} for each of ${topicFiltersMax} filters (limits.topic_filters_total)`,
+      )
+  }
+
+  /** @throws {OverloadedError} */
   #enter(
-    request: Pick<SubscribeRequest, 'wants' | 'conditions' | 'rights' | 'encoding'>,
-    { topicFiltersMax, conditionsMax }: Pick<HubOptions, 'topicFiltersMax' | 'conditionsMax'>,
+    group: AudienceGroup<Audience>,
+    request: Pick<SubscribeRequest, 'conditions' | 'rights' | 'encoding'>,
+    conditionsMax: number,
   ): Audience {
     const { conditions = [], rights, encoding } = request
-    const { filters, key: wishes } = canonicalFilters(request.wants)
     const names = conditions.map((condition) => condition.key).toSorted()
-    const key = JSON.stringify([encoding.key, rights.key, wishes, ...names])
+    const key = shortKey(JSON.stringify([encoding.key, rights.key, group.key, ...names]))
     let audience = this.#audiences.get(key)
     if (audience === undefined) {
-      if (this.#index.size + filters.length > topicFiltersMax)
-        throw new OverloadedError(
-          `the open streams have ${this.#index.size} topic filters; with ${filters.length} more they would exceed ` +
-            `the limit of ${topicFiltersMax} (limits.topic_filters_total)`,
-        )
       if (this.#predicates.sizeWith(conditions) > conditionsMax)
         throw new OverloadedError(
           `the open streams have ${this.#predicates.sizeWith([])} different where and without conditions, ` +
             `and the limit is ${conditionsMax} (limits.conditions)`,
         )
       const traits = {
-        filters,
+        group,
         conditions: conditions.map((condition) => this.#predicates.acquire(condition)),
         rights,
         encoder: this.#encoderOf(encoding),
       }
       audience = new Audience(this.#nextAudienceId++, key, traits, this.#send)
       this.#audiences.set(key, audience)
-      this.#index.add(audience)
+      group.add(audience)
     }
     audience.members++
     return audience
@@ -241,8 +282,15 @@ export class Hub implements Disposable {
   #exit(audience: Audience): void {
     if (--audience.members > 0) return
     this.#audiences.delete(audience.key)
-    this.#index.remove(audience)
+    if (audience.group.remove(audience)) this.#forget(audience.group)
     for (const condition of audience.conditions) this.#predicates.release(condition)
+  }
+
+  /** Nobody of it is found from now on; what it takes of the index goes bit by bit. */
+  #forget(group: AudienceGroup<Audience>): void {
+    this.#groups.delete(group.key)
+    this.#index.remove(group.entry)
+    this.#sweeping.start()
   }
 
   /** Forms are few and fixed, so they stay. */
@@ -257,8 +305,14 @@ export class Hub implements Disposable {
 /** Everything goes through the sinks then. */
 const sendNothing: DirectSend = () => -1
 
-/** A subscription that is there already keeps its place. */
-const NO_LIMITS = { topicFiltersMax: Infinity, conditionsMax: Infinity }
+/** Steps of the index between two looks at the clock: some 50 µs. */
+const SWEPT_AT_ONCE = 512
+
+/**
+ * How many steps of the index, of about 100 bytes each, a filter may have on average: those with three topics or more may
+ * be fewer, unless they have topics in common.
+ */
+const STEPS_PER_FILTER = 2
 
 /** The newest events kept for joining, in bytes of payloads, paths and `EVENT_OVERHEAD_BYTES`. */
 const RING_BYTES_MAX = 4_194_304

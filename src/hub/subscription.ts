@@ -147,7 +147,7 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
     if (this.#state !== 'behind' || this.#full || this.#finishIfReached()) return
     const rest = this.#hub.ring.after(this.#position, PAGE_BYTES)
     if (rest !== null) {
-      this.#join(rest.filter((event) => this.audience.wants(event)))
+      this.#join(this.audience.due(rest))
       return
     }
     if (!this.#logServesRest()) {

@@ -480,6 +480,37 @@ test('more topic filters than allowed are refused, those of a known audience cos
   assert.equal(opened.hub.subscriberCount, 3)
 })
 
+test('filters of many topics that they do not share are refused before they fill the memory', () => {
+  using opened = openHub({ topicFiltersMax: 4 })
+  opened.subscribe('/a/b')
+  assert.throws(() => opened.subscribe('/c/d/e/f/g'), {
+    code: 'OVERLOADED',
+    message: /limits\.topic_filters_total/,
+  })
+  assert.equal(opened.hub.subscriberCount, 1)
+})
+
+test('who goes with thousands of filters gets nothing more, and may come back at once', async () => {
+  using opened = openHub({ topicFiltersMax: 4_000 })
+  const wants = Array.from({ length: 4_000 }, (_, n) => ({
+    topics: ['fruits', `${n}`],
+    privateOnly: false,
+  }))
+  const subscribe = () => {
+    const sink = new RecordingSink()
+    const opening = Buffer.alloc(0)
+    const request = { wants, rights: PUBLIC_ONLY, from: 'head', encoding: PLAIN, sink, opening }
+    return { subscription: opened.hub.subscribe({ ...request, from: 'head' }), sink }
+  }
+  for (let round = 0; round < 3; round++) {
+    const { subscription, sink } = subscribe()
+    await opened.publish('/fruits/7')
+    subscription.close()
+    await opened.publish('/fruits/8')
+    assert.deepEqual(sink.lines, ['/fruits/7 {}'])
+  }
+})
+
 test('conditions are asked once per event, in whatever audiences they are', async () => {
   using opened = openHub()
   const { condition, asked } = pathContains('a')

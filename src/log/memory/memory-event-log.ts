@@ -2,7 +2,7 @@ import { LogUnavailableError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../../hub/event-log.ts'
-import { filterMatches } from '../../hub/topics.ts'
+import { matcherOf, type FilteredEvent } from '../../hub/topics.ts'
 import { PageFill } from '../page-fill.ts'
 import { Receipts, type ReceiptLimits } from '../receipts.ts'
 import { CursorCodec, newCursorKeys } from '../cursor.ts'
@@ -68,9 +68,11 @@ export class MemoryEventLog implements EventLog {
   }
 
   async *read(after: Position, options: ReadOptions): AsyncGenerator<Page> {
+    const { filters } = options
+    const isWanted = filters === undefined ? () => true : matcherOf(filters)
     let reached: Position = after
     while (reached < Math.min(options.until ?? Infinity, this.#head)) {
-      const page = this.#page(reached, options)
+      const page = this.#page(reached, options, isWanted)
       reached = page.reached
       yield page
     }
@@ -182,7 +184,11 @@ export class MemoryEventLog implements EventLog {
     }
   }
 
-  #page(after: Position, { filters, until, pageBytes }: ReadOptions): Page {
+  #page(
+    after: Position,
+    { until, pageBytes }: ReadOptions,
+    isWanted: (event: FilteredEvent) => boolean,
+  ): Page {
     this.#dropOld()
     const oldest = this.#oldest
     let index = this.#start + Math.max(0, after + 1 - oldest)
@@ -193,7 +199,7 @@ export class MemoryEventLog implements EventLog {
     const fill = new PageFill(Math.max(after, oldest - 1), pageBytes)
     for (; index < scanEnd && !fill.isFull; index++) {
       const event = this.#events[index]!
-      if (filters !== undefined && !filters.some((filter) => filterMatches(filter, event))) continue
+      if (!isWanted(event)) continue
       events.push(event)
       fill.add(event.position, event.payload.text, event.path)
     }

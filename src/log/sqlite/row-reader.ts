@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { filterMatches, type TopicFilter } from '../../hub/topics.ts'
+import { matcherOf, type FilteredEvent, type TopicFilter } from '../../hub/topics.ts'
 import { INDEXED_TO } from './index-writer.ts'
 import { PageFill } from '../page-fill.ts'
 import { COLUMNS, recordOf, type EventRecord } from './record.ts'
@@ -219,7 +219,8 @@ interface Entries {
 
 class PageOfRows implements RowsFound {
   readonly until: number
-  readonly #filters: readonly TopicFilter[] | undefined
+  /** `null`: every event is. */
+  readonly #isWanted: ((event: FilteredEvent) => boolean) | null
   readonly #bytesMax: number
   #fill: PageFill
   events: EventRecord[] = []
@@ -234,7 +235,7 @@ class PageOfRows implements RowsFound {
   ) {
     this.reached = after
     this.until = until
-    this.#filters = filters
+    this.#isWanted = filters === undefined ? null : matcherOf(filters)
     this.#bytesMax = bytesMax
     this.#fill = new PageFill(after, bytesMax)
   }
@@ -251,10 +252,9 @@ class PageOfRows implements RowsFound {
 
   take(event: EventRecord): void {
     this.reached = event.seq
-    if (this.#filters !== undefined) {
+    if (this.#isWanted !== null) {
       const { isPrivate } = event
-      const publication = { topics: topicsOf(event), isPrivate }
-      if (!this.#filters.some((filter) => filterMatches(filter, publication))) return
+      if (!this.#isWanted({ topics: topicsOf(event), isPrivate })) return
     }
     this.events.push(event)
     this.#fill.add(event.seq, event.payload, event.path)
