@@ -73,7 +73,6 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'http/stream/sse-encoding.ts',
   ],
   'http/stream/stream.test.ts': ['http/stream/pypubsub-encoding.ts', 'http/stream/wishes.ts'],
-  'hub/subscription.test.ts': ['hub/audience.ts', 'hub/catch-up.ts'],
   'log/memory/memory-event-log.test.ts': ['hub/event-log.ts'],
   'log/sqlite/damage.test.ts': ['log/sqlite/salvage.ts'],
   'log/sqlite/sqlite-store.test.ts': [

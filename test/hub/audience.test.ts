@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Audience, EventEncoder, type Batch, type LiveMember } from '../../src/hub/audience.ts'
+import type { DirectSend } from '../../src/hub/encoding.ts'
+import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
+import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
+import { PLAIN } from './recording-sink.ts'
+
+/** Takes what its audience delivers, and may leave it then, as one does that falls behind. */
+class Member implements LiveMember {
+  seat = -1
+  descriptor: number
+  text = ''
+  deliveries = 0
+  onDeliver = () => {}
+
+  constructor(descriptor = -1) {
+    this.descriptor = descriptor
+  }
+
+  deliver(batch: Batch, sentBytes: number): void {
+    this.deliveries++
+    this.text += Buffer.from(batch.bytes).subarray(sentBytes).toString()
+    this.onDeliver()
+  }
+}
+
+test('whoever joins and leaves between rounds, each gets exactly the rounds of its time, in order and once', () => {
+  const operation = fc.oneof(
+    fc.record({ type: fc.constant('join' as const), isDirect: fc.boolean() }),
+    fc.record({ type: fc.constant('leave' as const), which: fc.nat() }),
+    fc.record({ type: fc.constant('written' as const), which: fc.nat(), isFull: fc.boolean() }),
+    fc.record({ type: fc.constant('round' as const), events: fc.nat(3) }),
+  )
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 40 }), fc.nat(12), (operations, takenAtOnce) => {
+      const byDescriptor = new Map<number, Member>()
+      const audience = audienceOf((descriptor, bytes) => {
+        const taken = bytes.subarray(0, takenAtOnce)
+        byDescriptor.get(descriptor)!.text += Buffer.from(taken).toString()
+        return taken.length
+      })
+      const live: { member: Member; due: string }[] = []
+      let next = 1
+      for (const each of operations) {
+        if (each.type === 'join') {
+          const member = new Member(each.isDirect ? byDescriptor.size + 1 : -1)
+          if (each.isDirect) byDescriptor.set(member.descriptor, member)
+          audience.join(member)
+          live.push({ member, due: '' })
+        } else if (each.type === 'round') {
+          for (let left = each.events; left > 0; left--) {
+            const event = eventOf(next++)
+            audience.gather(event)
+            for (const entry of live) entry.due += Buffer.from(PLAIN.event(event)).toString()
+          }
+          audience.flush()
+        } else if (live.length > 0) {
+          const at = each.which % live.length
+          const { member } = live[at]!
+          if (each.type === 'leave') {
+            audience.leave(member)
+            live.splice(at, 1)
+          } else {
+            // While it has something queued it cannot be sent to by its descriptor.
+            const known = [...byDescriptor].find(([, other]) => other === member)?.[0] ?? -1
+            member.descriptor = each.isFull ? -1 : known
+            audience.written(member)
+          }
+        }
+        for (const { member, due } of live) assert.equal(member.text, due)
+      }
+    }),
+  )
+})
+
+test('who leaves while a round is delivered has had it, and nobody else misses it or gets it twice', () => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 12 }), (leaving) => {
+      const audience = audienceOf()
+      const members = leaving.map((isLeaving) => {
+        const member = new Member()
+        if (isLeaving) member.onDeliver = () => audience.leave(member)
+        audience.join(member)
+        return member
+      })
+      for (const n of [1, 2]) {
+        audience.gather(eventOf(n))
+        audience.flush()
+      }
+      assert.deepEqual(
+        members.map(({ deliveries }) => deliveries),
+        leaving.map((isLeaving) => (isLeaving ? 1 : 2)),
+      )
+    }),
+  )
+})
+
+test('a round is one buffer for all, and knows its place and the bytes of each event', () => {
+  const audience = audienceOf()
+  const batches: Batch[] = []
+  const keep = (batch: Batch) => void batches.push(batch)
+  for (let n = 0; n < 2; n++) audience.join(Object.assign(new Member(), { deliver: keep }))
+  assert.equal(audience.gather(eventOf(7)), true)
+  assert.equal(audience.gather(eventOf(8)), false)
+  audience.flush()
+  const [one, two] = batches
+  assert.equal(one!.bytes, two!.bytes)
+  assert.equal(one!.before, 6)
+  assert.deepEqual(
+    one!.events.map(({ position }) => position),
+    [7, 8],
+  )
+  assert.deepEqual(Buffer.concat(one!.frames), Buffer.from(one!.bytes))
+  audience.flush()
+  assert.equal(batches.length, 2)
+})
+
+test('a great round goes out in pieces, none of them larger than an event or a quarter of a MiB', () => {
+  const audience = audienceOf()
+  const sizes: number[] = []
+  const measure = ({ bytes, events }: Batch) => {
+    assert.ok(bytes.length <= 262_144 || events.length === 1)
+    sizes.push(events.length)
+  }
+  audience.join(Object.assign(new Member(), { deliver: measure }))
+  let firsts = 0
+  for (const length of [100_000, 100_000, 100_000, 300_000, 10, 10])
+    if (audience.gather(eventOf(1, { length }))) firsts++
+  audience.flush()
+  assert.deepEqual(sizes, [2, 1, 1, 2])
+  // It need be flushed once for all of them.
+  assert.equal(firsts, 1)
+})
+
+test('nothing is encoded where nobody is live, and an event that may not be seen is not gathered', () => {
+  const rights: Rights = { key: 'r', seesNothing: false, maySee: ({ path }) => path === '/2' }
+  const audience = audienceOf(undefined, rights)
+  assert.equal(audience.gather(eventOf(1)), false)
+  const member = new Member()
+  audience.join(member)
+  audience.flush()
+  for (const n of [1, 2, 3]) audience.gather(eventOf(n, { isPrivate: true }))
+  audience.gather(eventOf(4))
+  audience.flush()
+  assert.equal(member.text, '/2 \n/4 \n')
+})
+
+test('audiences that share an encoder encode an event once', () => {
+  let encoded = 0
+  const encoder = new EventEncoder({
+    ...PLAIN,
+    event(event) {
+      encoded++
+      return PLAIN.event(event)
+    },
+  })
+  const audiences = [1, 2].map((id) => audienceOf(undefined, PUBLIC_ONLY, encoder, id))
+  for (const audience of audiences) audience.join(new Member())
+  for (const n of [1, 2]) {
+    const event = eventOf(n)
+    for (const audience of audiences) audience.gather(event)
+  }
+  assert.equal(encoded, 2)
+})
+
+function audienceOf(
+  send: DirectSend = () => -1,
+  rights = PUBLIC_ONLY,
+  encoder = new EventEncoder(PLAIN),
+  id = 1,
+): Audience {
+  const filters = [{ topics: [], privateOnly: false }]
+  return new Audience(id, `${id}`, { filters, conditions: [], rights, encoder }, send)
+}
+
+function eventOf(n: number, { length = 0, isPrivate = false } = {}): PublishedEvent {
+  return {
+    position: n as Position,
+    cursor: `${n}` as Cursor,
+    publishedAtMs: n,
+    topics: [],
+    isPrivate,
+    path: `/${n}`,
+    payload: { type: 'json-object', text: 'x'.repeat(length) },
+  }
+}

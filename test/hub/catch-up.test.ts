@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict'
+import { mock, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { Audience, EventEncoder } from '../../src/hub/audience.ts'
+import { CatchUp, type EncodedPage, type LogReader } from '../../src/hub/catch-up.ts'
+import type { CloseReason } from '../../src/hub/encoding.ts'
+import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
+import type { EventLog, Page } from '../../src/hub/event-log.ts'
+import { PUBLIC_ONLY } from '../../src/hub/rights.ts'
+import { PLAIN } from './recording-sink.ts'
+
+/** A reader that asks for one page after the other, and keeps them. */
+class Reader implements LogReader {
+  readonly audience: Audience
+  readonly isBounded: boolean
+  readonly pages: EncodedPage[] = []
+  turns = 0
+  ended: CloseReason | null = null
+  readonly #catchUp: CatchUp
+  #after: Position
+
+  constructor(catchUp: CatchUp, audience: Audience, { after = 0, isBounded = false } = {}) {
+    this.#catchUp = catchUp
+    this.audience = audience
+    this.isBounded = isBounded
+    this.#after = after as Position
+  }
+
+  advance(): void {
+    this.turns++
+    const page = this.#catchUp.page(this, this.#after)
+    if (page === null) return
+    this.pages.push(page)
+    this.#after = page.reached
+  }
+
+  end(reason: CloseReason): void {
+    this.ended = reason
+  }
+}
+
+test('readers of one audience at one place share a page, which is read and encoded once', async () => {
+  const log = new PagesLog()
+  const catchUp = new CatchUp(log.port)
+  const audience = audienceOf(1)
+  const readers = Array.from({ length: 20 }, () => new Reader(catchUp, audience))
+  for (const reader of readers) catchUp.enqueue(reader)
+  await settled(() => readers.every(({ pages }) => pages.length === 1))
+  assert.deepEqual(log.readAfter, [0])
+  for (const { pages } of readers) assert.equal(pages[0], readers[0]!.pages[0])
+  assert.equal(Buffer.from(readers[0]!.pages[0]!.bytes).toString(), '/1 \n')
+})
+
+test('who may end within a page gets it in parts, and shares it with no other', async () => {
+  const log = new PagesLog()
+  const catchUp = new CatchUp(log.port)
+  const audience = audienceOf(1)
+  const [whole, parted] = [
+    new Reader(catchUp, audience),
+    new Reader(catchUp, audience, { isBounded: true }),
+  ]
+  for (const reader of [whole, parted]) catchUp.enqueue(reader)
+  await settled(() => whole.pages.length === 1 && parted.pages.length === 1)
+  assert.equal(whole.pages[0]!.parts, null)
+  const { parts, bytes } = parted.pages[0]!
+  assert.equal(bytes.length, 0)
+  assert.deepEqual(Buffer.concat(parts!.frames), Buffer.from(whole.pages[0]!.bytes))
+  assert.equal(parts!.events.length, 1)
+})
+
+test('at most two pages are read at once, and everybody comes to one', async () => {
+  const log = new PagesLog({ isHeld: true })
+  const catchUp = new CatchUp(log.port)
+  const readers = Array.from({ length: 10 }, (_, n) => new Reader(catchUp, audienceOf(n)))
+  for (const reader of readers) catchUp.enqueue(reader)
+  for (let n = 0; n < 20; n++) await turn()
+  assert.equal(log.readAfter.length, 2)
+  while (readers.some(({ pages }) => pages.length === 0)) {
+    assert.ok(log.held.length <= 2)
+    log.held.shift()?.()
+    await turn()
+  }
+})
+
+test('a page that cannot be read ends those who wait for it, and nobody else', async () => {
+  const log = new PagesLog({ failsAfter: 5 })
+  const catchUp = new CatchUp(log.port)
+  const audience = audienceOf(1)
+  const lost = [1, 2].map(() => new Reader(catchUp, audience, { after: 5 }))
+  const fine = new Reader(catchUp, audience)
+  for (const reader of [...lost, fine]) catchUp.enqueue(reader)
+  await settled(() => fine.pages.length === 1 && lost.every(({ ended }) => ended !== null))
+  assert.deepEqual(
+    lost.map(({ ended }) => ended),
+    ['unavailable', 'unavailable'],
+  )
+  assert.equal(fine.ended, null)
+})
+
+test('a page is kept for those who come within a second, and read anew for later ones', async () => {
+  const clock = new Clock()
+  try {
+    const log = new PagesLog()
+    const catchUp = new CatchUp(log.port)
+    const audience = audienceOf(1)
+    const read = async (): Promise<void> => {
+      const reader = new Reader(catchUp, audience)
+      catchUp.enqueue(reader)
+      await settled(() => reader.pages.length === 1)
+    }
+    await read()
+    clock.nowMs += 999
+    await read()
+    assert.equal(log.readAfter.length, 1)
+    clock.nowMs += 2
+    await read()
+    assert.equal(log.readAfter.length, 2)
+  } finally {
+    clock.stop()
+  }
+})
+
+test('in one turn of the event loop the crowd gets its slice and no more', async () => {
+  const clock = new Clock()
+  try {
+    const catchUp = new CatchUp(new PagesLog().port)
+    let advanced = 0
+    const slow = {
+      audience: audienceOf(1),
+      isBounded: false,
+      advance() {
+        advanced++
+        clock.nowMs += 0.4
+      },
+      end() {},
+    }
+    for (let n = 0; n < 60; n++) catchUp.enqueue(slow)
+    let turns = 0
+    while (advanced < 60) {
+      const before = advanced
+      await turn()
+      turns++
+      assert.ok(advanced - before <= 3, `${advanced - before} in one turn`)
+    }
+    assert.ok(turns >= 20)
+  } finally {
+    clock.stop()
+  }
+})
+
+test('while a publication is under way readers wait for its end, and for 5 ms at most', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    const catchUp = new CatchUp(new PagesLog().port)
+    const reader = new Reader(catchUp, audienceOf(1))
+    const publications = [catchUp.yieldToPublication(), catchUp.yieldToPublication()]
+    catchUp.enqueue(reader)
+    for (let n = 0; n < 5; n++) await turn()
+    assert.equal(reader.turns, 0)
+    publications[0]![Symbol.dispose]()
+    for (let n = 0; n < 5; n++) await turn()
+    assert.equal(reader.turns, 0)
+    publications[1]![Symbol.dispose]()
+    await settled(() => reader.pages.length > 0)
+    for (let n = 0; n < 5; n++) await turn()
+
+    const later = new Reader(catchUp, audienceOf(2))
+    using _third = catchUp.yieldToPublication()
+    catchUp.enqueue(later)
+    mock.timers.tick(4)
+    for (let n = 0; n < 5; n++) await turn()
+    assert.equal(later.turns, 0)
+    mock.timers.tick(1)
+    await settled(() => later.turns > 0)
+  } finally {
+    mock.timers.reset()
+  }
+})
+
+/** A log of 100 events, each of them a page of its own. */
+class PagesLog {
+  readonly readAfter: number[] = []
+  readonly held: (() => void)[] = []
+  readonly #isHeld: boolean
+  readonly #failsAfter: number
+
+  constructor({ isHeld = false, failsAfter = -1 } = {}) {
+    this.#isHeld = isHeld
+    this.#failsAfter = failsAfter
+  }
+
+  get port(): EventLog {
+    return { head: 100, read: (after: Position) => this.#read(after) } as unknown as EventLog
+  }
+
+  async *#read(after: Position): AsyncGenerator<Page> {
+    this.readAfter.push(after)
+    if (this.#isHeld) await new Promise<void>((resolve) => void this.held.push(resolve))
+    if (after === this.#failsAfter) throw new Error('the disk is gone')
+    const reached = (after + 1) as Position
+    yield { events: [eventAt(reached)], reached, hasGap: false }
+  }
+}
+
+/** Stands still until it is moved. */
+class Clock {
+  nowMs = 1_000
+  readonly #method = mock.method(performance, 'now', () => this.nowMs)
+
+  stop(): void {
+    this.#method.mock.restore()
+  }
+}
+
+async function settled(isDone: () => boolean): Promise<void> {
+  for (let turns = 0; !isDone(); turns++) {
+    assert.ok(turns < 1_000, 'it does not come')
+    await turn()
+  }
+}
+
+function audienceOf(id: number): Audience {
+  const filters = [{ topics: [], privateOnly: false }]
+  const traits = { filters, conditions: [], rights: PUBLIC_ONLY, encoder: new EventEncoder(PLAIN) }
+  return new Audience(id, `${id}`, traits, () => -1)
+}
+
+function eventAt(position: Position): PublishedEvent {
+  return {
+    position,
+    cursor: `${position}` as Cursor,
+    publishedAtMs: position,
+    topics: [],
+    isPrivate: false,
+    path: `/${position}`,
+    payload: { type: 'json-object', text: '' },
+  }
+}
