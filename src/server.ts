@@ -4,8 +4,11 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AclUsers, type AclUser } from './auth/acl-users.ts'
 import { AddressList } from './auth/address-list.ts'
+import { AttemptLimiter } from './auth/attempt-limiter.ts'
+import { SYSTEM_CLOCK } from './auth/clock.ts'
 import { LdapDirectory } from './auth/ldap-directory.ts'
 import { OptionError } from './auth/option-error.ts'
+import { LoginGate } from './auth/login-gate.ts'
 import { Logins } from './auth/logins.ts'
 import { PublishPolicy } from './auth/publish-policy.ts'
 import { WebPages } from './auth/web-pages.ts'
@@ -70,6 +73,7 @@ export async function startServer(
   const directory = clients.ldap === null ? null : new LdapDirectory(clients.ldap, log)
   const aclUsers = new AclUsers(users)
   const logins = new Logins(aclUsers, directory)
+  const limiter = new AttemptLimiter(limits.loginDelayMsMax, SYSTEM_CLOCK)
   const webPages = new WebPages({
     hostnames: server.hostnames,
     corsOrigins: server.cors.origins,
@@ -83,11 +87,17 @@ export async function startServer(
           policy,
           aclUsers,
           state: stateStore,
+          limiter,
         })
   const { plain, secure } = await httpServers(
     {
       hub,
-      authenticator: logins,
+      logins: new LoginGate(logins, {
+        limiter,
+        refusalMs: limits.loginRefusalMs,
+        clock: SYSTEM_CLOCK,
+        log,
+      }),
       policy,
       webPages,
       cors: new Cors(webPages),
@@ -156,7 +166,16 @@ async function openStore(
 async function openLonelyps(
   settings: NonNullable<Settings['protocols']['lonelyps']>,
   limits: Settings['limits'],
-  { aclUsers, ...rest }: { hub: Hub; policy: PublishPolicy; state: StateStore; aclUsers: AclUsers },
+  {
+    aclUsers,
+    ...rest
+  }: {
+    hub: Hub
+    policy: PublishPolicy
+    state: StateStore
+    limiter: AttemptLimiter
+    aclUsers: AclUsers
+  },
 ): Promise<{ readonly door: LonelypsDoor } & AsyncDisposable> {
   const { webhooks } = settings
   const { secrets, policy, presets } = lonelypsParts(settings)

@@ -74,6 +74,8 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
     // name may; where strings end at a NUL, `\0x` is such an empty password.
     if (name === '' || password === '' || `${name}${password}`.includes('\0'))
       return { type: 'refused' }
+    if (name.length > CREDENTIAL_LENGTH_MAX || password.length > CREDENTIAL_LENGTH_MAX)
+      return { type: 'refused' }
     const key = this.#keyOf(name, password)
     const answer = this.#cache.get(key) ?? (await this.#ask(key, name, password))
     if (answer.type !== 'accepted') return answer
@@ -274,6 +276,9 @@ interface OpenLogins {
 
 /** Some 300 bytes each. */
 const CACHED_MAX = 10_000
+
+/** In UTF-16 units. Nobody has longer ones, and each would go to the directory for every guess. */
+const CREDENTIAL_LENGTH_MAX = 1_024
 
 /** Spares the directory (and its lock-out counters) a client that retries in a loop; short for those who mistyped. */
 const REFUSAL_CACHED_MAX_MS = 5_000

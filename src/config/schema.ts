@@ -122,6 +122,13 @@ const limitsSection = section('limits', {
   headTimeoutMs: setting('head_timeout', 20_000, duration(100, TIMER_MS_MAX)),
   /** Time for a whole request to arrive: 100 KiB at 2 KB/s. */
   requestTimeoutMs: setting('request_timeout', 60_000, duration(100, TIMER_MS_MAX)),
+  /**
+   * Longest wait of a log-in after others have failed from its address, or by its name there; beyond it the log-in is not
+   * judged. 0: none waits. With the time of the refusal it stays below the 5 s in which PyPubSub's clients have their stream.
+   */
+  loginDelayMsMax: setting('login_delay', 4_000, duration(0, 4_000)),
+  /** Time until a refused log-in is answered, whatever it is refused for: a directory needs some 10 to 100 ms to say no. */
+  loginRefusalMs: setting('login_refusal', 500, duration(0, 900)),
   /** Open connections. 0: no limit but the operating system's. */
   connectionsMax: setting('connections', 0, integer(0, 10_000_000)),
 })

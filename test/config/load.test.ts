@@ -93,6 +93,8 @@ test('empty sections give every default', () => {
       stallTimeoutMs: 300_000,
       headTimeoutMs: 20_000,
       requestTimeoutMs: 60_000,
+      loginDelayMsMax: 4_000,
+      loginRefusalMs: 500,
       connectionsMax: 0,
     },
     protocols: { lonelyps: null },

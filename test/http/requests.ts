@@ -30,6 +30,9 @@ export async function startPubsub(
   return { ...running, tlsPort: Number(tlsPort) }
 }
 
+/** Limits for tests that log in wrongly again and again, and need not wait for it. */
+export const LOGINS_AT_ONCE = { login_delay: 0, login_refusal: 0 }
+
 /** One such server for all tests of a file. */
 export function sharedPubsub(...config: Parameters<typeof startPubsub>): () => RunningServer {
   const starting = startPubsub(...config) // all of a file at once

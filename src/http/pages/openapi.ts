@@ -65,6 +65,7 @@ const metAt: Readonly<Record<ErrorCode, readonly Operation[]>> = {
   GONE: ['listen'],
   RESERVED_PATH: ['publish'],
   BAD_CREDENTIALS: ['publish', 'listen', 'page'],
+  TOO_MANY_LOGINS: ['publish', 'listen', 'page'],
   DIRECTORY_UNAVAILABLE: ['publish', 'listen', 'page'],
   LIMIT_EXCEEDED: ['publish', 'listen', 'page'],
   HEAD_TOO_LARGE: ['publish', 'listen', 'page'],

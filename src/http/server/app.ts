@@ -27,6 +27,7 @@ import { isMountedUpgrade, mountedDoors, mountUpgrades } from './mount.ts'
 import { openapiOfTopics } from '../pages/openapi.ts'
 import { ownUrl } from '../pages/own-url.ts'
 import { pages } from '../pages/pages.ts'
+import { peerAddress } from './peer.ts'
 import { publish } from '../publish/publish.ts'
 import { preflight } from './preflight.ts'
 import { prefersPage } from '../stream/negotiation.ts'
@@ -54,7 +55,8 @@ export async function httpServers(
   })
   await app.register(basicAuth, {
     async validate(name, password, request) {
-      request.loginResult = await door.authenticator.login(name, password)
+      const address = peerAddress(request.raw, door.options.trustedProxies)
+      request.loginResult = await door.logins.login({ address, name, password })
     },
     strictCredentials: false,
   })

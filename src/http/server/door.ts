@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { AddressList } from '../../auth/address-list.ts'
-import type { Authenticator } from '../../auth/identity.ts'
+import type { LoginGate } from '../../auth/login-gate.ts'
 import type { PublishPolicy } from '../../auth/publish-policy.ts'
 import type { WebPages } from '../../auth/web-pages.ts'
 import type { Hub } from '../../hub/hub.ts'
@@ -65,7 +65,7 @@ export interface MountedDoor {
 /** What every handler of the HTTP door needs. */
 export interface HttpDoor {
   readonly hub: Hub
-  readonly authenticator: Authenticator
+  readonly logins: LoginGate
   readonly policy: PublishPolicy
   readonly webPages: WebPages
   readonly cors: Cors

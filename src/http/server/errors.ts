@@ -37,6 +37,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   GONE: 410,
   BAD_HANDSHAKE: 400,
   UPGRADE_REQUIRED: 426,
+  TOO_MANY_LOGINS: 429,
   TOO_MANY_STREAMS: 429,
   HEAD_TOO_LARGE: 431,
   INTERNAL: 500,
@@ -67,6 +68,7 @@ const adviceOf: Readonly<Record<ErrorCode, string>> = {
   LIMIT_EXCEEDED: 'send or ask for less, or have the limit raised',
   RESERVED_PATH: `publish to topics: ${PUBLISHING}`,
   BAD_CREDENTIALS: 'try curl -u NAME:PASSWORD, or nothing at all for what is public',
+  TOO_MANY_LOGINS: `try again in ${RETRY_AFTER_S} seconds; what is public needs no name: ${FOLLOWING}`,
   FORBIDDEN: 'whoever runs this server can let you',
   ORIGIN_NOT_ALLOWED: 'whoever runs this server can list it under server.cors.origins',
   BAD_QUERY: 'correct what stands behind the question mark',
@@ -144,6 +146,14 @@ export class ForbiddenError extends PubSubError {
 
 export class BadCredentialsError extends PubSubError {
   readonly code = 'BAD_CREDENTIALS'
+}
+
+/** Whether name and password are right was not looked at. */
+export class TooManyLoginsError extends PubSubError {
+  readonly code = 'TOO_MANY_LOGINS'
+  constructor() {
+    super('too many log-ins failed from your address, or by this name (limits.login_delay)')
+  }
 }
 
 export class DirectoryUnavailableError extends PubSubError {

@@ -1,18 +1,21 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Login, LoginResult } from '../../auth/identity.ts'
+import type { Login } from '../../auth/identity.ts'
+import type { GateResult } from '../../auth/login-gate.ts'
 import type { HttpDoor } from './door.ts'
-import { BadCredentialsError, DirectoryUnavailableError } from './errors.ts'
+import { BadCredentialsError, DirectoryUnavailableError, TooManyLoginsError } from './errors.ts'
+import { peerAddress } from './peer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** What came of its Basic credentials, once somebody has asked. */
-    loginResult: LoginResult | null
+    loginResult: GateResult | null
   }
 }
 
 /**
  * Who a request comes from. `null`: nobody in particular, which bad credentials come to as well unless they are refused.
  * @throws {BadCredentialsError} they are wrong, and `clients.bad_credentials` says to refuse.
+ * @throws {TooManyLoginsError} nobody looked, as too many have failed, and `clients.bad_credentials` says to refuse.
  * @throws {DirectoryUnavailableError} nobody could tell, and `clients.bad_credentials` says to refuse.
  */
 export async function identify(
@@ -21,10 +24,14 @@ export async function identify(
   reply: FastifyReply,
 ): Promise<Login | null> {
   if (request.headers.authorization === undefined) return null
-  const result = await login(request, reply)
-  if (result?.type === 'accepted') return result.login
-  if (!door.options.rejectBadCredentials) return null
-  if (result?.type === 'unavailable')
+  const { logins, options } = door
+  const result =
+    (await login(request, reply)) ??
+    (await logins.refuse(peerAddress(request.raw, options.trustedProxies)))
+  if (result.type === 'accepted') return result.login
+  if (!options.rejectBadCredentials) return null
+  if (result.type === 'postponed') throw new TooManyLoginsError()
+  if (result.type === 'unavailable')
     throw new DirectoryUnavailableError(
       'the directory that knows your name cannot be asked now, try again later',
     )
@@ -34,7 +41,7 @@ export async function identify(
 }
 
 /** `null`: the header is malformed, or of another scheme. */
-function login(request: FastifyRequest, reply: FastifyReply): Promise<LoginResult | null> {
+function login(request: FastifyRequest, reply: FastifyReply): Promise<GateResult | null> {
   // @fastify/basic-auth would take a tab for the space behind the scheme, PyPubSub does not.
   if (request.headers.authorization?.includes('\t')) return Promise.resolve(null)
   return new Promise((resolve) => {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ANONYMOUS, type Identity } from '../../auth/identity.ts'
+import type { AttemptLimiter } from '../../auth/attempt-limiter.ts'
 import { MAY_NOT_PUBLISH, type PublishPolicy } from '../../auth/publish-policy.ts'
 import { PubSubError } from '../../publication/errors.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
@@ -19,6 +20,7 @@ import type { Peer } from './peer.ts'
 import { Receivers, type Delivery } from './receivers.ts'
 import { Rows, type Row } from './rows.ts'
 import { StatelessRequests, type Notify } from './stateless-requests.ts'
+import { TokenGuesses } from './token-guesses.ts'
 import { topicOf, topicOfPath } from './topic.ts'
 import { Webhook, type Outgoing } from './webhook.ts'
 import { WebSockets, type SocketSubscriber } from './websockets.ts'
@@ -31,6 +33,8 @@ export interface LonelypsOptions {
   /** What a user of the ACL file is allowed now. */
   readonly identityOf: (name: string) => Identity
   readonly secrets: readonly Secrets[]
+  /** Of those who guess. */
+  readonly limiter: AttemptLimiter
   /** @throws {Error} nothing may ever be sent to that url. The message is for the log. */
   readonly checkUrl: (url: string) => void
   readonly outgoing: Outgoing
@@ -107,16 +111,17 @@ export class LonelypsDoor implements AsyncDisposable {
       log,
     })
     const notify: Notify = (topic, message, peer) => this.#notify(topic, message, peer)
+    const guesses = new TokenGuesses(options.limiter, verifier)
     this.#requests = new StatelessRequests({
       rows,
-      verifier,
+      guesses,
       limits,
       checkUrl: (url) => this.#checkUrl(url),
       cursorOfHead: () => hub.cursorOf(hub.head),
       notify,
       checkNotify: (topic, peer) => void this.#placeOf(topic, peer),
     })
-    this.#webSockets = new WebSockets({
+    this.#webSockets = new WebSockets(guesses, {
       verifier,
       limits,
       presets,
@@ -140,7 +145,7 @@ export class LonelypsDoor implements AsyncDisposable {
     socket: Duplex,
     peer: { readonly path: string; readonly address: string | null; readonly head: Buffer },
   ): void {
-    this.#webSockets.open(incoming, socket, peer)
+    void this.#webSockets.open(incoming, socket, peer)
   }
 
   /** By the rows: a url has others now. */

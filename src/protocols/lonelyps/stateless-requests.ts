@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OutcomeUnknownError } from '../../hub/errors.ts'
 import { PubSubError, type ErrorCode } from '../../publication/errors.ts'
 import type { Cursor } from '../../hub/event.ts'
-import { authorizationOf, type Secrets, type Verdict, type Verifier } from './authorization.ts'
+import { authorizationOf, type Secrets, type Verdict } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'
 import { strongEtag, type SubscriptionList } from './etag.ts'
 import {
@@ -25,10 +25,11 @@ import type { LonelypsLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
 import type { Row, Rows, WantedRow } from './rows.ts'
 import { signed, type Signed } from './signed-bytes.ts'
+import type { Judge, TokenGuesses } from './token-guesses.ts'
 
 export interface StatelessOptions {
   readonly rows: Rows
-  readonly verifier: Verifier
+  readonly guesses: TokenGuesses
   readonly limits: LonelypsLimits
   readonly checkUrl: (url: string) => void
   readonly cursorOfHead: () => Cursor
@@ -67,7 +68,10 @@ export class StatelessRequests {
       const handler = this.#handlers.get(path)
       if (handler === undefined) throw new Refusal(404, `there is nothing at ${path}`)
       if (incoming.method !== 'POST') throw new Refusal(405, 'this is asked with POST')
-      const body = await handler({ incoming, address })
+      const { authorization = null } = incoming.headers
+      const judge = await this.#options.guesses.admit(address, authorization)
+      if (judge === null) throw new Refusal(...REFUSED.unavailable)
+      const body = await handler({ incoming, address, judge })
       send(response, 200, 'application/octet-stream', body)
     } catch (error) {
       if (incoming.destroyed && !incoming.complete) return
@@ -84,10 +88,10 @@ export class StatelessRequests {
     }
   }
 
-  async #subscribe({ incoming }: Asked, type: Interest['type']): Promise<Buffer> {
-    const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
+  async #subscribe(asked: Asked, type: Interest['type']): Promise<Buffer> {
+    const body = await readAll(asked.incoming, SMALL_BODY_BYTES_MAX)
     const { url, interest, recovery, tracing } = readSubscribe(body, type, true)
-    const secrets = this.#authorized(incoming, aboutSubscription(url, recovery, interest), tracing)
+    const secrets = authorized(asked, aboutSubscription(url, recovery, interest), tracing)
     this.#checkUrls(url, recovery)
     if (interest.type === 'glob') compileGlob(interest.glob)
     const row: Row = {
@@ -101,16 +105,17 @@ export class StatelessRequests {
     return writeGeneric(confirmed(secrets, url, recovery, interest))
   }
 
-  async #unsubscribe({ incoming }: Asked, type: Interest['type']): Promise<Buffer> {
-    const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
+  async #unsubscribe(asked: Asked, type: Interest['type']): Promise<Buffer> {
+    const body = await readAll(asked.incoming, SMALL_BODY_BYTES_MAX)
     const { url, interest, tracing } = readSubscribe(body, type, false)
-    const secrets = this.#authorized(incoming, aboutSubscription(url, null, interest), tracing)
+    const secrets = authorized(asked, aboutSubscription(url, null, interest), tracing)
     if (!(await this.#options.rows.remove(url, interest, secrets.name)))
       throw new Refusal(409, 'there is no such subscription')
     return writeGeneric(confirmed(secrets, url, null, interest))
   }
 
-  async #notify({ incoming, address }: Asked): Promise<Buffer> {
+  async #notify(asked: Asked): Promise<Buffer> {
+    const { incoming, address } = asked
     const receivedMs = Date.now()
     const { messageBytesMax } = this.#options.limits
     let secrets: Secrets | undefined
@@ -127,7 +132,7 @@ export class StatelessRequests {
         )
       // Before its message is taken: lonelypsc 0.0.17, whatever it is answered, tries again and sends all but the message.
       const { topic, identifier, sha512, tracing } = candidate
-      secrets = this.#authorized(incoming, signed.notify(topic, identifier, sha512), tracing)
+      secrets = authorized(asked, signed.notify(topic, identifier, sha512), tracing)
       this.#options.checkNotify(topic, { secrets, address })
       head = candidate
     })
@@ -148,25 +153,25 @@ export class StatelessRequests {
     return writeNotified(authorization, { tracing, count, identifier })
   }
 
-  async #check({ incoming }: Asked): Promise<Buffer> {
-    const body = await readAll(incoming, SMALL_BODY_BYTES_MAX)
+  async #check(asked: Asked): Promise<Buffer> {
+    const body = await readAll(asked.incoming, SMALL_BODY_BYTES_MAX)
     const { url, tracing } = readCheck(body)
-    const secrets = this.#authorized(incoming, signed.checkSubscriptions(url), tracing)
+    const secrets = authorized(asked, signed.checkSubscriptions(url), tracing)
     this.#options.rows.checkOwner(url, secrets.name)
     const etag = strongEtag(url, listOf(this.#options.rows.of(url)))
     return writeChecked(authorizationOf(secrets.toSubscriber, signed.checked(etag), EMPTY), etag)
   }
 
-  async #set({ incoming }: Asked): Promise<Buffer> {
+  async #set(asked: Asked): Promise<Buffer> {
     const { rows, limits, cursorOfHead } = this.#options
     let secrets: Secrets | undefined
-    const body = await readAll(incoming, LIST_BYTES_MAX, (sofar) => {
+    const body = await readAll(asked.incoming, LIST_BYTES_MAX, (sofar) => {
       if (secrets !== undefined) return
       const candidate = unlessShort(() => readSetHead(sofar))
       if (candidate === null) return
       // Before its list is taken.
       const { url, etag, tracing } = candidate
-      const proven = this.#authorized(incoming, signed.setSubscriptions(url, etag), tracing)
+      const proven = authorized(asked, signed.setSubscriptions(url, etag), tracing)
       rows.checkOwner(url, proven.name)
       secrets = proven
     })
@@ -191,13 +196,6 @@ export class StatelessRequests {
     return writeGeneric(authorizationOf(secrets.toSubscriber, signed.confirmSet(etag), EMPTY))
   }
 
-  /** @throws {Refusal} */
-  #authorized({ headers }: IncomingMessage, about: Signed, tracing: Uint8Array): Secrets {
-    const verdict = this.#options.verifier.verify(headers.authorization ?? null, about, tracing)
-    if (verdict.type === 'ok') return verdict.secrets
-    throw new Refusal(...REFUSED[verdict.type])
-  }
-
   #checkUrls(url: string, recovery: string | null): void {
     this.#options.checkUrl(url)
     if (recovery !== null) this.#options.checkUrl(recovery)
@@ -215,9 +213,17 @@ export class StatelessRequests {
 interface Asked {
   readonly incoming: IncomingMessage
   readonly address: string | null
+  readonly judge: Judge
 }
 
 type Handler = (asked: Asked) => Promise<Buffer>
+
+/** @throws {Refusal} */
+function authorized({ incoming, judge }: Asked, about: Signed, tracing: Uint8Array): Secrets {
+  const verdict = judge(incoming.headers.authorization ?? null, about, tracing)
+  if (verdict.type === 'ok') return verdict.secrets
+  throw new Refusal(...REFUSED[verdict.type])
+}
 
 /** With its own status. */
 class Refusal extends Error {
@@ -232,7 +238,7 @@ class Refusal extends Error {
 const REFUSED: Readonly<Record<Exclude<Verdict['type'], 'ok'>, [number, string]>> = {
   unauthorized: [401, 'an authorization is needed'],
   forbidden: [403, 'this authorization does not hold'],
-  unavailable: [503, 'too many authorizations came lately'],
+  unavailable: [503, 'too many authorizations came lately, or too many that do not hold'],
 }
 
 /** The client tries again after 502, 503 and 504, and after nothing else. */

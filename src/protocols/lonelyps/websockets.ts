@@ -11,6 +11,7 @@ import { compressedBytesMax } from './compressor.ts'
 import { Delivery } from './delivery.ts'
 import type { Interest, Interests } from './interests.ts'
 import type { Notify } from './stateless-requests.ts'
+import type { Judge, TokenGuesses } from './token-guesses.ts'
 import type { Topic } from './topic.ts'
 import { contentOf } from './webhook.ts'
 import { WsSession, type Presets } from './ws-session.ts'
@@ -26,11 +27,13 @@ export interface WebSocketsOptions {
 
 /** The WebSockets of the stateful mode. */
 export class WebSockets {
+  readonly #guesses: TokenGuesses
   readonly #options: WebSocketsOptions
   readonly #server: WebSocketServer
   readonly #open = new Set<SocketSubscriber>()
 
-  constructor(options: WebSocketsOptions) {
+  constructor(guesses: TokenGuesses, options: WebSocketsOptions) {
+    this.#guesses = guesses
     this.#options = options
     this.#server = new WebSocketServer({
       noServer: true,
@@ -41,21 +44,21 @@ export class WebSockets {
     })
   }
 
-  open(
+  async open(
     incoming: IncomingMessage,
     socket: Duplex,
     { path, address, head }: { path: string; address: string | null; head: Buffer },
-  ): void {
+  ): Promise<void> {
     socket.on('error', () => {}) // it closes, too
-    if (path !== '/v1/websocket') {
-      socket.once('finish', () => socket.destroy()) // whoever does not close would keep it
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      return
-    }
+    if (path !== '/v1/websocket') return refuse(socket, '404 Not Found')
     // A subscriber to which nothing is due could be gone for ever, and nobody would notice.
     incoming.socket.setKeepAlive(true, SILENCE_MS)
+    // Its CONFIGURE may be a guess, so the handshake waits for its turn.
+    const judge = await this.#guesses.admit(address, null)
+    if (judge === null) return refuse(socket, '503 Service Unavailable\r\nRetry-After: 5')
     this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
-      const subscriber = new SocketSubscriber(webSocket, socket, address, this.#options)
+      const peer = { address, judge }
+      const subscriber = new SocketSubscriber(webSocket, socket, peer, this.#options)
       this.#open.add(subscriber)
       webSocket.on('close', () => {
         this.#open.delete(subscriber)
@@ -91,6 +94,11 @@ export class WebSockets {
   }
 }
 
+function refuse(socket: Duplex, status: string): void {
+  socket.once('finish', () => socket.destroy()) // whoever does not close would keep it
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}
+
 /** One WebSocket: its session, and the socket that the session knows nothing of. */
 export class SocketSubscriber {
   /** The newest that was offered to it: sets of interested ones overlap. */
@@ -109,7 +117,7 @@ export class SocketSubscriber {
   constructor(
     webSocket: WebSocket,
     socket: Duplex,
-    address: string | null,
+    { address, judge }: { readonly address: string | null; readonly judge: Judge },
     options: WebSocketsOptions,
   ) {
     const { verifier, limits, presets, notify } = options
@@ -134,7 +142,10 @@ export class SocketSubscriber {
         drained: () => this.#tellDropped(),
         readOn: () => this.#read(true),
       },
-      verifier,
+      {
+        verify: judge,
+        verifyAs: (...about) => verifier.verifyAs(...about),
+      },
       { messageBytesMax: limits.messageBytesMax },
       presets,
     )

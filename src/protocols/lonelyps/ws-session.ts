@@ -26,6 +26,9 @@ import { ViolationError } from './violation-error.ts'
 import { readSubscriberMessage, writeBroadcasterMessage } from './ws-codec.ts'
 import type { BroadcasterMessage, Content, SubscriberMessage } from './ws-messages.ts'
 
+/** What a session asks of a `Verifier`. */
+type Verifying = Pick<Verifier, 'verify' | 'verifyAs'>
+
 /** What a session asks of its connection, and of the hub. */
 export interface SessionPorts {
   /** One binary WebSocket message. They go out in this order. Calls nothing of the session but `end()`. */
@@ -85,7 +88,7 @@ const UNANSWERED_MAX = 4_096
  */
 export class WsSession {
   readonly #ports: SessionPorts
-  readonly #verifier: Verifier
+  readonly #verifier: Verifying
   readonly #sources: SessionSources
   readonly #presets: Presets
   readonly #messageBytesMax: number
@@ -111,7 +114,7 @@ export class WsSession {
 
   constructor(
     ports: SessionPorts,
-    verifier: Verifier,
+    verifier: Verifying,
     limits: SessionLimits,
     presets: Presets = NO_PRESETS,
     sources: SessionSources = { ...SYSTEM_SOURCES, randomBytes },

@@ -11,7 +11,16 @@ import {
 import { missing } from '../../programs.ts'
 import type { RunningServer } from '../../running-server.ts'
 import { RawClient } from '../raw-client.ts'
-import { basic, get, NOT_ALLOWED, publish, put, seesPrivate, startPubsub } from '../requests.ts'
+import {
+  basic,
+  get,
+  LOGINS_AT_ONCE,
+  NOT_ALLOWED,
+  publish,
+  put,
+  seesPrivate,
+  startPubsub,
+} from '../requests.ts'
 
 describe('users of an LDAP directory', { skip: missing('slapd') }, () => {
   let slapd: Slapd
@@ -30,8 +39,11 @@ describe('users of an LDAP directory', { skip: missing('slapd') }, () => {
     const acl = { bob: { password: 'file', acl: { fruit: ['fruits'] } } }
     const clients = { secure_topics: ['guarded'], ldap }
     ;[rejecting, anonymous] = await Promise.all([
-      startPubsub({ clients: { ...clients, bad_credentials: 'reject' } }, acl),
-      startPubsub({ clients }, acl),
+      startPubsub(
+        { clients: { ...clients, bad_credentials: 'reject' }, limits: LOGINS_AT_ONCE },
+        acl,
+      ),
+      startPubsub({ clients, limits: LOGINS_AT_ONCE }, acl),
     ])
   })
   after(async () => {

@@ -9,6 +9,7 @@ import {
   eventsUpToNow,
   get,
   listen,
+  LOGINS_AT_ONCE,
   publish,
   put,
   RECEIVED,
@@ -26,8 +27,14 @@ const USERS = {
   none: { acl: { fruit: ['fruits'] } },
 }
 
-const lenient = sharedPubsub({ clients: { bad_credentials: 'anonymous' } }, USERS)
-const strict = sharedPubsub({ clients: { bad_credentials: 'reject' } }, USERS)
+const lenient = sharedPubsub(
+  { clients: { bad_credentials: 'anonymous' }, limits: LOGINS_AT_ONCE },
+  USERS,
+)
+const strict = sharedPubsub(
+  { clients: { bad_credentials: 'reject' }, limits: LOGINS_AT_ONCE },
+  USERS,
+)
 
 function authorization(text: string): string {
   return `Authorization: ${text}`
@@ -99,6 +106,76 @@ describe('credentials that do not hold', () => {
   test('none of them is printed', () => {
     for (const server of [lenient(), strict()])
       assert.doesNotMatch(server.output(), /wonder|nameless|abcdef/)
+  })
+})
+
+const RIGHT = basic('alice', 'wonderland')
+
+function guess(n: number): string {
+  return basic('alice', `guess-${n}`)
+}
+
+function from(address: string): string {
+  return `X-Forwarded-For: ${address}`
+}
+
+describe('guessing', () => {
+  const clients = { trust_proxy: ['127.0.0.1'], secure_topics: ['guarded'] }
+  const limits = { login_delay: 0.2, login_refusal: 0.05 }
+  const rejecting = sharedPubsub(
+    { clients: { ...clients, bad_credentials: 'reject' }, limits },
+    USERS,
+  )
+  const anonymous = sharedPubsub(
+    { clients: { ...clients, bad_credentials: 'anonymous' }, limits },
+    USERS,
+  )
+  test('has few answers, on one connection as on many; the rest is told to come again, and one line is logged', async () => {
+    await using pipelined = await RawClient.open(rejecting().port)
+    const here = from('192.0.2.1')
+    const puts = Array.from({ length: 100 }, (_, n) => put('/guarded', '{}', [guess(n), here]))
+    pipelined.send(Buffer.concat(puts))
+    const connections = await Promise.all(puts.map(() => RawClient.open(rejecting().port)))
+    const others = await Promise.all(
+      connections.map((client, n) => client.ask(get('/', guess(1_000 + n), here))),
+    )
+    for (const client of connections) await client[Symbol.asyncDispose]()
+    const answers = [...others]
+    for (let n = 0; n < puts.length; n++) answers.push(await pipelined.answer())
+    const refused = answers.filter(({ status }) => status === 401)
+    const postponed = answers.filter(({ status }) => status === 429)
+    assert.equal(refused.length + postponed.length, answers.length)
+    assert.ok(refused.length <= 50, `${refused.length} guesses were judged`)
+    for (const { headers, body } of postponed) {
+      assert.match(headers['retry-after'] ?? '', /^\d+$/)
+      assert.match(body, /limits\.login_delay/)
+    }
+    const lines = rejecting()
+      .output()
+      .match(/.*alice.*192\.0\.2\.1.*/g)
+    assert.equal(lines?.length, 1)
+    assert.doesNotMatch(rejecting().output(), /guess-/)
+  })
+
+  test('does not lock out the right password from another address', async () => {
+    await using client = await RawClient.open(rejecting().port)
+    for (let n = 0; n < 4; n++)
+      await client.ask(get('/-/visitor', guess(n), from('2001:db8:1:2::1')))
+    await using other = await RawClient.open(rejecting().port)
+    const { status, body } = await other.ask(get('/-/visitor', RIGHT, from('2001:db8:1:3::1')))
+    assert.equal(status, 200)
+    assert.match(body, /"user":"alice"/)
+  })
+
+  test('where bad credentials are anonymous: all streams start, and secure topics stay closed', async () => {
+    const here = from('198.51.100.1')
+    const streams = await Promise.all(
+      Array.from({ length: 50 }, (_, n) => listen(anonymous(), '/', guess(n), here)),
+    )
+    for (const stream of streams) await stream[Symbol.asyncDispose]()
+    await using client = await RawClient.open(anonymous().port)
+    const { status } = await client.ask(put('/guarded', '{}', [guess(99), here]))
+    assert.equal(status, 403)
   })
 })
 

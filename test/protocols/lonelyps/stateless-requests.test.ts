@@ -3,11 +3,14 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { AttemptLimiter } from '../../../src/auth/attempt-limiter.ts'
+import { SYSTEM_CLOCK } from '../../../src/auth/clock.ts'
 import { LogUnavailableError, OutcomeUnknownError } from '../../../src/hub/errors.ts'
 import type { Cursor } from '../../../src/hub/event.ts'
 import { Verifier } from '../../../src/protocols/lonelyps/authorization.ts'
 import type { Rows } from '../../../src/protocols/lonelyps/rows.ts'
 import { StatelessRequests } from '../../../src/protocols/lonelyps/stateless-requests.ts'
+import { TokenGuesses } from '../../../src/protocols/lonelyps/token-guesses.ts'
 import { notifyBody, subscribeBody } from './receiver.ts'
 
 for (const [what, error, status] of [
@@ -40,9 +43,10 @@ class Door implements AsyncDisposable {
   private constructor(refused: Error) {
     const refuse = () => Promise.reject(refused)
     const none = { type: 'none' } as const
+    const verifier = new Verifier([{ name: null, toBroadcaster: none, toSubscriber: none }])
     const requests = new StatelessRequests({
       rows: { add: refuse } as unknown as Rows,
-      verifier: new Verifier([{ name: null, toBroadcaster: none, toSubscriber: none }]),
+      guesses: new TokenGuesses(new AttemptLimiter(0, SYSTEM_CLOCK), verifier),
       checkUrl: () => {},
       checkNotify: () => {},
       notify: refuse,

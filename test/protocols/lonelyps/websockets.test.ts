@@ -38,12 +38,13 @@ class Connection {
 
   constructor(t: TestContext, options: { queueBytesMax: number; notified?: Promise<number> }) {
     const { queueBytesMax, notified = Promise.resolve(0) } = options
+    const verifier = new Verifier([SECRETS.none])
     this.subscriber = new SocketSubscriber(
       this.webSocket as unknown as WebSocket,
       this.socket as unknown as Duplex,
-      null,
+      { address: null, judge: (...about) => verifier.verify(...about) },
       {
-        verifier: new Verifier([SECRETS.none]),
+        verifier,
         limits: {
           messageBytesMax: 10,
           queueBytesMax,

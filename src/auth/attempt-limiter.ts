@@ -1,0 +1,166 @@
+import { hash } from 'node:crypto'
+import { addressBlock } from './address-block.ts'
+import type { Clock } from './clock.ts'
+import { FailureCounts, type FailureCount } from './failure-counts.ts'
+
+/** Who tries to prove something. */
+export interface Claimant {
+  /** `null`: unknown. */
+  readonly address: string | null
+  /** The name, or whatever stands for it. `null`: none was given. */
+  readonly name: string | null
+}
+
+/** How an attempt may go on. */
+export type Admission =
+  /** To be judged now. `hasTurn`: no other one of its name and address is judged beside it. */
+  | { readonly type: 'admitted'; readonly hasTurn: boolean }
+  /** Its turn would come too late: it is not judged. */
+  | { readonly type: 'postponed' }
+
+/**
+ * Slows those who guess. Failures are counted for an address (IPv6: a /64), for a name, and for a name at an address. A name
+ * at an address that has failed a few times gets turns further and further apart; so does an address whose failures are
+ * spread over names, with shorter waits, as many people may share it; a name that fails everywhere loses the tries that are
+ * free elsewhere. Attempts made at the same time wait in turn. Whoever has not failed is not slowed by what others do at
+ * other addresses, and who has logged in by that name at that address before is not slowed by other names there.
+ * Held by `test/auth/attempt-limiter.test.ts`.
+ */
+export class AttemptLimiter {
+  readonly #clock: Clock
+  readonly #delayMsMax: number
+  readonly #byAddress: FailureCounts
+  readonly #byName: FailureCounts
+  readonly #byPair: FailureCounts
+  /** Names that have logged in, at their addresses; the one that came last is the last. */
+  readonly #proven = new Set<string>()
+
+  /** `delayMsMax` 0: nobody is slowed. */
+  constructor(delayMsMax: number, clock: Clock) {
+    this.#clock = clock
+    this.#delayMsMax = delayMsMax
+    this.#byAddress = new FailureCounts(clock)
+    this.#byName = new FailureCounts(clock)
+    this.#byPair = new FailureCounts(clock)
+  }
+
+  /** Resolves when its turn has come; at once, if it would not come within `delayMsMax`. */
+  async admit(claimant: Claimant): Promise<Admission> {
+    const nowMs = this.#clock.now()
+    const turnMs = Math.max(nowMs, ...this.#lanesOf(claimant).map(({ count }) => count.nextTurnMs))
+    if (turnMs - nowMs > this.#delayMsMax) return { type: 'postponed' }
+    // Those that wait are counted as if they had failed already: else all that come before the first failure would be free.
+    const lanes = turnMs === nowMs ? this.#lanesOf(claimant) : this.#lanesToWaitIn(claimant)
+    for (const { count, delayMs } of lanes) {
+      count.nextTurnMs = turnMs + delayMs
+      count.waiting++
+    }
+    if (turnMs > nowMs) await this.#clock.sleep(turnMs - nowMs)
+    for (const { count } of lanes) count.waiting--
+    return { type: 'admitted', hasTurn: turnMs > nowMs || lanes.some(({ delayMs }) => delayMs > 0) }
+  }
+
+  /** Whether an attempt would have to wait now. */
+  isSlowed(claimant: Claimant): boolean {
+    const nowMs = this.#clock.now()
+    return this.#lanesOf(claimant).some(({ count }) => count.nextTurnMs > nowMs)
+  }
+
+  failed({ address, name }: Claimant): void {
+    if (this.#delayMsMax === 0) return
+    const block = addressBlock(address)
+    this.#byAddress.add(block)
+    if (name !== null) {
+      this.#byName.add(nameKey(name))
+      this.#byPair.add(pairKey(block, name))
+    }
+    const nowMs = this.#clock.now()
+    for (const { count, delayMs } of this.#lanesOf({ address, name }))
+      count.nextTurnMs = Math.max(count.nextTurnMs, nowMs + delayMs)
+  }
+
+  /** What else has failed at its address still counts: whoever has one password may be guessing another. */
+  succeeded({ address, name }: Claimant): void {
+    if (this.#delayMsMax === 0 || name === null) return
+    const pair = pairKey(addressBlock(address), name)
+    this.#byPair.clear(pair)
+    this.#proven.delete(pair)
+    this.#proven.add(pair)
+    if (this.#proven.size > PROVEN_MAX) this.#proven.delete(this.#proven.values().next().value!)
+  }
+
+  /** Failures at an address of late. */
+  failuresAt(address: string | null): number {
+    return this.#byAddress.get(addressBlock(address))?.failures ?? 0
+  }
+
+  /** The same, its name at its address always among them. */
+  #lanesToWaitIn(claimant: Claimant): readonly Lane[] {
+    const { address, name } = claimant
+    if (name !== null) this.#byPair.keep(pairKey(addressBlock(address), name))
+    return this.#lanesOf(claimant)
+  }
+
+  /** What an attempt has to wait for, with the time from one turn to the next. */
+  #lanesOf({ address, name }: Claimant): readonly Lane[] {
+    if (this.#byAddress.isEmpty) return []
+    const block = addressBlock(address)
+    const pair = name === null ? null : pairKey(block, name)
+    const lanes: Lane[] = []
+    const byPair = pair === null ? undefined : this.#byPair.get(pair)
+    if (byPair !== undefined) {
+      const isAttacked = (this.#byName.get(nameKey(name!))?.failures ?? 0) >= ATTACKED_NAME_FAILURES
+      const free = isAttacked ? 1 : FREE_FAILURES
+      const delayMs = growing(
+        FIRST_DELAY_MS,
+        byPair.failures + byPair.waiting - free,
+        this.#delayMsMax,
+      )
+      lanes.push({ count: byPair, delayMs })
+    }
+    const byAddress = this.#byAddress.get(block)
+    if (byAddress !== undefined && !(pair !== null && this.#proven.has(pair))) {
+      const steps = byAddress.failures + byAddress.waiting - FREE_FAILURES_OF_ADDRESS
+      const delayMs = growing(FIRST_DELAY_OF_ADDRESS_MS, steps, this.#delayMsMax / 4)
+      lanes.push({ count: byAddress, delayMs })
+    }
+    return lanes
+  }
+}
+
+interface Lane {
+  readonly count: FailureCount
+  readonly delayMs: number
+}
+
+/** Twice as long with each step. */
+function growing(firstMs: number, steps: number, maxMs: number): number {
+  return steps < 0 ? 0 : Math.min(maxMs, firstMs * 2 ** steps)
+}
+
+/** Everybody mistypes. */
+const FREE_FAILURES = 3
+const FIRST_DELAY_MS = 500
+
+/** Many people may share an address. */
+const FREE_FAILURES_OF_ADDRESS = 10
+const FIRST_DELAY_OF_ADDRESS_MS = 125
+
+/** More than its owner would have at all addresses together. */
+const ATTACKED_NAME_FAILURES = 20
+
+/** Some 100 bytes each. */
+const PROVEN_MAX = 10_000
+
+function pairKey(block: string, name: string): string {
+  return `${block} ${nameKey(name)}`
+}
+
+/** Equal for names that directories take for one. Nobody's name is long, so of long ones only a digest is kept. */
+function nameKey(name: string): string {
+  if (name.length > NAME_KEPT_MAX) return hash('sha256', name, 'base64')
+  return name.normalize('NFKC').trim().toLowerCase()
+}
+
+/** In UTF-16 units. */
+const NAME_KEPT_MAX = 64
