@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { BadQueryError } from '../server/errors.ts'
 import { isCalendarDay } from '../publish/calendar-day.ts'
+import { QueryValues } from './query-values.ts'
 
 /** What a client wants when its cursor leads nowhere: the oldest event there is, what is live, or a refusal. */
 export type OnGap = 'oldest' | 'live' | 'fail'
@@ -81,21 +82,24 @@ const NO_QUERY: StreamQuery = {
 }
 
 /** Names that mean something in the query of a stream. */
-export type StreamParameter =
-  | 'cursor'
-  | 'since'
-  | 'on_gap'
-  | 'until'
-  | 'count'
-  | 'timeout'
-  | 'without'
-  | 'where'
+const PARAMETERS = [
+  'cursor',
+  'since',
+  'on_gap',
+  'until',
+  'count',
+  'timeout',
+  'without',
+  'where',
+] as const
+
+export type StreamParameter = (typeof PARAMETERS)[number]
 
 class Query {
-  readonly #parameters: URLSearchParams
+  readonly #values: QueryValues<StreamParameter>
 
   constructor(target: string) {
-    this.#parameters = new URLSearchParams(/\?([^#]*)/.exec(target)?.[1])
+    this.#values = new QueryValues(target, PARAMETERS)
   }
 
   /** `null`: not there, or empty: forms send empty fields, and PyPubSub looks at none. */
@@ -120,9 +124,9 @@ class Query {
   }
 
   #only(name: StreamParameter): string | null {
-    const values = this.#parameters.getAll(name)
-    if (values.length > 1) throw new BadQueryError(`${name} is given ${values.length} times`)
-    return values[0] ?? null
+    const count = this.#values.count(name)
+    if (count > 1) throw new BadQueryError(`${name} is given ${count} times`)
+    return this.#values.first(name)
   }
 }
 
