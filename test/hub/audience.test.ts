@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Audience, EventEncoder, type Batch, type LiveMember } from '../../src/hub/audience.ts'
-import type { DirectSend } from '../../src/hub/encoding.ts'
+import { EventEncoder, type Batch, type LiveMember } from '../../src/hub/audience.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
-import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
+import type { Rights } from '../../src/hub/rights.ts'
 import { PLAIN } from './recording-sink.ts'
+import { testAudience } from './test-audience.ts'
 
 /** Takes what its audience delivers, and may leave it then, as one does that falls behind. */
 class Member implements LiveMember {
@@ -36,10 +36,12 @@ test('whoever joins and leaves between rounds, each gets exactly the rounds of i
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 40 }), fc.nat(12), (operations, takenAtOnce) => {
       const byDescriptor = new Map<number, Member>()
-      const audience = audienceOf((descriptor, bytes) => {
-        const taken = bytes.subarray(0, takenAtOnce)
-        byDescriptor.get(descriptor)!.text += Buffer.from(taken).toString()
-        return taken.length
+      const audience = testAudience({
+        send(descriptor, bytes) {
+          const taken = bytes.subarray(0, takenAtOnce)
+          byDescriptor.get(descriptor)!.text += Buffer.from(taken).toString()
+          return taken.length
+        },
       })
       const live: { member: Member; due: string }[] = []
       let next = 1
@@ -78,7 +80,7 @@ test('whoever joins and leaves between rounds, each gets exactly the rounds of i
 test('who leaves while a round is delivered has had it, and nobody else misses it or gets it twice', () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 12 }), (leaving) => {
-      const audience = audienceOf()
+      const audience = testAudience()
       const members = leaving.map((isLeaving) => {
         const member = new Member()
         if (isLeaving) member.onDeliver = () => audience.leave(member)
@@ -98,7 +100,7 @@ test('who leaves while a round is delivered has had it, and nobody else misses i
 })
 
 test('a round is one buffer for all, and knows its place and the bytes of each event', () => {
-  const audience = audienceOf()
+  const audience = testAudience()
   const batches: Batch[] = []
   const keep = (batch: Batch) => void batches.push(batch)
   for (let n = 0; n < 2; n++) audience.join(Object.assign(new Member(), { deliver: keep }))
@@ -118,7 +120,7 @@ test('a round is one buffer for all, and knows its place and the bytes of each e
 })
 
 test('a great round goes out in pieces, none of them larger than an event or a quarter of a MiB', () => {
-  const audience = audienceOf()
+  const audience = testAudience()
   const sizes: number[] = []
   const measure = ({ bytes, events }: Batch) => {
     assert.ok(bytes.length <= 262_144 || events.length === 1)
@@ -136,7 +138,7 @@ test('a great round goes out in pieces, none of them larger than an event or a q
 
 test('nothing is encoded where nobody is live, and an event that may not be seen is not gathered', () => {
   const rights: Rights = { key: 'r', seesNothing: false, maySee: ({ path }) => path === '/2' }
-  const audience = audienceOf(undefined, rights)
+  const audience = testAudience({ rights })
   assert.equal(audience.gather(eventOf(1)), false)
   const member = new Member()
   audience.join(member)
@@ -156,7 +158,7 @@ test('audiences that share an encoder encode an event once', () => {
       return PLAIN.event(event)
     },
   })
-  const audiences = [1, 2].map((id) => audienceOf(undefined, PUBLIC_ONLY, encoder, id))
+  const audiences = [1, 2].map((id) => testAudience({ encoder, id }))
   for (const audience of audiences) audience.join(new Member())
   for (const n of [1, 2]) {
     const event = eventOf(n)
@@ -164,16 +166,6 @@ test('audiences that share an encoder encode an event once', () => {
   }
   assert.equal(encoded, 2)
 })
-
-function audienceOf(
-  send: DirectSend = () => -1,
-  rights = PUBLIC_ONLY,
-  encoder = new EventEncoder(PLAIN),
-  id = 1,
-): Audience {
-  const filters = [{ topics: [], privateOnly: false }]
-  return new Audience(id, `${id}`, { filters, conditions: [], rights, encoder }, send)
-}
 
 function eventOf(n: number, { length = 0, isPrivate = false } = {}): PublishedEvent {
   return {
