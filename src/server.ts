@@ -150,8 +150,10 @@ async function openStore(
 ): Promise<{ readonly eventLog: EventLog; readonly stateStore: StateStore }> {
   const { storage } = backlog
   const options = { ...backlog, keyWindowMs, keysMax }
-  if (storage === null)
-    return { eventLog: new MemoryEventLog(options), stateStore: new MemoryStateStore() }
+  if (storage === null) {
+    const eventLog = new MemoryEventLog({ ...options, log })
+    return { eventLog, stateStore: new MemoryStateStore(() => eventLog.timeAgo(0)) }
+  }
   const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, log })
   try {
     await importPypubsubBacklog(storage, store, log)

@@ -77,6 +77,11 @@ export interface EventLog extends AsyncDisposable {
   cursorOf(position: Position): Cursor
   /** The position before the first kept event published at or after a time (ms since the Unix epoch); else the head. */
   positionAt(timeMs: number): Promise<Position>
+  /**
+   * The time of the log so long ago, in ms since the Unix epoch; 0: now, and no event is younger. It is what published times
+   * are compared with: the clock on the wall may have leapt, and the log's does not follow at once.
+   */
+  timeAgo(ms: number): number
   readonly status: {
     /** Position of the oldest kept event; `head + 1` when none is kept. */
     readonly oldest: Position

@@ -159,6 +159,11 @@ export class Hub implements Disposable {
     return this.#log.positionAt(timeMs)
   }
 
+  /** The time of the log so long ago: what published times are compared with. */
+  timeAgo(ms: number): number {
+    return this.#log.timeAgo(ms)
+  }
+
   /** Resolves once everything that was published before has been delivered, or never will be. */
   async settled(): Promise<void> {
     try {

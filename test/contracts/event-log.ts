@@ -2,13 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import type { Publication } from '../../src/publication/publication.ts'
+import type { MovableClock } from '../log/movable-clock.ts'
 import type { EventLog } from '../../src/hub/event-log.ts'
 
 export interface LogUnderTest extends AsyncDisposable {
   readonly log: EventLog
-  /** Moves the clock the log looks at, in ms. */
-  passTime(ms: number): void
   readonly loseNextOutcome: LoseNextOutcome
+  /** The one the log looks at. */
+  readonly clock: MovableClock
+  /** What was told to the operator. */
+  readonly told: readonly string[]
 }
 
 /**
@@ -251,9 +254,9 @@ export function eventLogContract(
   test(`${name}: an event past its age is not read any more`, async () => {
     await using opened = await open({ eventsMax: 10, maxAgeMs: 1_000 })
     await opened.log.append([publication('/old')])
-    opened.passTime(600)
+    opened.clock.pass(600)
     const [young] = await opened.log.append([publication('/young')])
-    opened.passTime(600)
+    opened.clock.pass(600)
     assert.deepEqual(await readAll(opened.log), [young])
     assert.equal(opened.log.status.oldest, young!.position)
   })
@@ -310,7 +313,7 @@ export function eventLogContract(
   test(`${name}: a time leads to the first event at or after it, the future to the head`, async () => {
     await using opened = await open(plenty)
     const [first] = await opened.log.append([publication('/a')])
-    opened.passTime(1_000)
+    opened.clock.pass(1_000)
     const [second] = await opened.log.append([publication('/b')])
     const after = async (timeMs: number) => readAll(opened.log, await opened.log.positionAt(timeMs))
     assert.deepEqual(await after(0), [first, second])
@@ -323,9 +326,88 @@ export function eventLogContract(
   test(`${name}: times never decrease, though the clock is set back`, async () => {
     await using opened = await open(plenty)
     const [first] = await opened.log.append([publication('/a')])
-    opened.passTime(-3_600_000)
+    opened.clock.set(-3_600_000)
     const [second] = await opened.log.append([publication('/b')])
     assert.ok(second!.publishedAtMs >= first!.publishedAtMs)
+  })
+
+  test(`${name}: a clock that is a year ahead for an hour neither stamps events nor expires them`, async () => {
+    await using opened = await open({ eventsMax: 10, maxAgeMs: 3 * HOUR_MS })
+    const { log, clock } = opened
+    const startMs = clock.wallMs()
+    const append = async (path: string) => (await log.append([publication(path)]))[0]!
+    const once = { key: 'k', fingerprint: 'f' }
+    const receipt = await log.appendOnce([publication('/a')], once)
+    clock.set(YEAR_MS)
+    await append('/b')
+    clock.pass(HOUR_MS)
+    await append('/c')
+    assert.deepEqual(await log.appendOnce([publication('/a')], once), receipt)
+    assert.equal(await log.positionAt(log.timeAgo(0) + 1), log.head)
+    clock.set(-YEAR_MS)
+    clock.pass(HOUR_MS)
+    await append('/d')
+    assert.deepEqual(
+      (await readAll(log)).map(({ path, publishedAtMs }) => [path, publishedAtMs - startMs]),
+      [
+        ['/a', 0],
+        ['/b', 0],
+        ['/c', HOUR_MS],
+        ['/d', 2 * HOUR_MS],
+      ],
+    )
+    assert.match(
+      opened.told.join('\n'),
+      /warn the clock leapt 365 days forward[^]*warn the clock is right again/,
+    )
+    clock.pass(HOUR_MS + 1)
+    assert.deepEqual((await readAll(log)).map(pathOf), ['/b', '/c', '/d'].slice(1))
+  })
+
+  test(`${name}: a clock that is set forward for good is followed in time, and that is no age`, async () => {
+    await using opened = await open({ eventsMax: 10, maxAgeMs: HOUR_MS })
+    const { log, clock } = opened
+    clock.set(2 * HOUR_MS)
+    const [early] = await log.append([publication('/early')])
+    assert.equal(early!.publishedAtMs, clock.wallMs() - 2 * HOUR_MS)
+    for (let passedMs = 0; passedMs < 2 * HOUR_MS; passedMs += HOUR_MS / 2) {
+      assert.equal(log.timeAgo(0), clock.wallMs() - 2 * HOUR_MS)
+      clock.pass(HOUR_MS / 2)
+      await log.append([publication('/a')])
+    }
+    const [late] = await log.append([publication('/late')])
+    assert.equal(late!.publishedAtMs, clock.wallMs())
+    assert.equal(log.timeAgo(HOUR_MS / 4), clock.wallMs() - 2.25 * HOUR_MS)
+    assert.deepEqual((await readAll(log)).map(pathOf), ['/a', '/a', '/a', '/late'])
+    assert.match(opened.told.join('\n'), /followed 2 h forward/)
+  })
+
+  test(`${name}: while the clock is set back, times go on, and no event is younger than now`, async () => {
+    await using opened = await open({ eventsMax: 100, maxAgeMs: 10 * HOUR_MS })
+    const { log, clock } = opened
+    let lastMs = (await log.append([publication('/a')]))[0]!.publishedAtMs
+    clock.set(-HOUR_MS)
+    for (let n = 0; n < 4; n++) {
+      clock.pass(HOUR_MS)
+      const [event] = await log.append([publication(`/${n}`)])
+      assert.ok(event!.publishedAtMs >= lastMs)
+      assert.ok(event!.publishedAtMs <= Math.max(log.timeAgo(0), clock.wallMs()))
+      assert.equal(await log.positionAt(log.timeAgo(0) + 1), log.head)
+      lastMs = event!.publishedAtMs
+    }
+    assert.equal(lastMs, clock.wallMs())
+    assert.equal((await readAll(log)).length, 5)
+  })
+
+  test(`${name}: a machine that has slept expires what became too old meanwhile`, async () => {
+    await using opened = await open({ eventsMax: 100, maxAgeMs: HOUR_MS })
+    const { log, clock } = opened
+    await log.append([publication('/a')])
+    clock.sleep(10 * HOUR_MS)
+    const [event] = await log.append([publication('/b')])
+    assert.equal(event!.publishedAtMs, clock.wallMs())
+    assert.deepEqual((await readAll(log)).map(pathOf), ['/b'])
+    assert.deepEqual(opened.told, [])
   })
 
   test(`${name}: a batch of a known key is stored once, whether the first is stored yet or not`, async () => {
@@ -367,13 +449,13 @@ export function eventLogContract(
       await using opened = await open({ ...plenty, ...window })
       const once = { key: 'k', fingerprint: 'f' }
       const first = await opened.log.appendOnce([publication('/a')], once)
-      opened.passTime(windowMs - 1)
+      opened.clock.pass(windowMs - 1)
       assert.deepEqual(await opened.log.appendOnce([publication('/a')], once), first)
-      opened.passTime(1)
+      opened.clock.pass(1)
       const second = await opened.log.appendOnce([publication('/a')], once)
       assert.notEqual(second.last, first.last)
       // The window is that of the new event.
-      opened.passTime(windowMs - 1)
+      opened.clock.pass(windowMs - 1)
       assert.deepEqual(await opened.log.appendOnce([publication('/a')], once), second)
       assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/a'])
     })
@@ -493,6 +575,9 @@ export async function retried<T>(store: () => Promise<T>): Promise<T> {
 async function untilWritable(log: EventLog): Promise<void> {
   while (!log.status.writable) await new Promise((resolve) => setTimeout(resolve, 10))
 }
+
+const HOUR_MS = 3_600_000
+const YEAR_MS = 365 * 24 * HOUR_MS
 
 async function readAll(log: EventLog, after = 0 as Position): Promise<PublishedEvent[]> {
   const pages = await Array.fromAsync(log.read(after, { pageBytes: 65_536 }))

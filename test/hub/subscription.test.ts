@@ -12,6 +12,7 @@ import type { Subscription } from '../../src/hub/subscription.ts'
 import { filterMatches, type TopicFilter } from '../../src/hub/topics.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
+import { MovableClock } from '../log/movable-clock.ts'
 import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
 
 const START = 0 as Position
@@ -393,7 +394,7 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
       case 'keepAlive':
         return one(step)?.subscription.keepAlive(() => Buffer.from('alive\n'))
       case 'passTime':
-        log.nowMs += step.ms
+        log.clock.pass(step.ms)
         return
       case 'turns':
         for (let i = 0; i < step.count; i++) await turn()
@@ -492,7 +493,7 @@ const POSITIONS: SharedEncoding = {
 class SlowLog extends MemoryEventLog {
   turnsBefore: number
   turnsAfter: number
-  nowMs: number
+  readonly clock: MovableClock
   reads = 0
   hasGap = false
 
@@ -502,10 +503,11 @@ class SlowLog extends MemoryEventLog {
     turnsBefore = 0,
     turnsAfter = 0,
   }: Partial<Settings> & { eventsMax: number }) {
-    super({ eventsMax, maxAgeMs, bytesMax: 1e9, now: () => this.nowMs })
+    const clock = new MovableClock()
+    super({ eventsMax, maxAgeMs, bytesMax: 1e9, clock })
+    this.clock = clock
     this.turnsBefore = turnsBefore
     this.turnsAfter = turnsAfter
-    this.nowMs = 1_000
   }
 
   override cursorOf(position: Position): Cursor {

@@ -33,7 +33,7 @@ test(
   async () => {
     using folder = new StoreFolder()
     const limits = { eventsMax: EVENTS_MAX, maxAgeMs: MAX_AGE_MS, bytesMax: 1e12 }
-    await using memory = new MemoryEventLog({ ...limits, now: () => folder.nowMs })
+    await using memory = new MemoryEventLog({ ...limits, clock: folder.clock })
     await using store = await folder.open({ ...limits, durability: 'os' })
     const sqlite = store.log
     const pairs = new Map<Position, Position>()
@@ -43,7 +43,7 @@ test(
     }
     for (let n = 0; n < EVENTS; n += 400) {
       await publishBoth(Array.from({ length: 400 }, (_, i) => publicationOf(n + i)))
-      folder.nowMs += 100
+      folder.clock.pass(100)
     }
 
     const filter: fc.Arbitrary<TopicFilter> = fc.record({
@@ -61,7 +61,7 @@ test(
     let next = EVENTS
     await fc.assert(
       fc.asyncProperty(wish, async ({ filters, after, until, pageBytes, passMs, published }) => {
-        folder.nowMs += passMs
+        folder.clock.pass(passMs)
         if (published > 0)
           await publishBoth(Array.from({ length: published }, () => publicationOf(next++)))
         const ask = async (log: EventLog, place: (position: number) => Position) =>
@@ -77,7 +77,7 @@ test(
           (position) => pairs.get(position as Position) ?? (0 as Position),
         )
         assert.deepEqual(actual, expected)
-        const time = folder.nowMs - after / 4
+        const time = folder.clock.wallMs() - after / 4
         const [ours, theirs] = await Promise.all([memory.positionAt(time), sqlite.positionAt(time)])
         assert.equal(sqlite.head - theirs, memory.head - ours)
         assert.equal(sqlite.head - sqlite.status.oldest, memory.head - memory.status.oldest)

@@ -33,6 +33,9 @@ export interface StreamQueryLimits {
   readonly topicsMax: number
 }
 
+/** When it was so many ms ago, by the clock that stamps events; in ms since the Unix epoch. */
+type TimeAgo = (ms: number) => number
+
 /**
  * Names that are not known are passed over, as PyPubSub passes over every query.
  * Of two cursors that of a header counts: it is the newer one when a client comes back to a URL that holds one.
@@ -42,7 +45,7 @@ export function streamQuery(
   target: string,
   headers: IncomingHttpHeaders,
   limits: StreamQueryLimits,
-  nowMs: number,
+  timeAgo: TimeAgo,
 ): StreamQuery {
   const cursorOfHeader =
     firstOf(headers['x-fetch-since-cursor']) ?? firstOf(headers['last-event-id'])
@@ -59,10 +62,10 @@ export function streamQuery(
     cursor: cursorOfHeader ?? query.text('cursor'),
     sinceMs:
       since === null
-        ? query.read('since', (text) => (text === 'all' ? -Infinity : readTime(text, nowMs)))
+        ? query.read('since', (text) => (text === 'all' ? -Infinity : readTime(text, timeAgo)))
         : secondsOf(since),
     onGap: query.onGap(),
-    untilMs: query.read('until', (text) => readTime(text, nowMs)),
+    untilMs: query.read('until', (text) => readUntil(text, timeAgo)),
     count: query.read('count', (text) => readCount(text, limits.countMax)),
     timeoutMs: query.read('timeout', (text) => readTimeout(text, limits.timeoutMsMax)),
     without: query.read('without', (text) => readTopics(text, limits.topicsMax)) ?? [],
@@ -150,14 +153,20 @@ function epochMs(seconds: number): number {
   return Math.round(seconds * 1e6) / 1e3
 }
 
+/** The first ms that is not wanted. Until now means with the event of this very ms: no other could be meant. */
+function readUntil(text: string, timeAgo: TimeAgo): number {
+  const untilMs = readTime(text, timeAgo)
+  return durationMs(text) === 0 ? untilMs + 1 : untilMs
+}
+
 /** In ms since the Unix epoch. */
-function readTime(text: string, nowMs: number): number {
+function readTime(text: string, timeAgo: TimeAgo): number {
   if (SECONDS.test(text)) {
     if (Number(text) < SECONDS_MAX) return epochMs(Number(text))
     throw new Unreadable('must be in seconds since 1970, and this looks like milliseconds')
   }
   const agoMs = durationMs(text)
-  if (agoMs !== null) return nowMs - agoMs
+  if (agoMs !== null) return timeAgo(agoMs)
   const day = RFC_3339.exec(text)?.[1]
   // A plus sign in a query is a space.
   const ms =

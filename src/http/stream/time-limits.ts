@@ -2,7 +2,7 @@ import type { Hub } from '../../hub/hub.ts'
 import type { Subscription } from '../../hub/subscription.ts'
 import type { StreamQuery } from './stream-query.ts'
 
-/** Ends a subscription when its time is over: `timeout` from now on, `until` on the clock. `null`: it has none. */
+/** Ends a subscription when its time is over: `timeout` from now on, `until` by the clock of the log. `null`: it has none. */
 export function timeLimits(
   { timeoutMs, untilMs }: Pick<StreamQuery, 'timeoutMs' | 'untilMs'>,
   subscription: Subscription,
@@ -10,8 +10,22 @@ export function timeLimits(
 ): Disposable | null {
   if (timeoutMs === null && untilMs === null) return null
   const timers = new DisposableStack()
-  if (timeoutMs !== null) timers.use(at(Date.now() + timeoutMs, () => subscription.end('timeout')))
-  if (untilMs !== null) timers.use(at(untilMs, () => void finishBefore(untilMs, subscription, hub)))
+  if (timeoutMs !== null) {
+    const endMs = performance.now() + timeoutMs
+    timers.use(
+      when(
+        () => endMs - performance.now(),
+        () => subscription.end('timeout'),
+      ),
+    )
+  }
+  if (untilMs !== null)
+    timers.use(
+      when(
+        () => untilMs - hub.timeAgo(0),
+        () => void finishBefore(untilMs, subscription, hub),
+      ),
+    )
   return timers
 }
 
@@ -25,14 +39,13 @@ async function finishBefore(timeMs: number, subscription: Subscription, hub: Hub
   }
 }
 
-/** Like `setTimeout`, for times that may be further away than it can wait. */
-function at(timeMs: number, act: () => void): Disposable {
+/** Acts once nothing is left: of a time that may be longer than a timer can wait, or pass at another speed. */
+function when(leftMs: () => number, act: () => void): Disposable {
   let timer: NodeJS.Timeout
   const wait = () => {
-    const leftMs = timeMs - Date.now()
     timer = setTimeout(
-      leftMs > TIMER_MS_MAX ? wait : act,
-      Math.min(Math.max(0, leftMs), TIMER_MS_MAX),
+      () => (leftMs() > 0 ? wait() : act()),
+      Math.min(Math.max(0, leftMs()), TIMER_MS_MAX),
     )
   }
   wait()

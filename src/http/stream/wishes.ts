@@ -39,7 +39,7 @@ export async function wishesOf(
   const path = decodePath(originalUrl)
   if (isReserved(path)) throw new NotFoundError('there is no such page here')
   const wants = topicFilters(path, limits)
-  const query = streamQuery(originalUrl, incoming.headers, limits, Date.now())
+  const query = streamQuery(originalUrl, incoming.headers, limits, (ms) => door.hub.timeAgo(ms))
   const conditions = conditionsOf(query, door)
   const isNamed = mayLogIn && incoming.headers.authorization !== undefined
   const login = isNamed ? await identify(door, request, reply) : null

@@ -6,6 +6,7 @@ import { matcherOf, type FilteredEvent } from '../../hub/topics.ts'
 import { PageFill } from '../page-fill.ts'
 import { Receipts, type ReceiptLimits } from '../receipts.ts'
 import { CursorCodec, newCursorKeys } from '../cursor.ts'
+import { LogClock, type ClockSources } from '../log-clock.ts'
 
 export interface MemoryEventLogOptions extends ReceiptLimits {
   /** Events kept for replay; 0: none. */
@@ -13,7 +14,8 @@ export interface MemoryEventLogOptions extends ReceiptLimits {
   /** 0: no limit. */
   readonly maxAgeMs: number
   readonly bytesMax: number
-  readonly now?: () => number
+  readonly clock?: ClockSources
+  readonly log?: (level: 'warn', message: string) => void
 }
 
 /**
@@ -22,7 +24,7 @@ export interface MemoryEventLogOptions extends ReceiptLimits {
  */
 export class MemoryEventLog implements EventLog {
   readonly #options: MemoryEventLogOptions
-  readonly #now: () => number
+  readonly #clock: LogClock
   readonly #cursors = new CursorCodec(newCursorKeys())
   readonly #receipts: Receipts
   readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
@@ -32,7 +34,6 @@ export class MemoryEventLog implements EventLog {
   #start = 0
   #bytes = 0
   #head = 0
-  #lastMs = 0
   #pending: PendingBatch[] = []
   /** The last commit was of several publishers. */
   #isShared = false
@@ -40,8 +41,11 @@ export class MemoryEventLog implements EventLog {
 
   constructor(options: MemoryEventLogOptions) {
     this.#options = options
-    this.#now = options.now ?? Date.now
-    this.#receipts = new Receipts(options, this.#now)
+    this.#clock = new LogClock({
+      ...(options.clock && { sources: options.clock }),
+      onLeap: (message) => options.log?.('warn', message),
+    })
+    this.#receipts = new Receipts(options, () => this.#clock.nowMs)
   }
 
   get head(): Position {
@@ -101,6 +105,10 @@ export class MemoryEventLog implements EventLog {
     return Promise.resolve((event === undefined ? this.#head : event.position - 1) as Position)
   }
 
+  timeAgo(ms: number): number {
+    return this.#clock.ago(ms)
+  }
+
   get status() {
     this.#dropOld()
     return { oldest: this.#oldest, bytes: this.#bytes, writable: !this.#disposed }
@@ -124,8 +132,7 @@ export class MemoryEventLog implements EventLog {
     const count = pending.reduce((sum, { batch }) => sum + batch.length, 0)
     const positions = Array.from({ length: count }, (_, i) => (first + i) as Position)
     const cursors = this.#cursors.ofEvents(positions)
-    // A clock that is set back must not break the look-up by time.
-    this.#lastMs = Math.max(this.#lastMs, this.#now())
+    const publishedAtMs = this.#clock.nowMs
 
     const events: PublishedEvent[] = []
     const results = pending.map(({ batch }) => {
@@ -140,7 +147,7 @@ export class MemoryEventLog implements EventLog {
           payload,
           position,
           cursor,
-          publishedAtMs: this.#lastMs,
+          publishedAtMs,
         })
       }
       return events.slice(from)
@@ -169,7 +176,7 @@ export class MemoryEventLog implements EventLog {
   #dropOld(): void {
     const { maxAgeMs } = this.#options
     if (maxAgeMs === 0) return
-    const oldestMs = this.#now() - maxAgeMs
+    const oldestMs = this.#clock.ago(maxAgeMs)
     while (this.#start < this.#events.length && this.#events[this.#start]!.publishedAtMs < oldestMs)
       this.#dropOldest()
   }

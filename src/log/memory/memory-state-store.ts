@@ -5,6 +5,7 @@ export class MemoryStateStore implements StateStore {
   readonly #now: () => number
   readonly #spaces = new Map<string, Map<string, Kept>>()
 
+  /** `now`: in ms since the Unix epoch. */
   constructor(now: () => number = Date.now) {
     this.#now = now
   }

@@ -20,7 +20,7 @@ export interface End {
  */
 export class Retention {
   readonly #limits: RetentionLimits
-  readonly #now: () => number
+  readonly #ago: (ageMs: number) => number
   readonly #firstFrom: (seq: number, until: number) => EventRecord | undefined
   #oldest: number
   /** Not after the oldest kept one. */
@@ -29,19 +29,19 @@ export class Retention {
   constructor(
     limits: RetentionLimits,
     oldest: number,
-    now: () => number,
+    ago: (ageMs: number) => number,
     firstFrom: (seq: number, until: number) => EventRecord | undefined,
   ) {
     this.#limits = limits
     this.#oldest = oldest
-    this.#now = now
+    this.#ago = ago
     this.#firstFrom = firstFrom
   }
 
   /** `headSeq + 1` when none is kept. */
   oldest(end: End): number {
     const { eventsMax, maxAgeMs, bytesMax } = this.#limits
-    const oldestMs = maxAgeMs === 0 ? -Infinity : this.#now() - maxAgeMs
+    const oldestMs = maxAgeMs === 0 ? -Infinity : this.#ago(maxAgeMs)
     const isKept = (mark: Mark) =>
       mark.publishedAtMs >= oldestMs && end.bytes - mark.bytesBefore <= bytesMax
     this.#oldest = Math.max(this.#oldest, end.headSeq + 1 - eventsMax)

@@ -9,6 +9,7 @@ import { payloadFromStored, storedPayload } from '../../publication/payload.ts'
 import type { StateChange, StateEntry } from '../../hub/state-store.ts'
 import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
 import { CursorCodec } from '../cursor.ts'
+import { LogClock, type ClockSources } from '../log-clock.ts'
 import { Receipts, type ReceiptLimits } from '../receipts.ts'
 import { sizeOf, type EventRecord } from './record.ts'
 import { Retention, type End, type RetentionLimits } from './retention.ts'
@@ -22,7 +23,7 @@ import { putAside, startThreads, type StoreThreads, type ThreadOptions } from '.
 import { isOutcomeUnknown, type WorkerPeer } from './worker-peer.ts'
 
 export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits, ReceiptLimits {
-  readonly now?: () => number
+  readonly clock?: ClockSources
 }
 
 /**
@@ -32,7 +33,8 @@ export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits, R
 export class SqliteEventLog implements EventLog {
   readonly #options: SqliteEventLogOptions
   readonly #lock: StoreLock
-  readonly #now: () => number
+  /** Made once it is known what time the store has come to. */
+  #clock!: LogClock
   readonly #damage: SeldomReport
   readonly #failedReads: SeldomReport
   readonly #failedWrites: SeldomReport
@@ -41,6 +43,8 @@ export class SqliteEventLog implements EventLog {
   readonly #receipts: Receipts
   readonly #queue = new CommitQueue()
   #upkeep: NodeJS.Timeout | undefined
+  /** By `performance.now()`: when the store is to be told where the clock has come to. */
+  #rememberAtMs = 0
   #store!: OpenStore
   /** As far as everybody was told. */
   #end!: End
@@ -84,8 +88,7 @@ export class SqliteEventLog implements EventLog {
   private constructor(options: SqliteEventLogOptions, lock: StoreLock) {
     this.#options = options
     this.#lock = lock
-    this.#now = options.now ?? Date.now
-    this.#receipts = new Receipts(options, this.#now)
+    this.#receipts = new Receipts(options, () => this.#clock.nowMs)
     this.#damage = new SeldomReport(options.log, 'error')
     this.#failedReads = new SeldomReport(options.log, 'error')
     this.#failedWrites = new SeldomReport(options.log, 'error')
@@ -184,6 +187,10 @@ export class SqliteEventLog implements EventLog {
     return runs.positionOf(await this.query((reader) => reader.call('rowBefore', range)))
   }
 
+  timeAgo(ms: number): number {
+    return this.#clock.ago(ms)
+  }
+
   get status() {
     const { runs, retention } = this.#store
     const end = this.#end
@@ -207,6 +214,7 @@ export class SqliteEventLog implements EventLog {
     await this.#idle
     await this.#checkpoint
     if (this.#store.database.isOpen) this.#store.database.close()
+    await this.#remember().catch(() => {}) // the next start then goes by its newest event
     const isClosed = await this.#store.threads.close()
     this.#lock.release({ isClosed })
   }
@@ -225,11 +233,24 @@ export class SqliteEventLog implements EventLog {
       database,
       runs: new Runs(runs),
       codec: new CursorCodec(keys),
-      retention: new Retention(this.#options, firstSeq, this.#now, (seq, until) =>
-        rows.firstFrom(seq, until),
+      retention: new Retention(
+        this.#options,
+        firstSeq,
+        (ageMs) => this.#clock.ago(ageMs),
+        (seq, until) => rows.firstFrom(seq, until),
       ),
       sweptTo: firstSeq,
     }
+    this.#clock ??= new LogClock({
+      ...(this.#options.clock && { sources: this.#options.clock }),
+      mark: threads.opened.clock,
+      newestMs: lastMs,
+      onLeap: (message) => {
+        this.#options.log('warn', message)
+        this.#rememberAtMs = 0
+      },
+    })
+    this.#rememberAtMs = 0
     this.#end = { headSeq, bytes }
     this.#written = { headSeq, bytes, lastMs }
   }
@@ -238,7 +259,7 @@ export class SqliteEventLog implements EventLog {
   async #loadReceipts(): Promise<void> {
     const kept: (KeptReceipt & { readonly key: string })[] = []
     for (let afterKey: string | null = null; ;) {
-      const wanted = { space: RECEIPTS, afterKey, nowMs: this.#now() }
+      const wanted = { space: RECEIPTS, afterKey, nowMs: this.#clock.nowMs }
       const entries: readonly StateEntry[] = await this.query((reader) =>
         reader.call('entries', wanted),
       )
@@ -261,7 +282,7 @@ export class SqliteEventLog implements EventLog {
   #commitNext(): Commit | undefined {
     if (this.#inFlight !== undefined || this.#queue.isEmpty || this.#failure !== undefined)
       return undefined
-    const commit = new Commit(this.#queue.take(), this.#written, this.#now(), this.#store)
+    const commit = new Commit(this.#queue.take(), this.#written, this.#clock.nowMs, this.#store)
     this.#inFlight = commit
     const { events } = commit
     const changes = [...this.#leftovers, ...commit.changes]
@@ -406,11 +427,18 @@ export class SqliteEventLog implements EventLog {
   async #tidy(): Promise<void> {
     if (this.#failure !== undefined) return
     try {
-      await this.#store.threads.writer.call('deleteExpired', this.#now())
+      await this.#store.threads.writer.call('deleteExpired', this.#clock.nowMs)
+      if (performance.now() >= this.#rememberAtMs) await this.#remember()
       await this.#deleteOld()
     } catch (error) {
       this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
     }
+  }
+
+  /** What the next start cannot find out from the events. */
+  async #remember(): Promise<void> {
+    this.#rememberAtMs = performance.now() + REMEMBERED_EACH_MS
+    await this.#store.threads.writer.call('remember', this.#clock.mark)
   }
 
   async #deleteOld(): Promise<void> {
@@ -552,3 +580,5 @@ const PAGES_LEFT_TO_WRITER = 256
 const CHECKPOINT_ROUNDS = 4
 const UPKEEP_MS = 1_000
 const RETRY_MS = 1_000
+/** A start after a kill knows the clock of the last ten minutes: it costs a flush. */
+const REMEMBERED_EACH_MS = 600_000

@@ -4,15 +4,13 @@ import type { SqliteEventLog } from './sqlite-event-log.ts'
 /** Keys in the database of the events, through its threads. */
 export class SqliteStateStore implements StateStore {
   readonly #log: SqliteEventLog
-  readonly #now: () => number
 
-  constructor(log: SqliteEventLog, now: () => number) {
+  constructor(log: SqliteEventLog) {
     this.#log = log
-    this.#now = now
   }
 
   get(space: string, key: string): Promise<Uint8Array | null> {
-    const wanted = { space, key, nowMs: this.#now() }
+    const wanted = { space, key, nowMs: this.#log.timeAgo(0) }
     return this.#log.query((reader) => reader.call('state', wanted))
   }
 
@@ -23,7 +21,7 @@ export class SqliteStateStore implements StateStore {
   async *entries(space: string): AsyncGenerator<StateEntry> {
     let afterKey: string | null = null
     for (;;) {
-      const wanted = { space, afterKey, nowMs: this.#now() }
+      const wanted = { space, afterKey, nowMs: this.#log.timeAgo(0) }
       const entries: readonly StateEntry[] = await this.#log.query((reader) =>
         reader.call('entries', wanted),
       )

@@ -13,5 +13,5 @@ export interface SqliteStore {
  */
 export async function openSqliteStore(options: SqliteEventLogOptions): Promise<SqliteStore> {
   const eventLog = await SqliteEventLog.open(options)
-  return { eventLog, stateStore: new SqliteStateStore(eventLog, options.now ?? Date.now) }
+  return { eventLog, stateStore: new SqliteStateStore(eventLog) }
 }

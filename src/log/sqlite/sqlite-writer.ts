@@ -4,6 +4,8 @@ import { workerData } from 'node:worker_threads'
 import type { StateChange } from '../../hub/state-store.ts'
 import { newCursorKeys, type CursorKeys } from '../cursor.ts'
 import { INDEXED_TO, IndexWriter } from './index-writer.ts'
+import type { ClockMark } from '../log-clock.ts'
+import { CLOCK, clockMarkIn } from './clock-mark.ts'
 import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record.ts'
 import { nextOffset, readRuns, type Run } from './runs.ts'
 import { Salvage } from './salvage.ts'
@@ -47,6 +49,8 @@ export interface Opened {
   readonly lastMs: number
   /** Size of all events that ever were. */
   readonly bytes: number
+  /** Where the clock of the last server had come to. */
+  readonly clock: ClockMark | null
   readonly warnings: readonly string[]
 }
 
@@ -155,6 +159,11 @@ export class SqliteWriter {
   /** Deletes some of the state that may be forgotten. */
   deleteExpired(nowMs: number): void {
     this.#transaction(() => void this.#statements.deleteExpired.run(nowMs))
+  }
+
+  /** Where the clock has come to. */
+  remember(clock: ClockMark): void {
+    this.#transaction(() => void this.#statements.setMeta.run(CLOCK, JSON.stringify(clock)))
   }
 
   /** @throws while nothing can be written. */
@@ -311,6 +320,7 @@ export class SqliteWriter {
         last === null ? 0 : last.bytesBefore + sizeOf(last),
         continuation?.bytes ?? 0,
       ),
+      clock: clockMarkIn(database),
       warnings: this.#warnings,
     }
   }

@@ -11,7 +11,10 @@ const UNKNOWN = 'f02b4908-755f-4455-a215-d1627f190110'
 
 function start(hub: Hub, headers: IncomingHttpHeaders, target = '/a') {
   const limits = { countMax: 1, timeoutMsMax: 1, topicsMax: 1 }
-  return startOf(streamQuery(target, headers, limits, Date.now()), hub)
+  return startOf(
+    streamQuery(target, headers, limits, (ms) => hub.timeAgo(ms)),
+    hub,
+  )
 }
 
 /** Five events, of which the newest two are kept. */

@@ -7,6 +7,7 @@ import type { Subscription } from '../../../src/hub/subscription.ts'
 
 test('a range that ends while the log cannot be read is unavailable, as for those who catch up', async () => {
   const hub = {
+    timeAgo: (ms: number) => Date.now() - ms,
     settled: () => Promise.resolve(),
     positionAt: () => Promise.reject(new Error('no disk')),
   } as unknown as Hub

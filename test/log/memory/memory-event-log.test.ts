@@ -3,17 +3,23 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Position } from '../../../src/hub/event.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
+import { MovableClock } from '../movable-clock.ts'
 import { eventLogContract, publication } from '../../contracts/event-log.ts'
 
 eventLogContract('memory', async (options) => {
-  let nowMs = 1_700_000_000_000
-  const log = new MemoryEventLog({ ...options, bytesMax: 1e9, now: () => nowMs })
+  const clock = new MovableClock()
+  const told: string[] = []
+  const log = new MemoryEventLog({
+    ...options,
+    bytesMax: 1e9,
+    clock,
+    log: (level, message) => void told.push(`${level} ${message}`),
+  })
   return {
     log,
-    passTime(ms) {
-      nowMs += ms
-    },
     loseNextOutcome: 'memory takes what it is given in one step',
+    clock,
+    told,
     [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
   }
 })

@@ -58,7 +58,7 @@ test('a disk that the events themselves have filled heals when they pass their a
   await using store = await folder.open({ reserveBytes: 24 * MIB, maxAgeMs: 1_000 })
   for (let round = 0; round < 3; round++) {
     await untilRefused(store, [])
-    folder.nowMs += 2_000
+    folder.clock.pass(2_000)
     await untilWritable(store)
     const appended = await store.log.append([publication('/healed')])
     assert.deepEqual(await readAll(store.log), appended)

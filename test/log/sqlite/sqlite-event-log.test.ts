@@ -8,10 +8,9 @@ for (const durability of ['disk', 'os'] as const) {
     const { log } = await folder.open({ ...options, durability })
     return {
       log,
-      passTime(ms) {
-        folder.nowMs += ms
-      },
       loseNextOutcome,
+      clock: folder.clock,
+      told: folder.told,
       async [Symbol.asyncDispose]() {
         await log[Symbol.asyncDispose]()
         folder[Symbol.dispose]()

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { Position, PublishedEvent } from '../../../src/hub/event.ts'
 import type { EventLog, Receipt } from '../../../src/hub/event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
+import { SYSTEM_CLOCK } from '../../../src/log/log-clock.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
 
 test('a restart keeps events, cursors and times, and goes on behind them', async () => {
@@ -20,7 +21,7 @@ test('a restart keeps events, cursors and times, and goes on behind them', async
     before = await store.log.append([publication('/a', { n: 1 }), publication('/private/b')])
     head = store.log.head
   }
-  folder.nowMs -= 3_600_000
+  folder.clock.set(-3_600_000)
   await using store = await folder.open()
   assert.equal(store.log.head, head)
   assert.deepEqual(await readAll(store.log), before)
@@ -31,8 +32,41 @@ test('a restart keeps events, cursors and times, and goes on behind them', async
   assert.ok(next!.publishedAtMs >= before[1]!.publishedAtMs)
   assert.deepEqual(await readAll(store.log, head), [next])
   assert.deepEqual(await readAll(store.log, (next!.position - 1) as Position), [next])
-  assert.deepEqual(folder.told, [])
+  assert.equal(folder.told.length, 1)
+  assert.match(folder.told[0]!, /^warn the clock is 60 min behind the log/)
 })
+
+test('a machine that comes back with its clock a year ahead expires nothing and stamps nothing wrong', async () => {
+  using folder = new StoreFolder()
+  const limits = { maxAgeMs: 7 * DAY_MS }
+  const startMs = folder.clock.wallMs()
+  {
+    await using store = await folder.open(limits)
+    await store.log.append([publication('/a')])
+  }
+  folder.clock.reboot({ offMs: DAY_MS, wrongByMs: 365 * DAY_MS })
+  {
+    await using store = await folder.open(limits)
+    await store.log.append([publication('/b')])
+    assert.deepEqual(await paths(store.log), ['/a', '/b'])
+  }
+  folder.clock.pass(60_000)
+  folder.clock.set(-365 * DAY_MS)
+  await using store = await folder.open(limits)
+  await store.log.append([publication('/c')])
+  const events = await readAll(store.log)
+  assert.deepEqual(
+    events.map(({ path, publishedAtMs }) => [path, publishedAtMs - startMs]),
+    [
+      ['/a', 0],
+      ['/b', 0],
+      ['/c', DAY_MS + 60_000],
+    ],
+  )
+  assert.match(folder.told.join('\n'), /leapt 276 days forward[^]*right again/)
+})
+
+const DAY_MS = 86_400_000
 
 test('a reader that was at the head of the last run misses nothing in the next one', async () => {
   using folder = new StoreFolder()
@@ -104,11 +138,11 @@ test('events of the past keep their times, as far as times do not decrease', asy
   using folder = new StoreFolder()
   await using store = await folder.open()
   const publications = ['/a', '/b', '/c', '/d'].map((path) => publication(path))
-  const timesMs = [1_000, 3_000, 2_000, folder.nowMs + 1]
+  const timesMs = [1_000, 3_000, 2_000, folder.clock.wallMs() + 1]
   const events = await store.log.commit({ publications, timesMs, changes: [] })
   assert.deepEqual(
     events.map(({ publishedAtMs }) => publishedAtMs),
-    [1_000, 3_000, 3_000, folder.nowMs],
+    [1_000, 3_000, 3_000, folder.clock.wallMs()],
   )
 })
 
@@ -147,7 +181,7 @@ test('after kill -9, every acknowledged event is there, each batch whole, in ord
       if (line !== 'open') acknowledged.add(Number(line))
       if (--left === 0) child.kill('SIGKILL')
     }
-    await using store = await folder.open()
+    await using store = await folder.open({ clock: SYSTEM_CLOCK })
     const events = await readAll(store.log)
     const stored = events.map(({ payload }) => JSON.parse(payload.text))
     for (let i = 0; i < stored.length; i += 2) {
@@ -260,7 +294,7 @@ test('old events leave the disk though nothing new comes', { timeout: 20_000 }, 
   using folder = new StoreFolder()
   await using store = await folder.open({ maxAgeMs: 1_000 })
   await store.log.append(Array.from({ length: 100 }, () => publication('/a/b')))
-  folder.nowMs += 2_000
+  folder.clock.pass(2_000)
   using reader = new DatabaseSync(folder.file('events.db'), { readOnly: true })
   const rows = reader.prepare(
     'SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM postings) AS n',

@@ -9,6 +9,7 @@ import type {
   SqliteEventLog,
   SqliteEventLogOptions,
 } from '../../../src/log/sqlite/sqlite-event-log.ts'
+import { MovableClock } from '../movable-clock.ts'
 import { openSqliteStore } from '../../../src/log/sqlite/sqlite-store.ts'
 
 /** A directory for a store, gone at the end of a test, and a clock for who opens it. */
@@ -16,7 +17,7 @@ export class StoreFolder implements Disposable {
   readonly directory: string
   /** What was told to the operator. */
   readonly told: string[] = []
-  nowMs = 1_700_000_000_000
+  readonly clock = new MovableClock()
   readonly #isOurs: boolean
 
   constructor(directory?: string) {
@@ -36,7 +37,7 @@ export class StoreFolder implements Disposable {
       maxAgeMs: 0,
       bytesMax: Infinity,
       reserveBytes: 0,
-      now: () => this.nowMs,
+      clock: this.clock,
       log: (level, message) => void this.told.push(`${level} ${message}`),
       ...options,
     })
