@@ -6,16 +6,22 @@ import { parseTime } from './log-time.ts'
 
 export async function logExport(words: readonly string[]): Promise<number> {
   const { values } = readLogArguments(words, EXPORT_OPTIONS, 0)
-  const nowMs = Date.now()
-  const sinceMs = values.since === undefined ? 0 : parseTime(values.since, nowMs)
-  const untilMs = values.until === undefined ? Infinity : parseTime(values.until, nowMs)
-  const takesPrivate = values.private === true
+  // What is written wrong is told before the store is opened, whose clock says how long ago that is.
+  for (const text of [values.since, values.until]) if (text !== undefined) parseTime(text, () => 0)
   let damaged = 0
   let withheld = 0
+  let expired = 0
   using view = new StoreView(existingStore(values), () => damaged++)
+  const timeOf = (text: string) => parseTime(text, (ms) => view.clock.ago(ms))
+  const sinceMs = values.since === undefined ? 0 : timeOf(values.since)
+  // Until now means all that is there.
+  const untilMs =
+    values.until === undefined || /^0+[smhd]$/.test(values.until) ? Infinity : timeOf(values.until)
+  const takesPrivate = values.private === true
   using bar = new ProgressBar('exporting')
   process.stdout.on('error', () => {}) // `write` is told as well
-  for (const { events, done, total } of view.pages({ sinceMs })) {
+  for (const { events, gap, done, total } of view.pages({ sinceMs })) {
+    if (gap === 'expired') expired++
     const wanted = view.published(events).filter(({ publishedAtMs }) => publishedAtMs < untilMs)
     const shown = wanted.filter(({ isPrivate }) => takesPrivate || !isPrivate)
     withheld += wanted.length - shown.length
@@ -26,7 +32,9 @@ export async function logExport(words: readonly string[]): Promise<number> {
   bar[Symbol.dispose]()
   if (withheld > 0) tell(`private events left out: ${withheld} (--private takes them along)`)
   if (damaged > 0) tell(`damaged places left out: ${damaged} (pubsubd log verify says where)`)
-  return damaged === 0 ? 0 : 1
+  if (expired > 0)
+    tell(`some events were too old before they could be written, and are left out: begin again`)
+  return damaged + expired === 0 ? 0 : 1
 }
 
 export const EXPORT_OPTIONS = {

@@ -1,12 +1,13 @@
 import { UsageError } from './arguments.ts'
 
 /**
- * A point in time as an operator writes it, in ms since the Unix epoch: a date, seconds since 1970, or how long ago.
+ * A point in time as an operator writes it, in ms since the Unix epoch: a date, seconds since 1970, or how long ago by the
+ * clock of the log.
  * @throws {UsageError}
  */
-export function parseTime(text: string, nowMs: number): number {
+export function parseTime(text: string, timeAgo: (ms: number) => number): number {
   const ago = /^(\d+)([smhd])$/.exec(text)
-  if (ago !== null) return nowMs - Number(ago[1]) * MS_PER_UNIT[ago[2] as 's' | 'm' | 'h' | 'd']
+  if (ago !== null) return timeAgo(Number(ago[1]) * MS_PER_UNIT[ago[2] as 's' | 'm' | 'h' | 'd'])
   if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1_000
   const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
   if (!Number.isNaN(ms)) return ms

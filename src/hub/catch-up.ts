@@ -1,7 +1,7 @@
 import type { Audience } from './audience.ts'
 import type { CloseReason } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
-import type { EventLog, Page } from './event-log.ts'
+import type { EventLog, Page, PageGap } from './event-log.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface EncodedPage {
@@ -9,7 +9,7 @@ export interface EncodedPage {
   readonly bytes: Uint8Array
   readonly parts: PageParts | null
   readonly reached: Position
-  readonly hasGap: boolean
+  readonly gap: PageGap | null
 }
 
 /** For a subscription that may end within the page. */
@@ -141,7 +141,7 @@ export class CatchUp {
   async #firstPage({ group }: Audience, after: Position): Promise<Page> {
     const { filters } = group
     for await (const page of this.#log.read(after, { filters, pageBytes: PAGE_BYTES })) return page
-    return { events: [], reached: this.#log.head, hasGap: false }
+    return { events: [], reached: this.#log.head, gap: null }
   }
 
   #finish({ key, audience, inParts, waiters, page }: Reading): void {
@@ -174,13 +174,13 @@ export class CatchUp {
 }
 
 function encoded(audience: Audience, page: Page, inParts: boolean): EncodedPage {
-  const { reached, hasGap } = page
+  const { reached, gap } = page
   const events = page.events.filter((event) => audience.admits(event))
   // Not the audience's own encoder: it remembers an event of the round, which this would push out.
   const frames = events.map((event) => audience.encoder.encoding.event(event))
   return inParts
-    ? { bytes: EMPTY, parts: { events, frames }, reached, hasGap }
-    : { bytes: Buffer.concat(frames), parts: null, reached, hasGap }
+    ? { bytes: EMPTY, parts: { events, frames }, reached, gap }
+    : { bytes: Buffer.concat(frames), parts: null, reached, gap }
 }
 
 const EMPTY = new Uint8Array()

@@ -16,9 +16,12 @@ export interface Page {
   readonly events: readonly PublishedEvent[]
   /** Everything up to here has been looked at; moves on past events the filter left out. */
   readonly reached: Position
-  /** Somewhere on the way here a record was damaged or missing: what it held is not delivered. */
-  readonly hasGap: boolean
+  /** Something that lay on the way here is not delivered; `null`: nothing. */
+  readonly gap: PageGap | null
 }
+
+/** A record was damaged or missing, or it was dropped for its age or the number of events before it could be read. */
+export type PageGap = 'damaged' | 'expired'
 
 export interface ReadOptions {
   /** Leaves out events that none of these wants. Absent: every event. */
@@ -68,8 +71,8 @@ export interface EventLog extends AsyncDisposable {
   /** Every commit, ours or another process's, once, in order, synchronously, already as durable as promised. */
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable
   /**
-   * Pages after a position, oldest first, until the head (or `until`). Events already dropped are passed over:
-   * compare the position with `status.oldest` to know whether some are. A damaged or missing record is never delivered.
+   * Pages after a position, oldest first, until the head (or `until`). Events that are dropped by now, and damaged or missing
+   * records, are passed over, and the page on whose way they lay tells of the gap.
    */
   read(after: Position, options: ReadOptions): AsyncIterable<Page>
   resolve(cursor: Cursor): Resolution

@@ -198,7 +198,7 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
 
   #take(page: EncodedPage): void {
     // With the place before the page: who resumes there gets all of it that is whole.
-    if (page.hasGap) this.#tellGap('damaged')
+    if (page.gap !== null) this.#tellGap(page.gap)
     const before = this.#position
     this.#position = page.reached
     if (page.parts !== null) {

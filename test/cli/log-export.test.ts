@@ -61,6 +61,27 @@ test('a damaged event is left out, and that is told with exit code 1', async () 
   assert.equal(err, 'damaged places left out: 1 (pubsubd log verify says where)\n')
 })
 
+test('an export is of one moment, whatever a server deletes and adds while it is read', async () => {
+  using place = new Workplace()
+  await place.store('s', exportedLines(0, 5_000))
+  const child = spawn(
+    process.execPath,
+    [`${PROJECT}src/cli/main.ts`, 'log', 'export', '--store', 's'],
+    {
+      cwd: place.directory,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  const lines: string[] = []
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    if (lines.length === 0) place.change('s', 'DELETE FROM events WHERE seq < 4990')
+    lines.push(chunk)
+  }
+  if (child.exitCode === null) await once(child, 'close')
+  assert.equal(child.exitCode, 0)
+  assert.equal(withoutCursors(lines.join('')), withoutCursors(exportedLines(0, 5_000)))
+})
+
 test('whoever wants no more lines is not bothered', async () => {
   using place = new Workplace()
   await place.store('s', exportedLines(0, 20_000))

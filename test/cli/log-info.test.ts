@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startServer } from '../running-server.ts'
-import { exported, exportedLines, Workplace } from './log-command.ts'
+import { DatabaseSync } from 'node:sqlite'
+import { COLUMNS, columnsOf, recordOf } from '../../src/log/sqlite/record.ts'
+import { exported, exportedLines, FIRST_SECONDS, Workplace } from './log-command.ts'
 
 const CONFIG = `
 server: {bind: 127.0.0.1, port: 0, backlog: {size: 1000, storage: events}}
@@ -22,6 +24,48 @@ test('it tells how many events there are, of which time and how large', async ()
   assert.match(info, /^on disk {2}[1-9]\d{4} bytes$/m)
   assert.match(info, /^starts {3}1$/m)
   assert.match(info, /^damage {3}none seen/m)
+})
+
+test('it tells of leaps of the clock, and how many events they have touched', async () => {
+  using place = new Workplace()
+  await place.store('s', exportedLines(0, 100))
+  assert.match(await place.output('info', '--store', 's'), /^clock {4}as the machine's$/m)
+  const at = (n: number) => (FIRST_SECONDS + n) * 1_000
+  const leaps = [
+    { atMs: at(10), byMs: 3_600_000, endMs: at(20), followedByMs: 3_600_000 },
+    { atMs: at(30), byMs: 31_536_000_000, endMs: at(40), followedByMs: 0 },
+    { atMs: at(50), byMs: -3_600_000, endMs: at(52), followedByMs: 0 },
+  ]
+  place.change(
+    's',
+    `UPDATE meta SET value = json_set(value, '$.leaps', json('${JSON.stringify(leaps)}')) WHERE name = 'clock'`,
+  )
+  const lines = (await place.output('info', '--store', 's')).split('\n')
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('leap')),
+    [
+      "leap     2023-11-14T22:13:30.000Z the machine's clock went 60 min forward, and was followed at " +
+        '2023-11-14T22:13:40.000Z: the times of 10 events are so much too early',
+      "leap     2023-11-14T22:13:50.000Z the machine's clock went 365 days forward until " +
+        '2023-11-14T22:14:00.000Z, and was not followed: no event has a wrong time',
+      "leap     2023-11-14T22:14:10.000Z the machine's clock was 60 min behind the log until " +
+        '2023-11-14T22:14:12.000Z: the times of 2 events are up to so much too late',
+    ],
+  )
+})
+
+test('a store with times of the future says so', async () => {
+  using place = new Workplace()
+  await place.store('s', exportedLines(0, 1))
+  const ms = Date.now() + 2 * 86_400_000
+  using database = new DatabaseSync(place.path('s', 'events.db'))
+  const rows = database.prepare(`SELECT ${COLUMNS} FROM events`)
+  rows.setReturnArrays(true)
+  const columns = columnsOf({ ...recordOf(rows.get())!, publishedAtMs: ms })
+  database.prepare('REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(...columns)
+  const info = await place.output('info', '--store', 's')
+  assert.match(info, /^clock {4}the newest event is 48 h in the future/m)
+  assert.match(await place.output('export', '--store', 's', '--until', '0s'), /"n": 0/)
 })
 
 test('of an empty store too', async () => {

@@ -251,6 +251,62 @@ export function eventLogContract(
     assert.equal(opened.log.status.oldest, events[1]!.position)
   })
 
+  test(`${name}: who reads on behind events that were dropped is told, once`, async () => {
+    await using opened = await open({ eventsMax: 3, maxAgeMs: 0 })
+    const { log } = opened
+    const [first] = await log.append([publication('/a')])
+    await log.append(['/b', '/c', '/d', '/e'].map((path) => publication(path)))
+    const gapsAfter = async (position: Position, until?: Position) => {
+      const options = { pageBytes: 1, ...(until !== undefined && { until }) }
+      const pages = await Array.fromAsync(log.read(position, options))
+      return pages.map(({ gap }) => gap)
+    }
+    assert.deepEqual(await gapsAfter(first!.position), ['expired', null, null])
+    assert.deepEqual(await gapsAfter((log.status.oldest - 1) as Position), [null, null, null])
+    const dropped = (log.status.oldest - 1) as Position
+    assert.deepEqual(await gapsAfter(first!.position, dropped), ['expired'])
+    const filters = [{ topics: ['e'], privateOnly: false }]
+    const pages = await Array.fromAsync(log.read(first!.position, { filters, pageBytes: 1e6 }))
+    assert.deepEqual(
+      pages.map(({ gap, events }) => [gap, events.length]),
+      [['expired', 1]],
+    )
+  })
+
+  test(`${name}: a reader whose place is dropped while it reads is told`, async () => {
+    await using opened = await open({ eventsMax: 3, maxAgeMs: HOUR_MS })
+    const { log, clock } = opened
+    const append = (...paths: string[]) => log.append(paths.map((path) => publication(path)))
+    await append('/a', '/b', '/c')
+    const read: [string, string | null][] = []
+    for await (const { events, gap } of log.read((log.status.oldest - 1) as Position, {
+      pageBytes: 1,
+    })) {
+      read.push([events.map(pathOf).join(), gap])
+      if (read.length === 1) await append('/d', '/e')
+      if (read.length === 2) {
+        clock.pass(2 * HOUR_MS)
+        await append('/f')
+      }
+    }
+    assert.deepEqual(read, [
+      ['/a', null],
+      ['/c', 'expired'],
+      ['/f', 'expired'],
+    ])
+  })
+
+  test(`${name}: a log that keeps nothing tells who reads that something is missing`, async () => {
+    await using opened = await open({ eventsMax: 0, maxAgeMs: 0 })
+    const { head } = opened.log
+    await opened.log.append([publication('/a')])
+    const pages = await Array.fromAsync(opened.log.read(head, { pageBytes: 1e6 }))
+    assert.deepEqual(
+      pages.map(({ events, gap }) => [events, gap]),
+      [[[], 'expired']],
+    )
+  })
+
   test(`${name}: an event past its age is not read any more`, async () => {
     await using opened = await open({ eventsMax: 10, maxAgeMs: 1_000 })
     await opened.log.append([publication('/old')])

@@ -207,7 +207,7 @@ async function tryStore(
   try {
     let place = 0
     for await (const page of eventLog.read(0 as Position, { pageBytes: 1_000_000 })) {
-      if (page.hasGap) return 'a record is damaged'
+      if (page.gap === 'damaged') return 'a record is damaged'
       for (const { cursor, payload } of page.events) {
         const due = log[place]
         if (due?.cursor !== cursor) return `at ${place} another event than before`

@@ -74,7 +74,7 @@ test('a gap of damaged events is told with a cursor from which nothing else is m
   using hub = openHub(log)
   const text = 'x'.repeat(2_000_000)
   for (let n = 1; n <= 4; n++) await hub.publish([publication('/a', { n, text })])
-  log.hasGap = true
+  log.gap = 'damaged'
   const told: number[] = []
   const encoding: SharedEncoding = {
     ...PLAIN,
@@ -495,7 +495,7 @@ class SlowLog extends MemoryEventLog {
   turnsAfter: number
   readonly clock: MovableClock
   reads = 0
-  hasGap = false
+  gap: Page['gap'] = null
 
   constructor({
     eventsMax,
@@ -520,7 +520,7 @@ class SlowLog extends MemoryEventLog {
     for (let i = 0; i < this.turnsBefore; i++) await turn()
     for await (const page of super.read(after, { ...options, until })) {
       for (let i = 0; i < this.turnsAfter; i++) await turn()
-      yield this.hasGap ? { ...page, hasGap: true } : page
+      yield this.gap === null ? page : { ...page, gap: this.gap }
     }
   }
 }

@@ -89,20 +89,22 @@ test(
 )
 
 /** What was read, without what differs from store to store. */
-async function plain(log: EventLog, wanted: Wanted): Promise<unknown[]> {
+async function plain(log: EventLog, wanted: Wanted): Promise<unknown> {
   const { after, ...options } = wanted
   const events: PublishedEvent[] = []
+  const gaps: string[] = []
   for await (const page of log.read(after, options)) {
-    assert.equal(page.hasGap, false)
+    if (page.gap !== null) gaps.push(page.gap)
     events.push(...page.events)
   }
-  return events.map(({ topics, isPrivate, path, payload, publishedAtMs }) => ({
+  const shown = events.map(({ topics, isPrivate, path, payload, publishedAtMs }) => ({
     topics,
     isPrivate,
     path,
     payload,
     publishedAtMs,
   }))
+  return { shown, gaps }
 }
 
 interface Wanted {

@@ -211,7 +211,8 @@ export class MemoryEventLog implements EventLog {
       fill.add(event.position, event.payload.text, event.path)
     }
     const reached = index >= end ? last : oldest + index - this.#start - 1
-    return { events, reached: reached as Position, hasGap: false }
+    const gap = after < Math.min(oldest - 1, last) ? 'expired' : null
+    return { events, reached: reached as Position, gap }
   }
 }
 

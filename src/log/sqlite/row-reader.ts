@@ -1,5 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { matcherOf, type FilteredEvent, type TopicFilter } from '../../hub/topics.ts'
+import type { PageGap } from '../../hub/event-log.ts'
+import { filterMatches, type TopicFilter } from '../../hub/topics.ts'
 import { INDEXED_TO } from './index-writer.ts'
 import { PageFill } from '../page-fill.ts'
 import { COLUMNS, recordOf, type EventRecord } from './record.ts'
@@ -20,7 +22,7 @@ export interface RowsFound {
   readonly events: readonly EventRecord[]
   /** Every row up to here has been looked at. */
   readonly reached: number
-  readonly hasGap: boolean
+  readonly gap: PageGap | null
 }
 
 /** Reads the events of a store, by row or through the topic index, around whatever is damaged. */
@@ -52,16 +54,18 @@ export class RowReader {
 
   page({ after, until, oldest, filters, pageBytes }: RowsWanted): RowsFound {
     // One snapshot: what is deleted meanwhile must not look like damage.
-    this.#database.exec('BEGIN')
+    const isOurs = !this.#database.isTransaction
+    if (isOurs) this.#database.exec('BEGIN')
     try {
       const start = Math.min(until, Math.max(after, oldest - 1, this.#firstSeq() - 1))
       const page = new PageOfRows(start, until, filters, pageBytes)
+      if (start > after) page.gap = 'expired'
       if (filters?.every((filter) => keysOfFilter(filter).size > 0)) this.#search(page, filters)
       else this.#scan(page, until)
       return page
     } finally {
       // It has only read, and after a damaged page even a COMMIT fails. After some errors SQLite has ended it by itself.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      if (isOurs && this.#database.isTransaction) this.#database.exec('ROLLBACK')
     }
   }
 
@@ -225,7 +229,7 @@ class PageOfRows implements RowsFound {
   #fill: PageFill
   events: EventRecord[] = []
   reached: number
-  hasGap = false
+  gap: PageGap | null = null
 
   constructor(
     after: number,
@@ -262,7 +266,7 @@ class PageOfRows implements RowsFound {
 
   miss(seq: number): void {
     this.reached = seq
-    this.hasGap = true
+    this.gap = 'damaged'
   }
 }
 

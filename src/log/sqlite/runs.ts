@@ -44,6 +44,11 @@ export class Runs {
     return (first.firstSeq - 1 + first.offset) as Position
   }
 
+  /** Events came after a position, and the runs they belonged to are gone. */
+  isGone(position: Position): boolean {
+    return position < this.floor && this.#runs[0]!.firstSeq > 1
+  }
+
   positionOf(seq: number): Position {
     const run = this.#runs.findLast(({ firstSeq }) => firstSeq <= seq) ?? this.#runs[0]!
     return (seq + run.offset) as Position

@@ -151,6 +151,7 @@ export class SqliteEventLog implements EventLog {
       const last = Math.min(until ?? Infinity, this.head) as Position
       const lastSeq = runs.seqAt(last)
       const oldest = this.#oldest
+      const gap = runs.isGone(reached) ? 'expired' : null
       const page = await this.query((reader) =>
         reader.call('page', {
           after: runs.seqAt(reached),
@@ -162,7 +163,7 @@ export class SqliteEventLog implements EventLog {
       )
       for (const found of page.damage) this.#addDamage(found)
       reached = page.reached >= lastSeq ? last : runs.positionOf(page.reached)
-      yield { events: eventsOf(page, runs), reached, hasGap: page.hasGap }
+      yield { events: eventsOf(page, runs), reached, gap: page.gap ?? gap }
     }
   }
 

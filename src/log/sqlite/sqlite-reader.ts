@@ -45,9 +45,9 @@ export class SqliteReader {
 
   page(wanted: RowsWanted): PageRead {
     this.#damage = []
-    const { events, reached, hasGap } = this.#rows.page(wanted)
+    const { events, reached, gap } = this.#rows.page(wanted)
     const cursors = this.#codec.ofEvents(events.map(({ seq }) => this.#runs.positionOf(seq)))
-    return { events, reached, hasGap, cursors, damage: this.#damage }
+    return { events, reached, gap, cursors, damage: this.#damage }
   }
 
   /** The row before the first one at or after a time. */

@@ -2,6 +2,9 @@ import { DatabaseSync } from 'node:sqlite'
 import type { PublishedEvent } from '../../hub/event.ts'
 import { payloadFromStored } from '../../publication/payload.ts'
 import { CursorCodec } from '../cursor.ts'
+import { LogClock } from '../log-clock.ts'
+import type { PageGap } from '../../hub/event-log.ts'
+import { clockMarkIn } from '../sqlite/clock-mark.ts'
 import type { EventRecord } from '../sqlite/record.ts'
 import { RowReader } from '../sqlite/row-reader.ts'
 import { Runs } from '../sqlite/runs.ts'
@@ -10,18 +13,26 @@ import { databaseIn, isDamage, SCHEMA_VERSION } from '../sqlite/schema.ts'
 /** Some events of a store, and how far that is. */
 export interface ViewedPage {
   readonly events: readonly EventRecord[]
+  /** What lay on the way to them and cannot be read. */
+  readonly gap: PageGap | null
   /** Of all events that were there at the beginning, those looked at so far. */
   readonly done: number
   readonly total: number
 }
 
-/** A store as it stands on the disk, read from outside; a server may have it open and write. */
+/**
+ * A store as it stood on the disk at one moment, read from outside; a server may have it open, write and delete. Its
+ * write-ahead log grows meanwhile. After some kinds of damage SQLite lets go of the moment: then the view goes on with a later one, and
+ * a page whose events have been deleted by then says so.
+ */
 export class StoreView implements Disposable {
   readonly database: DatabaseSync
   /** The rows that are there; `newest` is below `oldest` when there are none. */
   readonly oldest: number
   readonly newest: number
   readonly starts: number
+  /** As the next server would go by. */
+  readonly clock: LogClock
   readonly #rows: RowReader
   /** Does not tell of damage that is met on the way to something else. */
   readonly #probe: RowReader
@@ -31,6 +42,7 @@ export class StoreView implements Disposable {
   /** @throws {Error} it cannot be read, or is of a newer version. */
   constructor(directory: string, onDamage: (message: string) => void) {
     this.database = openTolerantly(directory)
+    this.#hold()
     const version = this.#number('PRAGMA user_version')
     if (version > SCHEMA_VERSION)
       throw new Error(
@@ -48,6 +60,10 @@ export class StoreView implements Disposable {
     this.#codec = new CursorCodec({ tag: this.#key('tag_key'), body: this.#key('body_key') })
     this.#rows = new RowReader(this.database, onDamage)
     this.#probe = new RowReader(this.database, () => {})
+    this.clock = new LogClock({
+      mark: clockMarkIn(this.database),
+      newestMs: this.last()?.publishedAtMs ?? 0,
+    })
   }
 
   /** How many events are there, and how many are not between the oldest and the newest of them. */
@@ -72,15 +88,21 @@ export class StoreView implements Disposable {
     return undefined
   }
 
+  /** How many events are stamped from one time to another. */
+  countBetween(fromMs: number, toMs: number): number {
+    return Math.max(0, this.#before(toMs + 1) - this.#before(fromMs))
+  }
+
   /** Everything that was there at the beginning, oldest first, from a time on. */
   *pages({ sinceMs = 0 }: { sinceMs?: number } = {}): Generator<ViewedPage> {
     const start = this.#before(sinceMs)
     let after = start
     while (after < this.newest) {
       const wanted = { after, until: this.newest, oldest: 0, filters: undefined }
-      const { events, reached } = this.#rows.page({ ...wanted, pageBytes: PAGE_BYTES })
+      if (!this.database.isTransaction) this.#hold()
+      const { events, reached, gap } = this.#rows.page({ ...wanted, pageBytes: PAGE_BYTES })
       after = reached
-      yield { events, done: reached - start, total: this.newest - start }
+      yield { events, gap, done: reached - start, total: this.newest - start }
     }
   }
 
@@ -100,6 +122,15 @@ export class StoreView implements Disposable {
 
   [Symbol.dispose](): void {
     this.database.close()
+  }
+
+  #hold(): void {
+    this.database.exec('BEGIN')
+    try {
+      this.database.prepare('SELECT count(*) FROM sqlite_schema').get()
+    } catch {
+      // What is damaged is told by who reads it.
+    }
   }
 
   /** The row before the first one at or after a time. */

@@ -131,10 +131,9 @@ export class Receivers {
 
   async #replay(from: Position, urls: Set<string>): Promise<void> {
     const { hub, rows } = this.#options
-    let reached = from
     if (urls.size === 0) return
     for await (const page of hub.read(from, { pageBytes: PAGE_BYTES })) {
-      if (page.hasGap || reached < hub.beforeOldest) for (const url of urls) this.#tellLost(url)
+      if (page.gap !== null) for (const url of urls) this.#tellLost(url)
       for (const event of page.events) {
         const topic = topicOfPath(event.path)
         for (const [url, deliveries] of byUrl(event, topic, rows.matching(topic))) {
@@ -145,7 +144,6 @@ export class Receivers {
           if (receiver.isBehind) urls.delete(url) // it reads the rest itself
         }
       }
-      reached = page.reached
     }
   }
 
@@ -289,17 +287,16 @@ class Receiver {
   /** From the log to the head, where the queue begins again. */
   async #catchUp(): Promise<void> {
     const { hub } = this.#shared.options
-    let from = this.#queuedTo
-    for await (const page of hub.read(from, { pageBytes: PAGE_BYTES })) {
+    for await (const page of hub.read(this.#queuedTo, { pageBytes: PAGE_BYTES })) {
       // While it was sending, the log may have dropped what comes next.
-      if (page.hasGap || from < hub.beforeOldest) this.#shared.tellLost(this.url)
+      if (page.gap !== null) this.#shared.tellLost(this.url)
       for (const event of page.events) {
         if (this.#isEnded) return
         const due = this.#due(event)
         if (due.length > 0) await this.#send(due)
       }
       if (this.#isEnded) return
-      this.#queuedTo = this.#done = from = page.reached
+      this.#queuedTo = this.#done = page.reached
     }
     // Synchronously: no round comes between this look and the queue's being open again.
     if (this.#queuedTo === hub.head) this.#isBehind = false

@@ -94,7 +94,7 @@ test('one damaged record costs that record, and is told to readers and to the op
     pages.flatMap((page) => page.events),
     events.filter((_, i) => i !== 4_999),
   )
-  assert.equal(pages.filter(({ hasGap }) => hasGap).length, 1)
+  assert.equal(pages.filter(({ gap }) => gap === 'damaged').length, 1)
   assert.deepEqual(folder.told, [
     'error damage in the store: event 5000 is damaged; it is not delivered',
   ])
@@ -229,7 +229,7 @@ function rowsOf(folder: StoreFolder, topic?: string) {
     })
     assert.ok(page.reached > reached)
     found.push(...page.events)
-    hasGap ||= page.hasGap
+    hasGap ||= page.gap !== null
     reached = page.reached
   }
   return { events: found, hasGap, damage }
