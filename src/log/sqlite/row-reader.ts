@@ -1,7 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { matcherOf, type FilteredEvent, type TopicFilter } from '../../hub/topics.ts'
 import type { PageGap } from '../../hub/event-log.ts'
-import { filterMatches, type TopicFilter } from '../../hub/topics.ts'
 import { INDEXED_TO } from './index-writer.ts'
 import { PageFill } from '../page-fill.ts'
 import { COLUMNS, recordOf, type EventRecord } from './record.ts'

@@ -64,7 +64,7 @@ test('of a million rows that are too old at once, few are looked at', () => {
   const retention = new Retention(
     { eventsMax: 1e9, maxAgeMs: 1_000, bytesMax: Infinity },
     1,
-    () => 1_000_000,
+    (ageMs) => 1_000_000 - ageMs,
     (seq) => {
       looks++
       return recordAt(seq, seq, 0)
@@ -97,7 +97,7 @@ class Table {
     return new Retention(
       given,
       1,
-      () => this.nowMs,
+      (ageMs) => this.nowMs - ageMs,
       (seq) => {
         this.looks++
         return this.wholeFrom(seq)

@@ -25,7 +25,7 @@ before(async () => {
   for (let run = 0; run < 2; run++) {
     await using store = await folder.open()
     for (let n = 0; n < EVENTS / 20; n++) {
-      folder.nowMs += n % 3 === 0 ? 7 : 0
+      folder.clock.pass(n % 3 === 0 ? 7 : 0)
       events.push(...(await store.log.append(Array.from({ length: 10 }, () => publication('/a')))))
     }
   }

@@ -10,9 +10,9 @@ for (const durability of ['disk', 'os'] as const)
     const { log, stateStore } = await folder.open({ durability })
     return {
       store: stateStore,
-      nowMs: () => folder.nowMs,
+      nowMs: () => folder.clock.wallMs(),
       passTime(ms) {
-        folder.nowMs += ms
+        folder.clock.pass(ms)
       },
       loseNextOutcome,
       async [Symbol.asyncDispose]() {
