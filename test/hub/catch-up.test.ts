@@ -195,7 +195,7 @@ class PagesLog {
     if (this.#isHeld) await new Promise<void>((resolve) => void this.held.push(resolve))
     if (after === this.#failsAfter) throw new Error('the disk is gone')
     const reached = (after + 1) as Position
-    yield { events: [eventAt(reached)], reached, hasGap: false }
+    yield { events: [eventAt(reached)], reached, gap: null }
   }
 }
 
