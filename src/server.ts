@@ -33,7 +33,7 @@ import { OutgoingClient } from './outgoing/outgoing-client.ts'
 import { OutgoingPolicy } from './outgoing/outgoing-policy.ts'
 import type { Secrets } from './protocols/lonelyps/authorization.ts'
 import { presetZstd, type Compressor } from './protocols/lonelyps/compressor.ts'
-import { LonelypsDoor } from './protocols/lonelyps/door.ts'
+import { LonelypsDoor, type LonelypsTimes } from './protocols/lonelyps/door.ts'
 import { readSecretsFile } from './protocols/lonelyps/secrets-file.ts'
 import type { Presets } from './protocols/lonelyps/ws-session.ts'
 import { readPage } from './ui/page.ts'
@@ -41,6 +41,11 @@ import { readPage } from './ui/page.ts'
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ).version
+
+/** What is no setting. Absent ones are the constants of their rooms, which tests do not wait for. */
+export interface Times extends LonelypsTimes {
+  readonly keepAliveMs?: number
+}
 
 export interface RunningServer {
   /** Where it listens, e.g. `http://0.0.0.0:2069`. */
@@ -58,6 +63,7 @@ export interface RunningServer {
 export async function startServer(
   settings: Settings,
   users: readonly AclUser[],
+  times: Times = {},
 ): Promise<RunningServer> {
   const { server, clients, limits } = settings
   const { eventLog, stateStore } = await openStore(server.backlog, limits)
@@ -66,6 +72,7 @@ export async function startServer(
     stallTimeoutMs: limits.stallTimeoutMs,
     topicFiltersMax: limits.topicFiltersTotalMax,
     conditionsMax: limits.conditionsMax,
+    keepAliveMs: times.keepAliveMs,
   }
   const hub = new Hub(eventLog, hubOptions, directSend)
   const publishers = addressList(clients.payloaders)
@@ -88,6 +95,7 @@ export async function startServer(
           aclUsers,
           state: stateStore,
           limiter,
+          times,
         })
   const { plain, secure } = await httpServers(
     {
@@ -177,6 +185,7 @@ async function openLonelyps(
     state: StateStore
     limiter: AttemptLimiter
     aclUsers: AclUsers
+    times: LonelypsTimes
   },
 ): Promise<{ readonly door: LonelypsDoor } & AsyncDisposable> {
   const { webhooks } = settings

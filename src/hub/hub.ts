@@ -33,6 +33,8 @@ export interface HubOptions {
   readonly topicFiltersMax: number
   /** Different conditions of all audiences together. */
   readonly conditionsMax: number
+  /** Silence before a keep-alive, in ms. Absent: that of PyPubSub. */
+  readonly keepAliveMs?: number | undefined
 }
 
 /** What a door asks the hub for. */
@@ -84,7 +86,7 @@ export class Hub implements Disposable {
       log,
       ring: this.#ring,
       catchUp: new CatchUp(log),
-      wheel: new KeepAliveWheel(() => log.cursorOf(this.#surroundings.head)),
+      wheel: new KeepAliveWheel(() => log.cursorOf(this.#surroundings.head), options.keepAliveMs),
       queueBytesMax: options.queueBytesMax,
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,

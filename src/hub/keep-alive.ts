@@ -12,16 +12,16 @@ export interface KeptAlive {
 /** Silence before a keep-alive line, in ms. 5,000 is PyPubSub's (pypubsub.py, the sleep in its listener loop). */
 export const KEEP_ALIVE_MS = 5_000
 
-/** How far apart two looks at the clock are, in ms; a keep-alive is late by at most this. */
-const SLOT_MS = 250
-
-const SLOTS = KEEP_ALIVE_MS / SLOT_MS
+/** Looks at the clock within one interval, every 250 ms of 5 s; a keep-alive is late by at most one. */
+const SLOTS = 20
 
 /**
  * Signs of life for all streams from one timer. Each stream is counted from its own first one, so the work is spread
  * evenly; the line of a slot is encoded once per encoding.
  */
 export class KeepAliveWheel {
+  readonly intervalMs: number
+  readonly #slotMs: number
   readonly #cursorOfHead: () => Cursor
   readonly #slots: Set<KeptAlive>[] = Array.from({ length: SLOTS }, () => new Set())
   #timer: NodeJS.Timeout | null = null
@@ -30,17 +30,19 @@ export class KeepAliveWheel {
   #nextTurnMs = 0
 
   /** `cursorOfHead`: of the last round that was delivered. */
-  constructor(cursorOfHead: () => Cursor) {
+  constructor(cursorOfHead: () => Cursor, intervalMs = KEEP_ALIVE_MS) {
     this.#cursorOfHead = cursorOfHead
+    this.intervalMs = intervalMs
+    this.#slotMs = intervalMs / SLOTS
   }
 
   /** The first sign of life comes one interval from now. */
   add(stream: KeptAlive): void {
     if (this.#timer === null) {
-      this.#nextTurnMs = performance.now() + SLOT_MS
+      this.#nextTurnMs = performance.now() + this.#slotMs
       this.#wait()
     }
-    // The slot just passed: its turn comes again after nearly a whole interval, or a little more, never less than 4.75 s.
+    // The slot just passed: its turn comes again after nearly a whole interval, or a little more, of 5 s never less than 4.75.
     stream.slot = this.#current
     this.#slots[this.#current]!.add(stream)
     this.#size++
@@ -56,7 +58,7 @@ export class KeepAliveWheel {
 
   /** Each turn at its own time: an interval drifts against the clock, and a whole slot would be skipped now and then. */
   #wait(): void {
-    const ms = Math.ceil(this.#nextTurnMs - performance.now())
+    const ms = Math.max(1, Math.ceil(this.#nextTurnMs - performance.now()))
     this.#timer = setTimeout(() => this.#turn(), ms).unref()
   }
 
@@ -64,11 +66,11 @@ export class KeepAliveWheel {
   #turn(): void {
     const nowMs = performance.now()
     for (let turns = 0; this.#nextTurnMs <= nowMs && turns < SLOTS; turns++) {
-      this.#nextTurnMs += SLOT_MS
+      this.#nextTurnMs += this.#slotMs
       this.#current = (this.#current + 1) % SLOTS
       this.#visit(this.#slots[this.#current]!)
     }
-    if (this.#nextTurnMs <= nowMs) this.#nextTurnMs = nowMs + SLOT_MS
+    if (this.#nextTurnMs <= nowMs) this.#nextTurnMs = nowMs + this.#slotMs
     if (this.#size > 0) this.#wait()
   }
 

@@ -4,7 +4,7 @@ import { PAGE_BYTES, type CatchUp, type EncodedPage, type LogReader } from './ca
 import type { CloseReason, Gap, SharedEncoding, Sink } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog } from './event-log.ts'
-import { KEEP_ALIVE_MS, type KeepAliveWheel, type KeptAlive } from './keep-alive.ts'
+import type { KeepAliveWheel, KeptAlive } from './keep-alive.ts'
 import type { Rights } from './rights.ts'
 import type { Ring } from './ring.ts'
 
@@ -174,7 +174,8 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
     }
     const { takenBytes } = this.#sink
     if (takenBytes !== this.#takenBytes) this.#stalledTurns = 0
-    else if (++this.#stalledTurns * KEEP_ALIVE_MS >= this.#hub.stallTimeoutMs) this.end('stalled')
+    else if (++this.#stalledTurns * this.#hub.wheel.intervalMs >= this.#hub.stallTimeoutMs)
+      this.end('stalled')
     this.#takenBytes = takenBytes
   }
 

@@ -26,6 +26,12 @@ import { Webhook, type Outgoing } from './webhook.ts'
 import { WebSockets, type SocketSubscriber } from './websockets.ts'
 import type { Presets } from './ws-session.ts'
 
+/** What is no setting, but may be shorter than by default: see `Missed` and `WebSockets`. */
+export interface LonelypsTimes {
+  readonly missedSecondMs?: number | undefined
+  readonly configureMs?: number | undefined
+}
+
 export interface LonelypsOptions {
   readonly hub: Hub
   readonly state: StateStore
@@ -43,6 +49,7 @@ export interface LonelypsOptions {
   readonly presets: Presets
   /** How long a receiver is told that it may have missed something, in ms. */
   readonly missedForMs: number
+  readonly times?: LonelypsTimes
   readonly log: (level: LogLevel, message: string) => void
 }
 
@@ -83,6 +90,7 @@ export class LonelypsDoor implements AsyncDisposable {
       state: options.state,
       rows,
       forMs: options.missedForMs,
+      secondMs: options.times?.missedSecondMs,
       send: (row, topic) => webhook.missed(row, topic),
     })
     door = new LonelypsDoor(options, { rows, missed, webhook, verifier })
@@ -127,6 +135,7 @@ export class LonelypsDoor implements AsyncDisposable {
       presets,
       interests: this.#sockets,
       notify,
+      configureMs: options.times?.configureMs,
       log,
     })
     this.#watching = hub.watch((events) => this.#onRound(events))

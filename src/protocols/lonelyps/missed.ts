@@ -6,6 +6,8 @@ export interface MissedOptions {
   readonly rows: Rows
   /** How long one is tried, in ms. */
   readonly forMs: number
+  /** One second of its delays, in ms: they may be shorter than the reference's. */
+  readonly secondMs?: number | undefined
   /** Sends one; resolves with whether it was confirmed. Never rejects. */
   readonly send: (row: Row, topic: Buffer) => Promise<boolean>
 }
@@ -18,6 +20,7 @@ export class Missed {
   readonly #options: MissedOptions
   readonly #pending = new Map<string, Notice>()
   readonly #timer: NodeJS.Timeout
+  readonly #secondMs: number
   #isClosed = false
 
   static async load(options: MissedOptions): Promise<Missed> {
@@ -34,7 +37,7 @@ export class Missed {
         topic: Buffer.from(topic, 'base64url'),
         attempt,
         sinceMs,
-        dueMs: Date.now() + delayMs(attempt),
+        dueMs: Date.now() + missed.#delayMs(attempt),
         isUnderWay: false,
         isKept: true,
       })
@@ -44,7 +47,8 @@ export class Missed {
 
   private constructor(options: MissedOptions) {
     this.#options = options
-    this.#timer = setInterval(() => this.#sendDue(), SWEEP_MS).unref()
+    this.#secondMs = options.secondMs ?? 1_000
+    this.#timer = setInterval(() => this.#sendDue(), this.#secondMs / 2).unref()
   }
 
   /** Something may be missing there: told soon. A later loss begins anew, but puts off nothing that is about to be told. */
@@ -59,7 +63,7 @@ export class Missed {
       topic,
       attempt: 0,
       sinceMs: nowMs,
-      dueMs: isFresh ? before.dueMs : nowMs + delayMs(0),
+      dueMs: isFresh ? before.dueMs : nowMs + this.#delayMs(0),
       isUnderWay: false,
       isKept: false,
     }
@@ -92,7 +96,7 @@ export class Missed {
     const nowMs = Date.now()
     if (isConfirmed || nowMs - notice.sinceMs > forMs) return this.#forget(notice)
     notice.attempt++
-    notice.dueMs = nowMs + delayMs(notice.attempt)
+    notice.dueMs = nowMs + this.#delayMs(notice.attempt)
     await this.#keep(notice)
   }
 
@@ -108,6 +112,11 @@ export class Missed {
     const value = Buffer.from(JSON.stringify(kept))
     notice.isKept = true
     notice.isKept = await this.#apply({ space: SPACE, key: rowKey(row), value })
+  }
+
+  /** What the reference's settings come to: 2, 3, 5, 9 … 1,025 s, and up to 2 more so that not all come at once. */
+  #delayMs(attempt: number): number {
+    return (2 ** Math.min(attempt, 10) + 1 + Math.random() * 2) * this.#secondMs
   }
 
   /** Resolves with whether it is stored. */
@@ -139,10 +148,3 @@ interface Kept {
 }
 
 const SPACE = 'lonelyps.missed'
-
-const SWEEP_MS = 500
-
-/** What the reference's settings come to: 2, 3, 5, 9 … 1,025 s, and up to 2 more so that not all come at once. */
-function delayMs(attempt: number): number {
-  return (2 ** Math.min(attempt, 10) + 1 + Math.random() * 2) * 1_000
-}

@@ -22,6 +22,8 @@ export interface WebSocketsOptions {
   readonly presets: Presets
   readonly interests: Interests<SocketSubscriber>
   readonly notify: Notify
+  /** A connection that has not configured itself by then is closed, in ms. Absent: 10 s; the reference's client does it at once. */
+  readonly configureMs?: number | undefined
   readonly log: (level: 'warn' | 'error', message: string) => void
 }
 
@@ -120,7 +122,7 @@ export class SocketSubscriber {
     { address, judge }: { readonly address: string | null; readonly judge: Judge },
     options: WebSocketsOptions,
   ) {
-    const { verifier, limits, presets, notify } = options
+    const { verifier, limits, presets, notify, configureMs = CONFIGURE_MS } = options
     this.#options = options
     this.#webSocket = webSocket
     this.#socket = socket
@@ -149,7 +151,7 @@ export class SocketSubscriber {
       { messageBytesMax: limits.messageBytesMax },
       presets,
     )
-    this.#timer = setTimeout(() => this.close(POLICY, 'no CONFIGURE came'), CONFIGURE_MS)
+    this.#timer = setTimeout(() => this.close(POLICY, 'no CONFIGURE came'), configureMs)
     webSocket.on('error', () => {}) // it closes, too
     webSocket.on('message', (data, isBinary) => {
       if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
@@ -267,7 +269,6 @@ const UNREAD_BYTES_MAX = 16 * 1024 * 1024
 /** After it TCP asks whether the other side is still there, in ms. */
 const SILENCE_MS = 60_000
 
-/** The reference's client sends it at once. */
 const CONFIGURE_MS = 10_000
 
 /** How long the other side has to answer a close, in ms. */

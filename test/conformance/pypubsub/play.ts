@@ -9,8 +9,15 @@ export interface Target {
   reloadAcl(text: string): Promise<void>
 }
 
-/** Carries out a case's steps. `silenceMs` without what a step awaits is noted as silence, and ends the case. */
-export async function play(played: Case, target: Target, silenceMs: number): Promise<Transcript> {
+export interface Times {
+  /** So long without what a step awaits is noted as silence, and ends the case. */
+  readonly silenceMs: number
+  /** Between two keep-alives; that of PyPubSub is 5 s. */
+  readonly keepAliveMs: number
+}
+
+/** Carries out a case's steps. */
+export async function play(played: Case, target: Target, times: Times): Promise<Transcript> {
   const lines = new LineReader()
   const peers = new Map<string, Peer>()
   try {
@@ -21,7 +28,11 @@ export async function play(played: Case, target: Target, silenceMs: number): Pro
       }
       let peer = peers.get(step.on)
       if (!peer) {
-        peer = new Peer(await Connection.open(target.port, silenceMs), lines)
+        peer = new Peer(
+          await Connection.open(target.port, times.silenceMs),
+          lines,
+          times.keepAliveMs,
+        )
         peers.set(step.on, peer)
       }
       if (!(await peer.take(step))) break
@@ -41,9 +52,11 @@ class Peer {
   readonly #lines: LineReader
   #isChunked = true
   #keptAliveAtMs = 0
+  readonly #keepAliveMs: number
 
-  constructor(connection: Connection, lines: LineReader) {
+  constructor(connection: Connection, lines: LineReader, keepAliveMs: number) {
     this.connection = connection
+    this.#keepAliveMs = keepAliveMs
     this.#lines = lines
   }
 
@@ -92,7 +105,10 @@ class Peer {
     this.#keptAliveAtMs += gapMs
     const line = this.seen.pop()
     if (line && 'control' in line)
-      this.seen.push({ ...line, gap: gapMs > 4_700 && gapMs < 5_600 ? 'about 5 s' : `${gapMs} ms` })
+      this.seen.push({
+        ...line,
+        gap: gapMs > LEAST * this.#keepAliveMs ? 'about 5 s' : `${gapMs} ms`,
+      })
   }
 
   /** Reads on to a line that `isAwaited`; how many keep-alives come meanwhile is a matter of time, so they are left out. */
@@ -115,6 +131,9 @@ class Peer {
     this.seen.push({ end: 'closed' })
   }
 }
+
+/** Of the time between two keep-alives: one comes early at most, and as late as the machine is busy. */
+const LEAST = 0.9
 
 function isKeepAlive(line: EventSeen | ControlSeen): boolean {
   return 'control' in line && line.control === 'stillalive'

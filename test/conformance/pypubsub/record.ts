@@ -38,7 +38,10 @@ writeTranscripts(after)
 async function record(played: Case, interpreter: string, script: string): Promise<Recorded> {
   process.stdout.write(`${played.name}\n`)
   await using original = await startOriginal(interpreter, script, played.config)
-  return { steps: digestOf(played), seen: await play(played, original, SILENCE_MS) }
+  return {
+    steps: digestOf(played),
+    seen: await play(played, original, { silenceMs: SILENCE_MS, keepAliveMs: 5_000 }),
+  }
 }
 
 async function startOriginal(

@@ -10,7 +10,7 @@ import { authorizationOf, type Secrets } from '../../../src/protocols/lonelyps/a
 import { ByteWriter } from '../../../src/protocols/lonelyps/byte-writer.ts'
 import { strongEtag } from '../../../src/protocols/lonelyps/etag.ts'
 import { signed, type Signed } from '../../../src/protocols/lonelyps/signed-bytes.ts'
-import { startServer, type RunningServer } from '../../running-server.ts'
+import { startInProcess, type InProcessServer } from '../../in-process-server.ts'
 import { ask, countOf, notifyBody, Receiver, subscribeBody, unsubscribeBody } from './receiver.ts'
 import { madeSecrets, SocketClient } from './socket-client.ts'
 
@@ -21,7 +21,7 @@ bob: {password: null, acl: {one: [b]}}
 
 /** Whom the server knows, and how. */
 interface Users {
-  readonly server: RunningServer
+  readonly server: InProcessServer
   readonly all: Secrets
   readonly ann: Secrets
   readonly bob: Secrets
@@ -39,11 +39,11 @@ server: {bind: 127.0.0.1, port: 0, backlog: {size: 1000}}
 clients: {payloaders: [127.0.0.1], secure_topics: [release]}
 protocols:
   lonelyps:
-    secrets: null.json
-    users: {ann: ann.json, bob: bob.json}
+    secrets: ${directory}/null.json
+    users: {ann: ${directory}/ann.json, bob: ${directory}/bob.json}
     webhooks: {allow: [127.0.0.1]}
 ${more}`
-  const server = await startServer({ config, acl: ACL, directory })
+  const server = await startInProcess({ config, acl: ACL, directory })
   return { server, all, ann, bob, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 
@@ -51,7 +51,7 @@ const EMPTY = new Uint8Array()
 
 /** The status of a request that `who` has signed. */
 async function asked(
-  { url }: RunningServer,
+  { url }: InProcessServer,
   who: Secrets,
   path: string,
   body: Uint8Array,
@@ -62,7 +62,7 @@ async function asked(
 }
 
 async function subscribed(
-  server: RunningServer,
+  server: InProcessServer,
   who: Secrets,
   url: string,
   topic: string,
@@ -71,13 +71,13 @@ async function subscribed(
   return (await asked(server, who, '/v1/subscribe/exact', subscribeBody(url, topic), about)).status
 }
 
-async function notified(server: RunningServer, who: Secrets, topic: string, message: string) {
+async function notified(server: InProcessServer, who: Secrets, topic: string, message: string) {
   const sha512 = hash('sha512', message, 'buffer')
   const about = signed.notify(Buffer.from(topic), Buffer.from('abcd'), sha512)
   return asked(server, who, '/v1/notify', notifyBody(topic, message), about)
 }
 
-async function published(server: RunningServer, path: string, body: string): Promise<void> {
+async function published(server: InProcessServer, path: string, body: string): Promise<void> {
   const { status } = await fetch(server.url + path, { method: 'PUT', body })
   assert.equal(status, 202)
 }
@@ -130,12 +130,7 @@ for (const type of ['token', 'hmac'] as const) {
     await published(server, '/private/a', '{"n": 1}')
     await forAnn.has(1)
     await client.has('RECEIVE_STREAM')
-    writeFileSync(
-      join(server.directory, 'pubsub_acl.yaml'),
-      'bob: {password: null, acl: {x: [a]}}\n',
-    )
-    server.process.kill('SIGHUP')
-    await server.printed(/reload|read again|users/i)
+    server.reloadAcl('bob: {password: null, acl: {x: [a]}}\n')
     await published(server, '/private/a', '{"n": 2}')
     await forBob.has(1)
     const { body } = await notified(server, ann, 'private/a', '3')

@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before } from 'node:test'
+import { loadAclFile } from '../src/config/acl-file.ts'
+import { loadSettings } from '../src/config/load.ts'
+import { startServer, type Times } from '../src/server.ts'
+
+export interface InProcessServer extends AsyncDisposable {
+  readonly port: number
+  readonly tlsPort: number | null
+  readonly url: string
+  readonly directory: string
+  /** Takes another text of pubsub_acl.yaml, as a reload does. */
+  reloadAcl: (text: string) => void
+  stop(): Promise<void>
+}
+
+/**
+ * A server in the process of the test: it starts in a twentieth of the time of a real one, and its times can be shorter.
+ * For all that is no matter of the process: its signals, its output, its end.
+ */
+export async function startInProcess({
+  config,
+  acl = '{}',
+  times = {},
+  ...options
+}: {
+  /** Text of pubsub.yaml. A relative `storage` lies in the server's directory. */
+  config: string
+  acl?: string
+  times?: Times
+  /** Of one that has stopped: this one goes on with its files. Absent: a new one. */
+  directory?: string
+}): Promise<InProcessServer> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
+  const aclFile = join(directory, 'pubsub_acl.yaml')
+  writeFileSync(join(directory, 'pubsub.yaml'), config)
+  writeFileSync(aclFile, acl)
+  const { settings } = loadSettings(join(directory, 'pubsub.yaml'))
+  const { backlog } = settings.server
+  const storage = backlog.storage === null ? null : join(directory, backlog.storage)
+  const server = await startServer(
+    { ...settings, server: { ...settings.server, backlog: { ...backlog, storage } } },
+    loadAclFile(aclFile).users,
+    times,
+  )
+  const [port, tlsPort = null] = server.urls.map((url) => Number(new URL(url).port))
+  let stopped: Promise<void> | null = null
+  const stop = () => (stopped ??= server.stop())
+  return {
+    port: port!,
+    tlsPort,
+    url: `http://127.0.0.1:${port}`,
+    directory,
+    reloadAcl(text) {
+      writeFileSync(aclFile, text)
+      server.replaceUsers(loadAclFile(aclFile).users)
+    },
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** One for all tests of a file. */
+export function sharedInProcess(
+  options: Parameters<typeof startInProcess>[0],
+): () => InProcessServer {
+  let server: InProcessServer
+  before(async () => {
+    server = await startInProcess(options)
+  })
+  after(() => server?.[Symbol.asyncDispose]())
+  return () => server
+}
