@@ -37,6 +37,8 @@ import { LonelypsDoor, type LonelypsTimes } from './protocols/lonelyps/door.ts'
 import { readSecretsFile } from './protocols/lonelyps/secrets-file.ts'
 import type { Presets } from './protocols/lonelyps/ws-session.ts'
 import { readPage } from './ui/page.ts'
+import { beginWork } from './ops/current-work.ts'
+import { Watchdog } from './ops/watchdog.ts'
 
 export const VERSION: string = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
@@ -139,11 +141,17 @@ export async function startServer(
       urls.push(await listen(secure, 'https', server.bind, server.tls.port))
       listening.push(secure)
     }
+    const watchdog = new Watchdog(log) // behind the start, which may take its time
     return {
       urls,
-      replaceUsers: (replacement) => logins.replace(replacement),
-      stop: () =>
-        stop({ servers: listening, hub, doors: [lonelyps], stores: [eventLog, directory] }),
+      replaceUsers(replacement) {
+        beginWork('new users:', replacement.length)
+        logins.replace(replacement)
+      },
+      stop() {
+        watchdog[Symbol.dispose]()
+        return stop({ servers: listening, hub, doors: [lonelyps], stores: [eventLog, directory] })
+      },
     }
   } catch (error) {
     await stop({ servers: listening, hub, doors: [lonelyps], stores: [eventLog, directory] })

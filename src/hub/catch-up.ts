@@ -2,6 +2,7 @@ import type { Audience } from './audience.ts'
 import type { CloseReason } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog, Page, PageGap } from './event-log.ts'
+import { beginWork } from '../ops/current-work.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface EncodedPage {
@@ -106,6 +107,7 @@ export class CatchUp {
   }
 
   #run(): void {
+    beginWork('catching up')
     const untilMs = performance.now() + SLICE_MS
     while (this.#step()) if (performance.now() > untilMs) return this.#schedule()
   }

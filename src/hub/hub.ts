@@ -23,6 +23,7 @@ import { shortKey } from './short-key.ts'
 import { SlicedWork } from './sliced-work.ts'
 import { Subscription, type Surroundings } from './subscription.ts'
 import { canonicalFilters, TopicIndex, type TopicFilter } from './topics.ts'
+import { beginWork } from '../ops/current-work.ts'
 
 export interface HubOptions {
   /** Unsent bytes of one subscriber, above which it is behind. */
@@ -207,6 +208,7 @@ export class Hub implements Disposable {
 
   /** Everything one commit of the log brought, in cursor order: one round. */
   #deliver(events: readonly PublishedEvent[]): void {
+    beginWork('fan-out of events:', events.length)
     this.#ring.push(events)
     const gathered: Audience[] = []
     for (const event of events)

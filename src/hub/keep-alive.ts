@@ -1,5 +1,6 @@
 import type { SharedEncoding } from './encoding.ts'
 import type { Cursor } from './event.ts'
+import { beginWork } from '../ops/current-work.ts'
 
 /** A stream as the wheel knows it. */
 export interface KeptAlive {
@@ -64,6 +65,7 @@ export class KeepAliveWheel {
 
   /** Goes by the clock, not by the count of timer calls, which fall behind under load. */
   #turn(): void {
+    beginWork('keep-alives')
     const nowMs = performance.now()
     for (let turns = 0; this.#nextTurnMs <= nowMs && turns < SLOTS; turns++) {
       this.#nextTurnMs += this.#slotMs

@@ -1,3 +1,5 @@
+import { beginWork } from '../ops/current-work.ts'
+
 /**
  * Work that can wait a little and would take too long in one go: a slice of it in each turn of the event loop, so that
  * everybody else has the rest of the turn.
@@ -20,6 +22,7 @@ export class SlicedWork {
 
   #run(): void {
     this.#isScheduled = false
+    beginWork('clearing up')
     const untilMs = performance.now() + SLICE_MS
     while (this.#step()) if (performance.now() > untilMs) return this.start()
   }

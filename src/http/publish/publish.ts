@@ -16,6 +16,7 @@ import { payloadFormOf } from './payload-form.ts'
 import { isTls, peerAddress } from '../server/peer.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import { decodePath, isReserved } from '../server/topic-path.ts'
+import { beginWork } from '../../ops/current-work.ts'
 
 /**
  * PUT or POST. Publications of one connection come to the hub in the order in which they were sent, whatever each has to
@@ -125,6 +126,7 @@ async function acceptedPublications(
   const form = payloadFormOf(raw)
   const body = await readBody(raw, form.limit(limits), () => sendContinue(reply.raw))
   if (body === null) return null
+  beginWork('publication to', path)
   const publications = form.read(body, limits).map((text) => {
     const payload = { type: 'json-object', text } as const
     return { topics, isPrivate, path, payload }

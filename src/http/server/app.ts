@@ -33,6 +33,8 @@ import { preflight } from './preflight.ts'
 import { prefersPage } from '../stream/negotiation.ts'
 import { stream } from '../stream/stream.ts'
 import { asksForWebSocket, refuseHandshake } from '../../websocket/handshake.ts'
+import { beginWork } from '../../ops/current-work.ts'
+import { originForm } from './topic-path.ts'
 
 export interface TlsFiles {
   readonly cert: string
@@ -64,6 +66,7 @@ export async function httpServers(
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.setSerializerCompiler(() => JSON.stringify) // schemas of answers describe; compiling them takes 20 ms of the start
   app.addHook('onRequest', (request, reply, done) => {
+    beginWork('request', `${request.raw.method} ${originForm(request.originalUrl)}`)
     if (!isAccepted(door, request, reply.raw)) reply.hijack()
     // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
     else if (request.raw.httpVersionMajor === 0)

@@ -15,6 +15,7 @@ import type { Judge, TokenGuesses } from './token-guesses.ts'
 import type { Topic } from './topic.ts'
 import { contentOf } from './webhook.ts'
 import { WsSession, type Presets } from './ws-session.ts'
+import { beginWork } from '../../ops/current-work.ts'
 
 export interface WebSocketsOptions {
   readonly verifier: Verifier
@@ -154,6 +155,7 @@ export class SocketSubscriber {
     this.#timer = setTimeout(() => this.close(POLICY, 'no CONFIGURE came'), configureMs)
     webSocket.on('error', () => {}) // it closes, too
     webSocket.on('message', (data, isBinary) => {
+      beginWork('WebSocket message of lonelyps, bytes:', (data as Buffer).length)
       if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
       this.#read(this.#session.receive(data as Buffer))
       // What it acknowledges it has read, of which a short queue of the socket tells nothing.
