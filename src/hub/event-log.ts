@@ -1,5 +1,5 @@
-import type { Cursor, Position, PublishedEvent } from './event.ts'
 import type { Publication } from '../publication/publication.ts'
+import type { Cursor, Position, PublishedEvent } from './event.ts'
 import type { TopicFilter } from './topics.ts'
 
 /** What a cursor that a peer handed in stands for. */

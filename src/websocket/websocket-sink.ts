@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import type { CloseReason } from '../hub/encoding.ts'
 import type { Subscription } from '../hub/subscription.ts'
-import { ClientFrames, FrameError, type ControlFrame } from './client-frames.ts'
 import { LINGER_MS, StreamSink } from '../sockets/stream-sink.ts'
+import { ClientFrames, FrameError, type ControlFrame } from './client-frames.ts'
 import { closeFrame, controlFrame, OPCODE } from './frame.ts'
 
 /** A stream whose client may speak, too: it is answered, or told why the WebSocket is closed. */

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { isCalendarDay } from './calendar-day.ts'
-import { BadCloudEventError } from '../server/errors.ts'
 import { readJson } from '../../publication/json-object.ts'
 import { payloadText } from '../../publication/json-text.ts'
+import { BadCloudEventError } from '../server/errors.ts'
+import { isCalendarDay } from './calendar-day.ts'
 
 /*
  * CloudEvents 1.0 (github.com/cloudevents/spec: spec.md, formats/json-format.md, bindings/http-protocol-binding.md). The

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { LimitExceededError, PubSubError } from '../../publication/errors.ts'
+import { readJson, readJsonObject } from '../../publication/json-object.ts'
 import { elementsOf } from '../../publication/json-text.ts'
-import type { BodyLimit } from './body.ts'
-import { binaryCloudEvent, checkCloudEvent } from './cloud-event.ts'
 import type { HttpLimits } from '../server/door.ts'
 import { BadBatchError, BadCloudEventError, PayloadTooLargeError } from '../server/errors.ts'
-import { readJson, readJsonObject } from '../../publication/json-object.ts'
+import type { BodyLimit } from './body.ts'
+import { binaryCloudEvent, checkCloudEvent } from './cloud-event.ts'
 
 /** What a body holds, and how payloads are read from it. */
 export interface PayloadForm {

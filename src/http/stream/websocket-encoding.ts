@@ -1,9 +1,9 @@
 import type { CloseReason } from '../../hub/encoding.ts'
 import type { Cursor } from '../../hub/event.ts'
 import { KEEP_ALIVE_MS } from '../../hub/keep-alive.ts'
+import { CLOSE_CODE, closeFrame, controlFrame, OPCODE, textFrame } from '../../websocket/frame.ts'
 import type { Framing } from './framing.ts'
 import { NdjsonEncoding } from './ndjson-encoding.ts'
-import { CLOSE_CODE, closeFrame, controlFrame, OPCODE, textFrame } from '../../websocket/frame.ts'
 
 /** The lines of NDJSON, each a text message of its own. */
 export class WebSocketEncoding extends NdjsonEncoding {

@@ -1,17 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Login } from '../../auth/identity.ts'
-import { PUBLIC_ONLY } from '../../hub/rights.ts'
 import type { BoundsRequest } from '../../hub/bounds.ts'
 import type { SubscribeRequest } from '../../hub/hub.ts'
 import type { EventPredicate } from '../../hub/predicate.ts'
+import { PUBLIC_ONLY } from '../../hub/rights.ts'
+import { without } from '../../where/without.ts'
 import type { HttpDoor } from '../server/door.ts'
 import { NotFoundError, TooManyStreamsError } from '../server/errors.ts'
 import { identify } from '../server/identify.ts'
 import { peerAddress } from '../server/peer.ts'
+import { decodePath, isReserved, topicFilters } from '../server/topic-path.ts'
 import { startOf, type Start } from './resume.ts'
 import { streamQuery, type StreamQuery } from './stream-query.ts'
-import { decodePath, isReserved, topicFilters } from '../server/topic-path.ts'
-import { without } from '../../where/without.ts'
 
 /** What a request for a stream asks for, in whatever form. */
 export interface Wishes {

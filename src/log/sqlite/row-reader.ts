@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { matcherOf, type FilteredEvent, type TopicFilter } from '../../hub/topics.ts'
 import type { PageGap } from '../../hub/event-log.ts'
-import { INDEXED_TO } from './index-writer.ts'
+import { matcherOf, type FilteredEvent, type TopicFilter } from '../../hub/topics.ts'
 import { PageFill } from '../page-fill.ts'
+import { INDEXED_TO } from './index-writer.ts'
 import { COLUMNS, recordOf, type EventRecord } from './record.ts'
 import { keysOfEvent, keysOfFilter } from './topic-keys.ts'
 

@@ -1,8 +1,8 @@
 import { INDEXED_TO } from '../sqlite/index-writer.ts'
 import type { EventRecord } from '../sqlite/record.ts'
 import { isDamage } from '../sqlite/schema.ts'
-import { StoreView } from './store-view.ts'
 import { keysOfEvent } from '../sqlite/topic-keys.ts'
+import { StoreView } from './store-view.ts'
 
 /**
  * Reads everything in a store; a server may have it open. Damage is told by the numbers of the events, never by what stands
