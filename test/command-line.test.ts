@@ -6,14 +6,12 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from './deadline.ts'
 import { consoleCommands, patternOf } from './console-commands.ts'
 import { startServer } from './running-server.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGE = readFileSync(join(ROOT, 'docs/command-line.md'), 'utf8')
-
-/** A command that is slower than this has failed, in ms. */
-const DEADLINE_MS = 60_000
 
 test(
   'every command of docs/command-line.md does what it shows',

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before } from 'node:test'
 import { loadAclFile } from '../src/config/acl-file.ts'
 import { loadSettings } from '../src/config/load.ts'
 import { startServer, type Times } from '../src/server.ts'
@@ -63,16 +62,4 @@ export async function startInProcess({
       rmSync(directory, { recursive: true, force: true })
     },
   }
-}
-
-/** One for all tests of a file. */
-export function sharedInProcess(
-  options: Parameters<typeof startInProcess>[0],
-): () => InProcessServer {
-  let server: InProcessServer
-  before(async () => {
-    server = await startInProcess(options)
-  })
-  after(() => server?.[Symbol.asyncDispose]())
-  return () => server
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from './deadline.ts'
 import { loadSettings } from '../src/config/load.ts'
 import { consoleCommands, patternOf } from './console-commands.ts'
 
@@ -14,9 +15,6 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '')
 const PAGE = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8')
 
 const SYSTEMD_ANALYZE = '/usr/bin/systemd-analyze'
-
-/** A command that is slower than this has failed, in ms. */
-const DEADLINE_MS = 60_000
 
 test(
   'every command of docs/operating.md does what it shows, on a machine made after it',

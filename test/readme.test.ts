@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from './deadline.ts'
 import { loadAclFile } from '../src/config/acl-file.ts'
 import { loadSettings } from '../src/config/load.ts'
 import { FIRST } from './config/certificates.ts'
@@ -14,9 +15,6 @@ import { consoleCommands } from './console-commands.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
-
-/** A command that is slower than this has failed, in ms. */
-const DEADLINE_MS = 60_000
 
 test(
   'the commands of the README do what it shows, word for word',

@@ -5,11 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from './deadline.ts'
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-
-/** A server that is slower than this to start or stop has failed, in ms. */
-const DEADLINE_MS = 20_000
 
 export interface RunningServer extends AsyncDisposable {
   readonly port: number

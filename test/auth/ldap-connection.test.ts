@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { DEADLINE_MS } from '../deadline.ts'
 import { LdapServer } from '../../src/auth/ldap-connection.ts'
 import { missing } from '../programs.ts'
 import { startSlapd } from './slapd.ts'
@@ -16,7 +17,7 @@ test(
       { uri, startTls: true, ca },
       { uri: ldapsUri, startTls: false, ca },
     ]) {
-      const signal = AbortSignal.timeout(10_000)
+      const signal = AbortSignal.timeout(DEADLINE_MS)
       const connection = await new LdapServer(options).connect(signal)
       connection.closeAfter(50)
       await connection.run(() => setTimeout(200), signal)

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
 import { Attribute, Change, Client } from 'ldapts'
+import { DEADLINE_MS } from '../deadline.ts'
 import { ANONYMOUS } from '../../src/auth/identity.ts'
 import type { LdapGrant } from '../../src/auth/ldap-directory.ts'
 import { OptionError } from '../../src/auth/option-error.ts'
@@ -35,7 +36,7 @@ authenticatorContract(
 
 /** A test with a directory that it leaves as it was. */
 function sharedTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
-  test(name, { skip: missing('slapd'), timeout: 30_000 }, () => run(shared))
+  test(name, { skip: missing('slapd'), timeout: DEADLINE_MS }, () => run(shared))
 }
 let shared: Slapd
 before(async () => {
@@ -404,7 +405,7 @@ function grantOf(topic: string): LdapGrant {
 
 /** A test with a directory of its own, to do with as it likes. */
 function ownTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
-  test(name, { skip: missing('slapd'), timeout: 30_000 }, async () => {
+  test(name, { skip: missing('slapd'), timeout: DEADLINE_MS }, async () => {
     await using slapd = await startSlapd()
     await run(slapd)
   })

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { Client } from 'ldapts'
+import { DEADLINE_MS } from '../deadline.ts'
 
 export const BASE_DN = 'dc=example,dc=org'
 
@@ -105,9 +106,6 @@ export async function startSlapd(): Promise<Slapd> {
     },
   }
 }
-
-/** In ms. */
-const DEADLINE_MS = 20_000
 
 /** The end of our process, however it comes about, closes the shell's standard input. */
 const KILLED_WITH_US =

@@ -6,13 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from '../deadline.ts'
 
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
 const MAIN = join(PROJECT, 'src/cli/main.ts')
-
-/** Whatever is awaited of a command has to come within this time, in ms. */
-const DEADLINE_MS = 20_000
 
 /** The command in a directory of its own, with these files in it. Killed at the end, if it is still there. */
 export class Command implements AsyncDisposable {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DEADLINE_MS } from '../deadline.ts'
 import { BreakableServer } from '../crash/breakable-server.ts'
 import { Command } from './command.ts'
 import { publishedAt } from './pubsub-server.ts'
@@ -18,9 +19,6 @@ const KILLS = [
   { at: 84, victims: ['listener'] },
   { at: 99, victims: ['server', 'listener'] },
 ] as const
-
-/** Without any progress, in ms. */
-const DEADLINE_MS = 30_000
 
 test('kill -9 of listener and server, again and again, costs no event', async () => {
   await using server = await BreakableServer.create({ storage: 'disk' })

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { existsSync, statSync } from 'node:fs'
 import { test } from 'node:test'
+import { DEADLINE_MS } from '../deadline.ts'
 import { startServer, type RunningServer } from '../running-server.ts'
 import { exportedLines, Workplace } from './log-command.ts'
-
-const DEADLINE_MS = 20_000
 
 function config(storage: string): string {
   return `

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { DEADLINE_MS } from '../deadline.ts'
 import { startServer, type RunningServer } from '../running-server.ts'
 import { Workplace } from './log-command.ts'
 
@@ -11,8 +12,6 @@ const BACKLOG = [
   '{"timestamp": 1695229269.1320071, "topics": ["a", "b"], "json": {"nested": {"pubsub_path": 1}, "pubsub_path": "//a//b/"}, "private": false}',
   '{"timestamp": 1695229269.14, "topics": ["a"], "json": {"torn"',
 ].join('\n')
-
-const DEADLINE_MS = 20_000
 
 function start(storage: string): Promise<RunningServer> {
   return startServer({

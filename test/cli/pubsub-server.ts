@@ -1,5 +1,5 @@
-import { after, before } from 'node:test'
 import { startServer, type RunningServer } from '../running-server.ts'
+import { shared } from '../shared.ts'
 
 const CONFIG = `
 server: {bind: 127.0.0.1, port: 0, backlog: {size: 10000}, max_payload_size: 1000}
@@ -13,12 +13,7 @@ alice: {password: 'wonder:land', acl: {fruit: [fruits]}, topics: [commit]}
 
 /** One server for all tests of a file; a batch of more than four events is too large for it. */
 export function sharedServer(): () => RunningServer {
-  let server: RunningServer
-  before(async () => {
-    server = await startServer({ config: CONFIG, acl: ACL })
-  })
-  after(() => server[Symbol.asyncDispose]())
-  return () => server
+  return shared(() => startServer({ config: CONFIG, acl: ACL }))
 }
 
 /** Authorization header of alice. */

@@ -7,14 +7,12 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { after, before, describe, test } from 'node:test'
 import { chromium, type Browser, type Page } from 'playwright-core'
+import { DEADLINE_MS } from '../deadline.ts'
 import { TemporaryFiles } from '../config/temporary-files.ts'
 import { publish, startPubsub } from '../http/requests.ts'
 import { CuttableProxy } from './cuttable-proxy.ts'
 import { missing } from '../programs.ts'
 import { portForRestarts } from './pubsub-server.ts'
-
-/** A browser that takes longer has failed, in ms. */
-const DEADLINE_MS = 60_000
 
 const USERS = { alice: { password: 'wonderland', acl: { fruit: ['fruits'] } } }
 

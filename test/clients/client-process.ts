@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
-
-/** A client that takes longer than this to print the line that is due, or to end, has failed; in ms. */
-const DEADLINE_MS = 60_000
+import { DEADLINE_MS } from '../deadline.ts'
 
 /** What every client prints for each line of the stream: an event, or a control line. */
 export interface StreamLine {

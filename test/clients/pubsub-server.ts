@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before } from 'node:test'
+import { DEADLINE_MS } from '../deadline.ts'
 import { FIRST } from '../config/certificates.ts'
 import { startServer, type RunningServer } from '../running-server.ts'
+import { shared } from '../shared.ts'
 
 /** The longest line that asfpy's `listen()` promises to read. */
 export const ASFPY_LINE_BYTES = 300 * 1024
@@ -72,16 +73,8 @@ ${READER.user}:
 
 /** One server for all tests of a file. */
 export function sharedPubsub(): () => PubsubServer {
-  let server: PubsubServer
-  before(async () => {
-    server = await startPubsub()
-  })
-  after(() => server[Symbol.asyncDispose]())
-  return () => server
+  return shared(() => startPubsub())
 }
-
-/** For an answer, in ms. */
-const DEADLINE_MS = 20_000
 
 let topics = 0
 

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from '../deadline.ts'
 import { startPubsub, streamsLeft } from '../http/requests.ts'
 import { ClientProcess } from './client-process.ts'
 import { CuttableProxy } from './cuttable-proxy.ts'
@@ -24,9 +25,6 @@ import { portForRestarts } from './pubsub-server.ts'
 const FOLDER = fileURLToPath(new URL('../../clients', import.meta.url))
 
 const LINES_MAX = 40
-
-/** For what must happen on the way, in ms. */
-const DEADLINE_MS = 40_000
 
 /** Go's own format spends lines on what the others have on one, so its imports, comments and blank lines are not counted. */
 const UNCOUNTED_IN_GO = /^package .*\n|^import \([^)]*\)\n|^\s*\/\/.*\n|^\n/gm

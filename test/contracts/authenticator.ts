@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { DEADLINE_MS } from '../deadline.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import {
   ANONYMOUS,
@@ -148,9 +149,6 @@ export function authenticatorContract(
     for (const { next } of told) assert.equal((await next()).rights.seesNothing, true)
   })
 }
-
-/** In ms; far more than any of these tests takes. */
-const DEADLINE_MS = 30_000
 
 /** Characters that mean something in a DN, a filter or a format. */
 const SYNTAX = ',=+*()\\\0#"<>;% s'.split('')

@@ -6,11 +6,9 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from '../deadline.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-
-/** A server that is slower than this to start or to stop has failed, in ms. */
-const DEADLINE_MS = 30_000
 
 /** The end of what it printed, kept for the report when it fails. */
 const OUTPUT_KEPT = 10_000

@@ -1,13 +1,11 @@
 import { once } from 'node:events'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { setTimeout as passing } from 'node:timers/promises'
+import { DEADLINE_MS } from '../deadline.ts'
 import type { BreakableServer } from './breakable-server.ts'
 import type { Outcome, PublicationRecord, PublisherRecord } from './checker.ts'
 import { bodyOf } from './numbered-event.ts'
 import type { Random } from './random.ts'
-
-/** One answer takes at most this long, with freezes, in ms. */
-const DEADLINE_MS = 60_000
 
 /** Publishes one event after the other over one connection, as long as it holds, and writes down how each went. */
 export class Publisher implements PublisherRecord {

@@ -5,6 +5,7 @@ import { createReadStream, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { DEADLINE_MS } from '../deadline.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
@@ -13,9 +14,6 @@ const CALLS = [
   'openat,mkdir,unlink,rename,ftruncate,fallocate',
   'write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync,sync_file_range',
 ].join(',')
-
-/** A server that is slower than this to start or stop has failed, in ms; tracing makes it slow. */
-const DEADLINE_MS = 60_000
 
 /** A system call of the server, whole, in the order in which strace saw its begin. */
 export interface SystemCall {

@@ -5,15 +5,13 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
+import { DEADLINE_MS } from '../deadline.ts'
 import { NGINX } from '../programs.ts'
 import { portForRestarts } from '../clients/pubsub-server.ts'
 import { FIRST } from '../config/certificates.ts'
 import { TemporaryFiles } from '../config/temporary-files.ts'
 
 const SHIPPED = readFileSync(new URL('../../docs/proxies/nginx.conf', import.meta.url), 'utf8')
-
-/** For the start, in ms. */
-const DEADLINE_MS = 10_000
 
 /** As Debian's nginx.conf includes it: in `http`, after nothing that matters here. */
 const AROUND = (directory: string, site: string) => `

@@ -2,10 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls, TLSSocket } from 'node:tls'
+import { DEADLINE_MS } from '../deadline.ts'
 import { FIRST } from '../config/certificates.ts'
-
-/** A server that is silent for longer where it should have spoken has failed, in ms. */
-const DEADLINE_MS = 10_000
 
 export interface Head {
   readonly status: number

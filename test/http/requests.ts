@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before } from 'node:test'
+import { DEADLINE_MS } from '../deadline.ts'
 import { startServer, type RunningServer } from '../running-server.ts'
+import { shared } from '../shared.ts'
 import { RawClient, type Answer, type Head } from './raw-client.ts'
 
 type Section = Readonly<Record<string, unknown>>
@@ -35,14 +36,7 @@ export const LOGINS_AT_ONCE = { login_delay: 0, login_refusal: 0 }
 
 /** One such server for all tests of a file. */
 export function sharedPubsub(...config: Parameters<typeof startPubsub>): () => RunningServer {
-  const starting = startPubsub(...config) // all of a file at once
-  starting.catch(() => {}) // `before` fails
-  let server: RunningServer
-  before(async () => {
-    server = await starting
-  })
-  after(() => server?.[Symbol.asyncDispose]())
-  return () => server
+  return shared(() => startPubsub(...config))
 }
 
 /** The bytes of a request. A body brings its Content-Length, unless the headers frame it themselves. */
@@ -116,7 +110,7 @@ export async function listen(
 export async function streamsLeft(
   { port, isTls: tls = false }: Reached,
   count: number,
-  withinMs = 9_000,
+  withinMs = DEADLINE_MS,
 ): Promise<void> {
   await using client = await RawClient.open(port, { tls })
   const deadlineMs = performance.now() + withinMs

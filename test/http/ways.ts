@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { after, before } from 'node:test'
 import { FIRST } from '../config/certificates.ts'
 import { TemporaryFiles } from '../config/temporary-files.ts'
 import type { RunningServer } from '../running-server.ts'
+import { shared } from '../shared.ts'
 import { RawClient } from './raw-client.ts'
 import { startPubsub } from './requests.ts'
 
@@ -64,12 +64,7 @@ export function sharedOver(
   way: Way,
   ...config: Parameters<typeof startPubsub>
 ): () => ReachedServer {
-  let server: ReachedServer
-  before(async () => {
-    server = await way.start(...config)
-  })
-  after(() => server?.[Symbol.asyncDispose]())
-  return () => server
+  return shared(() => way.start(...config))
 }
 
 /** A whole answer. */

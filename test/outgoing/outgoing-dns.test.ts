@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import { DEADLINE_MS } from '../deadline.ts'
 import { OutgoingDns } from '../../src/outgoing/outgoing-dns.ts'
 import { OutgoingPolicy } from '../../src/outgoing/outgoing-policy.ts'
 
@@ -54,7 +55,7 @@ function openDns(server: string, ...allow: string[]) {
   return { dns, [Symbol.dispose]: () => dns.close() }
 }
 
-const deadline = { timeout: 10_000 }
+const deadline = { timeout: DEADLINE_MS }
 
 test('a name has the addresses that DNS gives it, of either family', deadline, async () => {
   using names = await serveNames({

@@ -1,7 +1,5 @@
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
-
-/** A page that takes longer has failed, in ms. */
-const DEADLINE_MS = 60_000
+import { DEADLINE_MS } from '../deadline.ts'
 
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({

@@ -3,14 +3,18 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { notifyBody } from '../../protocols/lonelyps/receiver.ts'
 import { startServer } from '../../running-server.ts'
+import { shared } from '../../shared.ts'
 
 const CONFIG = `
 server: {bind: 127.0.0.1, port: 0, backlog: {size: 1000}}
 clients: {payloaders: [127.0.0.1, 192.0.2.1], trust_proxy: [127.0.0.1]}
 protocols: {lonelyps: {webhooks: {allow: [127.0.0.1]}, max_message_size: 1MiB}}
 `
+
+const server = shared(() => startServer({ config: CONFIG }))
 
 const NOTIFY = '/-/lonelyps/v1/notify'
 
@@ -33,7 +37,7 @@ async function statuses(port: number, pieces: readonly Buffer[], count: number):
   const socket = connect(port, '127.0.0.1')
   let text = ''
   socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
-  const signal = AbortSignal.timeout(10_000)
+  const signal = AbortSignal.timeout(DEADLINE_MS)
   const found = () => text.match(/HTTP\/1\.1 \d+/g) ?? []
   try {
     for (const piece of pieces) {
@@ -106,28 +110,24 @@ for (const [what, pieces, expected] of [
   ],
 ] as const)
   test(`another door: ${what} is answered with ${expected}`, async () => {
-    await using server = await startServer({ config: CONFIG })
     const count = expected.split(' ').length
-    assert.equal((await statuses(server.port, pieces, count)).join(' '), expected)
+    assert.equal((await statuses(server().port, pieces, count)).join(' '), expected)
   })
 
 test('another door: a body that waits for 100 Continue is asked for', async () => {
-  await using server = await startServer({ config: CONFIG })
   const head = [POST, 'Host: x', `Content-Length: ${BODY.length}`, 'Expect: 100-continue']
   const pieces = [Buffer.from(`${head.join('\r\n')}\r\n\r\n`), BODY]
-  assert.deepEqual(await statuses(server.port, pieces, 2), ['100', '200'])
+  assert.deepEqual(await statuses(server().port, pieces, 2), ['100', '200'])
 })
 
 for (const path of ['/-//lonelyps/v1/notify', '//-/lonelyps/v1/notify', '/%2D/lonelyps/v1/notify'])
   test(`another door: nothing can be published by ${path}`, async () => {
-    await using server = await startServer({ config: CONFIG })
     const body = Buffer.from('{}')
-    const [status] = await statuses(server.port, [request(`PUT ${path} HTTP/1.1`, body)], 1)
+    const [status] = await statuses(server().port, [request(`PUT ${path} HTTP/1.1`, body)], 1)
     assert.match(status!, /^4/)
   })
 
 test('another door: a handshake behind a request that is not yet answered harms nobody else', async () => {
-  await using server = await startServer({ config: CONFIG })
   for (const before of [
     request(POST, BODY),
     request('PUT /a HTTP/1.1', Buffer.from('{}')),
@@ -135,10 +135,10 @@ test('another door: a handshake behind a request that is not yet answered harms 
     request(POST, BODY.subarray(0, -1), 'Expect: 100-continue'),
   ]) {
     const handshake = request('GET /-/lonelyps/v1/websocket HTTP/1.1', Buffer.of(), ...HANDSHAKE)
-    await statuses(server.port, [Buffer.concat([before, handshake])], 1)
+    await statuses(server().port, [Buffer.concat([before, handshake])], 1)
     await sleep(200)
-    const { status } = await fetch(`${server.url}/a`, { method: 'PUT', body: '{}' })
+    const { status } = await fetch(`${server().url}/a`, { method: 'PUT', body: '{}' })
     assert.equal(status, 202)
   }
-  assert.doesNotMatch(server.output(), /bug/)
+  assert.doesNotMatch(server().output(), /bug/)
 })

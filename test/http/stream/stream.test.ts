@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { TemporaryFiles } from '../../config/temporary-files.ts'
 import type { RunningServer } from '../../running-server.ts'
 import { RawClient } from '../raw-client.ts'
@@ -364,7 +365,7 @@ describe('replay', () => {
     const cursor = `X-Fetch-Since-Cursor: ${headers['x-pubsub-cursor']}`
     assert.equal((await firstLine(since)).json.n, 1)
     assert.equal((await firstLine(cursor)).json.n, 2)
-    const deadlineMs = performance.now() + 5_000
+    const deadlineMs = performance.now() + DEADLINE_MS
     while (!(await firstLine(since)).isControl) assert.ok(performance.now() < deadlineMs)
     assert.equal((await firstLine(cursor)).json.gap.reason, 'expired')
     const newest = `X-Fetch-Since-Cursor: ${last.headers['x-pubsub-cursor']}`

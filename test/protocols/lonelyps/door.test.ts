@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { ByteWriter } from '../../../src/protocols/lonelyps/byte-writer.ts'
 import { strongEtag } from '../../../src/protocols/lonelyps/etag.ts'
-import { sharedInProcess, startInProcess } from '../../in-process-server.ts'
+import { startInProcess } from '../../in-process-server.ts'
 import { startServer } from '../../running-server.ts'
+import { shared } from '../../shared.ts'
 import { ask, countOf, notifyBody, Receiver, subscribeBody, unsubscribeBody } from './receiver.ts'
 
 const CONFIG = `
@@ -211,7 +213,7 @@ test('one receiver that hangs delays nobody else', async () => {
   for (const { url } of [slow, healthy])
     await ask(server.url, '/v1/subscribe/exact', subscribeBody(url, 'a'))
   for (let i = 0; i < 50; i++) await published(server, '/a', `{"n": ${i}}`)
-  await healthy.has(50, 4_000)
+  await healthy.has(50)
   assert.deepEqual(
     healthy.messages,
     Array.from({ length: 50 }, (_, i) => `{"n": ${i}}`),
@@ -223,18 +225,18 @@ test('a receiver gets more than its queue holds, in order', async () => {
   await using server = await startInProcess({ config: CONFIG.replace('size: 1000', 'size: 10000') })
   await using receiver = await Receiver.start()
   await ask(server.url, '/v1/subscribe/glob', subscribeBody(receiver.url, 'many/*'))
-  const lines = Array.from({ length: 3_000 }, (_, i) => `{"n": ${i}}`)
+  const lines = Array.from({ length: 1_200 }, (_, i) => `{"n": ${i}}`)
   const { status } = await fetch(`${server.url}/many/x`, {
     method: 'PUT',
     headers: { 'Content-Type': 'application/x-ndjson' },
     body: lines.join('\n'),
   })
   assert.equal(status, 202)
-  await receiver.has(3_000)
+  await receiver.has(1_200)
   assert.deepEqual(receiver.messages, lines)
 })
 
-const refusing = sharedInProcess({ config: CONFIG })
+const refusing = shared(() => startInProcess({ config: CONFIG }))
 
 for (const [what, path, body, status, reason] of [
   ['half a body', '/v1/notify', notifyBody('a', 'b').subarray(0, 20), 400, /ends before/],
@@ -330,7 +332,7 @@ test('who may not publish over HTTP may not notify, and foreign pages may not ei
   socket.write('POST /-/lonelyps/v1/notify HTTP/1.1\r\nHost: a\r\n')
   socket.write(`Content-Length: ${head.length + 1}\r\n\r\n`)
   socket.write(head)
-  const [answer] = await once(socket, 'data', { signal: AbortSignal.timeout(10_000) })
+  const [answer] = await once(socket, 'data', { signal: AbortSignal.timeout(DEADLINE_MS) })
   assert.match(String(answer), /^HTTP\/1.1 403 /)
   socket.destroy()
   const page = await ask(server.url, '/v1/notify', notifyBody('a', 'b'), {

@@ -6,6 +6,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { authorizationOf, type Secrets } from '../../../src/protocols/lonelyps/authorization.ts'
 import { ByteWriter } from '../../../src/protocols/lonelyps/byte-writer.ts'
 import { strongEtag } from '../../../src/protocols/lonelyps/etag.ts'
@@ -187,7 +188,7 @@ for (const type of ['token', 'hmac'] as const) {
       headers: { 'Content-Length': 10_000_000 },
     })
     refused.on('error', () => {}).write(head)
-    const [response] = await once(refused, 'response', { signal: AbortSignal.timeout(5_000) })
+    const [response] = await once(refused, 'response', { signal: AbortSignal.timeout(DEADLINE_MS) })
     assert.equal(response.statusCode, 401)
     refused.destroy()
   })

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { ByteReader } from '../../../src/protocols/lonelyps/byte-reader.ts'
 import { ByteWriter } from '../../../src/protocols/lonelyps/byte-writer.ts'
 import {
@@ -68,7 +69,7 @@ export class Receiver implements AsyncDisposable {
   }
 
   /** Resolves once so much has come. */
-  async has(count: number, deadlineMs = 15_000): Promise<readonly Received[]> {
+  async has(count: number, deadlineMs = DEADLINE_MS): Promise<readonly Received[]> {
     const untilMs = performance.now() + deadlineMs
     while (this.received.length < count) {
       if (performance.now() > untilMs)

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { WebSocket, type ClientOptions } from 'ws'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { authorizationOf, type Secrets } from '../../../src/protocols/lonelyps/authorization.ts'
 import { signed, type Signed } from '../../../src/protocols/lonelyps/signed-bytes.ts'
 import type { BroadcasterMessage } from '../../../src/protocols/lonelyps/ws-messages.ts'
@@ -44,7 +45,7 @@ export class SocketClient implements Disposable {
     options: ClientOptions = {},
   ): Promise<SocketClient> {
     const client = new SocketClient(url, secrets, options)
-    await once(client.webSocket, 'open', { signal: AbortSignal.timeout(10_000) })
+    await once(client.webSocket, 'open', { signal: AbortSignal.timeout(DEADLINE_MS) })
     client.say(CONFIGURE, ABOUT_CONFIGURE)
     await client.has('CONFIRM_CONFIGURE')
     return client
@@ -77,7 +78,7 @@ export class SocketClient implements Disposable {
   }
 
   /** Resolves once a message of that type has come, so many in all. */
-  async has(type: BroadcasterMessage['type'], count = 1, deadlineMs = 10_000): Promise<void> {
+  async has(type: BroadcasterMessage['type'], count = 1, deadlineMs = DEADLINE_MS): Promise<void> {
     const signal = AbortSignal.timeout(deadlineMs)
     const closed = once(this.webSocket, 'close', { signal }).then(([code, reason]) => {
       throw new Error(`closed: ${String(code)} ${String(reason)}`)
@@ -96,7 +97,7 @@ export class SocketClient implements Disposable {
     )
   }
 
-  async closed(deadlineMs = 15_000): Promise<{ code: number; reason: string }> {
+  async closed(deadlineMs = DEADLINE_MS): Promise<{ code: number; reason: string }> {
     const signal = AbortSignal.timeout(deadlineMs)
     const [code, reason] = await once(this.webSocket, 'close', { signal })
     return { code, reason: String(reason) }

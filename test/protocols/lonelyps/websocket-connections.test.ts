@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { startInProcess } from '../../in-process-server.ts'
 import { startServer } from '../../running-server.ts'
 import { ABOUT_CONFIGURE, SocketClient } from './socket-client.ts'
@@ -183,7 +184,7 @@ test('who does not configure is closed in time, and a ping is answered', async (
   using client = new SocketClient(server.url)
   await once(client.webSocket, 'open')
   const closed = client.closed()
-  const pong = once(client.webSocket, 'pong', { signal: AbortSignal.timeout(5_000) })
+  const pong = once(client.webSocket, 'pong', { signal: AbortSignal.timeout(DEADLINE_MS) })
   client.webSocket.ping('hello')
   assert.equal(String((await pong)[0]), 'hello')
   assert.equal((await closed).code, 1008)
