@@ -13,11 +13,22 @@ import type { Socket } from 'node:net'
  */
 export function detach(request: IncomingMessage, response: ServerResponse): boolean {
   const socket = request.socket as HttpSocket
-  const { parser } = socket
   const listeners = httpListeners(socket)
-  if (!isKnown(parser) || listeners === null) return false
+  if (!isKnown(socket.parser) || listeners.length < Object.keys(HTTP_LISTENERS).length) return false
   response.detachSocket(socket)
-  for (const [event, listener] of listeners) socket.removeListener(event, listener)
+  leaveHttp(socket)
+  socket.resume() // what the peer still sends is thrown away
+  return true
+}
+
+/**
+ * The same for a socket that carries no answer any more, as far as Node's HTTP layer still has it: what comes is no request,
+ * and no part of one. Not to be called by what the parser itself has called.
+ */
+export function leaveHttp(socket: HttpSocket): void {
+  const { parser } = socket
+  if (!isKnown(parser)) return
+  for (const [event, listener] of httpListeners(socket)) socket.removeListener(event, listener)
   // Set, not deleted: V8 keeps an object that has lost a property in a slow form.
   for (const name of OVERRIDDEN)
     Reflect.set(socket, name, Reflect.get(Object.getPrototypeOf(socket), name))
@@ -26,8 +37,11 @@ export function detach(request: IncomingMessage, response: ServerResponse): bool
   for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
   socket.parser = null
   setImmediate(close, parser) // the read is not over yet for the parser's native half
-  socket.resume() // what the peer still sends is thrown away
-  return true
+  // Where the parser has paused the socket for the sake of a body, the stream that it has become does not know of it.
+  const { _handle: handle } = socket
+  if (handle?.reading !== false || typeof handle.readStart !== 'function') return
+  handle.reading = true
+  handle.readStart()
 }
 
 function close(parser: HttpParser): void {
@@ -42,7 +56,10 @@ interface HttpParser {
   close(): void
 }
 
-type HttpSocket = Socket & { parser?: HttpParser | null }
+type HttpSocket = Socket & {
+  parser?: HttpParser | null
+  readonly _handle?: { reading?: unknown; readonly readStart?: unknown } | null
+}
 type Listener = (...values: unknown[]) => void
 
 /** What Node's HTTP server listens to on its sockets (lib/_http_server.js, connectionListenerInternal). */
@@ -60,13 +77,11 @@ const HTTP_LISTENERS: Readonly<Record<string, string>> = {
 /** What it puts on the socket itself, for the time being. */
 const OVERRIDDEN = ['on', 'addListener', 'prependListener', 'setEncoding']
 
-/** `null` where one is missing. */
-function httpListeners(socket: Socket): [event: string, listener: Listener][] | null {
+function httpListeners(socket: Socket): [event: string, listener: Listener][] {
   const found: [string, Listener][] = []
   for (const [event, name] of Object.entries(HTTP_LISTENERS)) {
     const listener = socket.rawListeners(event).find((candidate) => candidate.name === name)
-    if (listener === undefined) return null
-    found.push([event, listener as Listener])
+    if (listener !== undefined) found.push([event, listener as Listener])
   }
   return found
 }

@@ -70,6 +70,11 @@ export class RawClient implements AsyncDisposable {
     else this.socket.write(bytes)
   }
 
+  /** Resolves once the kernel has them, which is when the server takes in what it does not hold itself. */
+  async sent(bytes: Uint8Array): Promise<void> {
+    if (!this.socket.write(bytes)) await once(this.socket, 'drain')
+  }
+
   /** Half-closes. */
   finishSending(): void {
     this.socket.end()

@@ -14,15 +14,16 @@ interface Reached {
 
 /** A server on a free port of 127.0.0.1 where this machine may publish. JSON is YAML, too. */
 export async function startPubsub(
-  config: { server?: Section; clients?: Section; limits?: Section } = {},
+  config: { server?: Section; clients?: Section; limits?: Section; protocols?: Section } = {},
   acl?: Section,
 ): Promise<RunningServer> {
-  const { server, clients, limits = {} } = config
+  const { server, clients, limits = {}, protocols = {} } = config
   const running = await startServer({
     config: JSON.stringify({
       server: { bind: '127.0.0.1', port: 0, ...server },
       clients: { payloaders: ['127.0.0.1'], ...clients },
       limits,
+      protocols,
     }),
     ...(acl === undefined ? {} : { acl: JSON.stringify(acl) }),
   })

@@ -1,8 +1,10 @@
-import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { PubSubError } from '../../publication/errors.ts'
 import type { Traffic } from './door.ts'
 import { refusalOf } from './errors.ts'
+import { discardBody } from '../../sockets/discard-body.ts'
+import { closeLingering, patienceWith, type Patience } from '../../sockets/lingering-close.ts'
 
 const TEXT = 'text/plain; charset=utf-8'
 
@@ -37,53 +39,37 @@ export function refuse(
   response: ServerResponse,
   traffic: Traffic,
   error: PubSubError,
-  { mustClose, restBytesMax }: { readonly mustClose: boolean; readonly restBytesMax: number },
+  { mustClose }: { readonly mustClose: boolean },
 ): void {
   const { status, headers, contentType, text } = refusalOf(error, response.req.headers.accept)
-  const pairs = Object.entries(headers).flat()
-  if (mustClose) pairs.push('Connection', 'close')
+  const { Connection: connection, ...others } = headers
+  const pairs = Object.entries(others).flat()
+  const options = [connection ?? [], mustClose ? 'close' : []].flat()
+  if (options.length > 0) pairs.push('Connection', options.join(', '))
   answer(response, traffic, status, text, pairs, contentType)
-  if (!response.req.complete && !mustClose) discardBody(response, restBytesMax)
-}
-
-/** How long the body of a refused request is read away, in ms. */
-const DISCARD_MS = 10_000
-
-function discardBody(response: ServerResponse, bytesMax: number): void {
-  const request = response.req
-  const { socket } = request
-  const timer = setTimeout(() => socket.destroy(), DISCARD_MS)
-  let bytes = 0
-  request.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > bytesMax) socket.destroy()
-  })
-  request.on('close', () => clearTimeout(timer))
-  request.on('error', () => {})
+  if (!mustClose) discardBody(response)
 }
 
 /**
- * The same on a socket whose request never became one (or of which Node keeps no response), closing it. `accept` and
- * `headers` are what is known of the request, and what every answer to it carries.
+ * The same on a socket whose request never became one (or of which Node keeps no response), closing it. `request` and
+ * `shared` are what is known of the headers of the request, and what every answer to it carries.
  */
 export function refuseSocket(
   socket: Socket,
   traffic: Traffic,
   error: PubSubError,
-  accept: string | undefined,
-  headers: readonly string[] = [],
+  request: IncomingHttpHeaders,
+  {
+    shared = [],
+    patience = patienceWith(request),
+  }: { readonly shared?: readonly string[]; readonly patience?: Patience } = {},
 ): void {
-  const refusal = refusalOf(error, accept)
+  const refusal = refusalOf(error, request.accept)
   const { status, contentType, text } = refusal
-  const pairs = [...traffic.headers(), ...headers, ...Object.entries(refusal.headers).flat()]
+  const pairs = [...traffic.headers(), ...shared, ...Object.entries(refusal.headers).flat()]
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, `Content-Type: ${contentType}`]
   for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`)
   lines.push(`Content-Length: ${Buffer.byteLength(text)}`, 'Connection: close', '', text)
-  socket.end(lines.join('\r\n'))
-  // What it still sends is read away for a moment: closing on unread bytes would reset, and the answer be lost.
-  socket.resume()
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS)
-  socket.once('close', () => clearTimeout(timer))
+  socket.write(lines.join('\r\n'))
+  closeLingering(socket, patience)
 }
-
-const LINGER_MS = 1_000

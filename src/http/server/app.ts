@@ -8,11 +8,13 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { PubSubError } from '../../publication/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
 import { connectionOf } from '../../sockets/connection.ts'
+import { isLongBody } from '../../sockets/discard-body.ts'
+import { BODY_PATIENCE, lingerWhenClosing, STRAY_PATIENCE } from '../../sockets/lingering-close.ts'
 import type { HttpDoor } from './door.ts'
 import {
   BadQueryError,
@@ -22,7 +24,6 @@ import {
   RequestTimeoutError,
 } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
-import { isBatch } from '../publish/payload-form.ts'
 import { isMountedUpgrade, mountedDoors, mountUpgrades } from './mount.ts'
 import { openapiOfTopics } from '../pages/openapi.ts'
 import { ownUrl } from '../pages/own-url.ts'
@@ -123,18 +124,26 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
     server.emit('request', request, response),
   )
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', lingerWhenClosing)
   mountUpgrades(door, server)
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     traffic.requests++
-    refuseSocket(socket, traffic, new BadRequestError('this is no proxy'), request.headers.accept)
+    refuseSocket(socket, traffic, new BadRequestError('this is no proxy'), request.headers)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // Nothing can be said over TLS before both sides are agreed.
+    if (isAgreeing(socket)) return void socket.destroy()
     // A stream may stand on this socket: what comes behind its request is nobody's business.
     const connection = connectionOf(socket)
     if (connection.isDeaf) connection.isSpokenTo = true
     else if (socket.writable) refuseBroken(door, error, socket)
     if (error.code === 'ECONNRESET') socket.destroy()
   })
+}
+
+/** Whether TLS has still to be agreed upon. */
+function isAgreeing(socket: Socket): boolean {
+  return (socket as Socket & { readonly secureConnecting?: boolean }).secureConnecting === true
 }
 
 /** Refuses what is no request, or no body of one, behind the answers to the requests before it. */
@@ -148,7 +157,10 @@ function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Sock
     if (!socket.writable) return
     const known = isBody ? last.req.headers : {}
     const shared = isBody ? door.cors.headersFor(known.origin) : []
-    refuseSocket(socket, door.traffic, refusalOfBroken(error, door), known.accept, shared)
+    refuseSocket(socket, door.traffic, refusalOfBroken(error, door), known, {
+      shared,
+      patience: isBody ? BODY_PATIENCE : STRAY_PATIENCE,
+    })
   }
   if (isBody && last.headersSent) {
     // The request was refused already, and its body was only being read away.
@@ -223,16 +235,10 @@ function refuseRequest(
   if (refusal instanceof InternalError)
     door.bugs.add(`bug while answering: ${stackOf(error)}`, placeOf(error))
   if (response.headersSent || !socket.writable) return
-  const mustClose = connection.isSpokenTo || isAwaitingContinue(response)
+  const mustClose =
+    connection.isSpokenTo || isAwaitingContinue(response) || isLongBody(incoming.headers)
   connection.isDeaf = connection.isSpokenTo = mustClose
-  const { payloadBytesMax, batchBytesMax } = door.options.limits
-  refuse(response, door.traffic, refusal, {
-    mustClose,
-    // A proxy that is still sending when its connection breaks tells of that, and not of our answer.
-    restBytesMax:
-      DISCARDED_PER_LIMIT *
-      Math.max(payloadBytesMax, isBatch(incoming.headers) ? batchBytesMax : 0),
-  })
+  refuse(response, door.traffic, refusal, { mustClose })
 }
 
 /** Fastify's own refusals are of queries and types that a route does not take. */
@@ -242,9 +248,6 @@ function refusalFor(error: unknown): PubSubError {
   if (code === 'FST_ERR_VALIDATION') return new BadQueryError(message)
   return statusCode < 500 ? new BadRequestError(message) : new InternalError(error)
 }
-
-/** How much of a refused body is read away, as a multiple of what would have been allowed. */
-const DISCARDED_PER_LIMIT = 10
 
 function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
   if (request.raw.method !== 'GET') refuseHandshake(request.raw)

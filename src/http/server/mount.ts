@@ -57,7 +57,7 @@ export function mountUpgrades(http: HttpDoor, server: Server): void {
       refuseForeignPage(http, incoming)
     } catch (error) {
       if (!(error instanceof OriginNotAllowedError)) throw error
-      return refuseSocket(incoming.socket, http.traffic, error, incoming.headers.accept)
+      return refuseSocket(incoming.socket, http.traffic, error, incoming.headers)
     }
     const address = peerAddress(incoming, http.options.trustedProxies)
     mounted.door.upgrade(incoming, socket, { path: mounted.path, address, head })

@@ -125,7 +125,7 @@ function refusalOfWait(
       reason === 'timeout'
         ? new NoEventError()
         : new OverloadedError(`the stream ended before there was an event: ${reason}`)
-    refuseSocket(socket, traffic, error, headers.accept, shared)
+    refuseSocket(socket, traffic, error, headers, { shared })
   }
 }
 

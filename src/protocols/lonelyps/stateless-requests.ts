@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OutcomeUnknownError } from '../../hub/errors.ts'
 import { PubSubError, type ErrorCode } from '../../publication/errors.ts'
+import { discardBody, isLongBody } from '../../sockets/discard-body.ts'
 import type { Cursor } from '../../hub/event.ts'
 import { authorizationOf, type Secrets, type Verdict } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'
@@ -76,15 +77,11 @@ export class StatelessRequests {
     } catch (error) {
       if (incoming.destroyed && !incoming.complete) return
       const { status, message } = refusalOf(error)
-      if (!incoming.complete) {
-        // Of the rest nobody knows how long it is.
-        response.setHeader('Connection', 'close')
-        incoming.on('error', () => {}).resume()
-        setTimeout(() => incoming.destroy(), DISCARD_MS).unref()
-      }
+      if (isLongBody(incoming.headers)) response.setHeader('Connection', 'close')
       if (status === 405) response.setHeader('Allow', 'POST')
       if (status === 503) response.setHeader('Retry-After', '1')
       send(response, status, 'text/plain; charset=utf-8', Buffer.from(`${message}\n`))
+      discardBody(response)
     }
   }
 
@@ -349,8 +346,5 @@ const SMALL_BODY_BYTES_MAX = 4 * 65_537
 
 /** Of a whole list, in bytes. */
 const LIST_BYTES_MAX = 16 * 1024 * 1024
-
-/** How long the rest of a refused body is read away, in ms. */
-const DISCARD_MS = 2_000
 
 const EMPTY = new Uint8Array()

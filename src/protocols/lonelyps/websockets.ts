@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { LimitExceededError } from '../../publication/errors.ts'
+import { closeLingering, patienceWith } from '../../sockets/lingering-close.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
 import type { Secrets, Verifier } from './authorization.ts'
 import type { LonelypsLimits } from './limits.ts'
@@ -45,6 +46,10 @@ export class WebSockets {
       // Beside the message there are headers of 64 KiB each.
       maxPayload: compressedBytesMax(options.limits.messageBytesMax) + HEADERS_BYTES_MAX,
     })
+    // The library's own refusal would be lost to a peer that has sent more.
+    this.#server.on('wsClientError', ({ message }, _socket, request) =>
+      refuse(request, request.method === 'GET' ? 400 : 405, message),
+    )
   }
 
   async open(
@@ -53,12 +58,15 @@ export class WebSockets {
     { path, address, head }: { path: string; address: string | null; head: Buffer },
   ): Promise<void> {
     socket.on('error', () => {}) // it closes, too
-    if (path !== '/v1/websocket') return refuse(socket, '404 Not Found')
+    if (path !== '/v1/websocket')
+      return refuse(incoming, 404, `there is no WebSocket at ${path}`)
     // A subscriber to which nothing is due could be gone for ever, and nobody would notice.
     incoming.socket.setKeepAlive(true, SILENCE_MS)
     // Its CONFIGURE may be a guess, so the handshake waits for its turn.
     const judge = await this.#guesses.admit(address, null)
-    if (judge === null) return refuse(socket, '503 Service Unavailable\r\nRetry-After: 5')
+    if (judge === null) return refuse(incoming, 503, 'too many authorizations came lately, or too many that do not hold', [
+        'Retry-After: 5',
+      ])
     this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
       const peer = { address, judge }
       const subscriber = new SocketSubscriber(webSocket, socket, peer, this.#options)
@@ -97,9 +105,23 @@ export class WebSockets {
   }
 }
 
-function refuse(socket: Duplex, status: string): void {
-  socket.once('finish', () => socket.destroy()) // whoever does not close would keep it
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+function refuse(
+  { socket, headers }: IncomingMessage,
+  status: number,
+  message: string,
+  more: readonly string[] = [],
+): void {
+  const text = `${message}\n`
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Sec-WebSocket-Version: 13', // RFC 6455 §4.2.2
+    ...more,
+  ]
+  socket.write([...lines, '', text].join('\r\n'))
+  closeLingering(socket, patienceWith(headers))
 }
 
 /** One WebSocket: its session, and the socket that the session knows nothing of. */
