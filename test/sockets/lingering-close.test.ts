@@ -51,9 +51,7 @@ test('a peer that sends is not silent', async () => {
   const { socket, peer } = connection
   closeLingering(socket, { ...PATIENT, silenceMs: 250 })
   const sending = setInterval(() => peer.write('x'), 20)
-  let pieces = 0
-  socket.on('data', () => pieces++)
-  while (pieces < 25) await once(socket, 'data')
+  for (let pieces = 0; pieces < 25; pieces++) await once(socket, 'data')
   clearInterval(sending)
   assert.equal(socket.destroyed, false)
 })

@@ -30,7 +30,7 @@ export function payloadFormOf({
 }
 
 /** Whether a body may be as large as a batch. */
-export function isBatch({ 'content-type': contentType = '' }: IncomingHttpHeaders): boolean {
+function isBatch({ 'content-type': contentType = '' }: IncomingHttpHeaders): boolean {
   const type = mediaType(contentType)
   return LINE_TYPES.has(type) || type === 'application/cloudevents-batch+json'
 }

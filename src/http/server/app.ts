@@ -132,7 +132,10 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Nothing can be said over TLS before both sides are agreed.
-    if (isAgreeing(socket)) return void socket.destroy()
+    if (isAgreeing(socket)) {
+      socket.destroy()
+      return
+    }
     // A stream may stand on this socket: what comes behind its request is nobody's business.
     const connection = connectionOf(socket)
     if (connection.isDeaf) connection.isSpokenTo = true

@@ -58,15 +58,18 @@ export class WebSockets {
     { path, address, head }: { path: string; address: string | null; head: Buffer },
   ): Promise<void> {
     socket.on('error', () => {}) // it closes, too
-    if (path !== '/v1/websocket')
-      return refuse(incoming, 404, `there is no WebSocket at ${path}`)
+    if (path !== '/v1/websocket') return refuse(incoming, 404, `there is no WebSocket at ${path}`)
     // A subscriber to which nothing is due could be gone for ever, and nobody would notice.
     incoming.socket.setKeepAlive(true, SILENCE_MS)
     // Its CONFIGURE may be a guess, so the handshake waits for its turn.
     const judge = await this.#guesses.admit(address, null)
-    if (judge === null) return refuse(incoming, 503, 'too many authorizations came lately, or too many that do not hold', [
-        'Retry-After: 5',
-      ])
+    if (judge === null)
+      return refuse(
+        incoming,
+        503,
+        'too many authorizations came lately, or too many that do not hold',
+        ['Retry-After: 5'],
+      )
     this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
       const peer = { address, judge }
       const subscriber = new SocketSubscriber(webSocket, socket, peer, this.#options)

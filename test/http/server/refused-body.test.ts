@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import type { Answer } from '../raw-client.ts'
 import { basic, put, request } from '../requests.ts'
@@ -12,12 +11,15 @@ const CHUNKED = inChunks(BODY)
 
 const CHUNKED_PIECE = Buffer.from(`10000\r\n${'x'.repeat(65_536)}\r\n`)
 
+const WRONG = basic('a', 'b')
+let addresses = 1
+
 /** Why a request is refused: method, path, headers, and the status. */
 const REFUSALS: Readonly<Record<string, readonly [string, string, readonly string[], number]>> = {
   'too large a payload': ['PUT', '/a', [], 400],
   'too large a batch': ['POST', '/a', ['Content-Type: application/x-ndjson'], 400],
-  'wrong credentials': ['PUT', '/a', [basic('a', 'b')], 401],
-  'a stream with wrong credentials': ['GET', '/a', [basic('a', 'b')], 401],
+  'wrong credentials': ['PUT', '/a', [WRONG], 401],
+  'a stream with wrong credentials': ['GET', '/a', [WRONG], 401],
   'an address that may not publish': ['PUT', '/a', ['X-Forwarded-For: 192.0.2.1'], 403],
   'a foreign web page': ['PUT', '/a', ['Origin: https://evil.example'], 403],
   'an unknown coding': ['PUT', '/a', ['Content-Encoding: zstd'], 400],
@@ -81,7 +83,11 @@ for (const way of [PLAIN, TLS])
     before(async () => {
       server = await way.start({
         server: { max_payload_size: 1_000 },
-        clients: { trust_proxy: ['127.0.0.1'], bad_credentials: 'reject' },
+        clients: {
+          payloaders: ['127.0.0.0/8'],
+          trust_proxy: ['127.0.0.1'],
+          bad_credentials: 'reject',
+        },
         protocols: { lonelyps: {} },
       })
     })
@@ -108,7 +114,9 @@ for (const way of [PLAIN, TLS])
         // A header that comes twice would be another refusal.
         const own = headers.filter((line) => more.length === 0 || !line.startsWith('Connection'))
         const told = own.length < headers.length ? [] : more
-        const all = [...headers, ...told, frame]
+        // Whoever guesses passwords is slowed, so each does it from an address of his own.
+        const from = headers.includes(WRONG) ? [`X-Forwarded-For: 127.0.0.${++addresses}`] : []
+        const all = [...headers, ...told, ...from, frame]
         test(`${why}: HTTP/${version} ${told.join(' ')}, a body by ${framing}`, async () => {
           const head = request(method, path, { headers: all }).toString('latin1')
           const answer = await answerTo(
