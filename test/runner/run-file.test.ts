@@ -35,6 +35,17 @@ test('tests that pass, fail and are skipped are told apart, groups are not count
   assert.equal(result.printed, 'before it\n')
 })
 
+test('a name may hold whatever a text may, and is told in one line', async () => {
+  const name = 'a\n\u2028\u2029\r\0é🦀'
+  const { failures } = await run(
+    `import { test } from 'node:test'; test(${JSON.stringify(name)}, () => { throw new Error() })`,
+  )
+  assert.deepEqual(
+    failures.map((failure) => failure.name),
+    ['a\\u000a\\u2028\\u2029\\u000d\\u0000é🦀'],
+  )
+})
+
 for (const [what, source, error] of [
   ['that cannot be read', 'import "./nowhere.mjs"', /^It ended with code 1/],
   [

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { endProcesses } from './processes.ts'
@@ -69,9 +68,13 @@ export async function runFile(file: string, options: FileOptions): Promise<FileR
     })
 
   const tests = new TestsOfFile()
-  createInterface(child.stdio[3] as Readable).on('line', (line) =>
-    tests.take(JSON.parse(line) as Told),
-  )
+  let unread = ''
+  ;(child.stdio[3] as Readable).setEncoding('utf8').on('data', (text: string) => {
+    // Not by readline, which ends lines at U+2028, too: names of tests may have it.
+    const lines = (unread + text).split('\n')
+    unread = lines.pop()!
+    for (const line of lines) tests.take(JSON.parse(line) as Told)
+  })
   let isLate = false
   const limit = setTimeout(() => {
     isLate = true
@@ -124,7 +127,7 @@ class TestsOfFile {
         this.skipped.push(told.reason)
         break
       case 'failed':
-        this.failures.push({ name: told.name, error: told.error })
+        this.failures.push({ name: inOneLine(told.name), error: told.error })
     }
   }
 
@@ -132,4 +135,12 @@ class TestsOfFile {
     if (this.#running.size === 0) return 'No test was running.'
     return `Still running: ${[...this.#running.values()].join(', ')}`
   }
+}
+
+/** Names hold whatever a test is about, control characters included. */
+function inOneLine(name: string): string {
+  return name.replace(
+    /[\p{Cc}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -13,7 +13,7 @@ export const TIERS = {
   quick: { command: 'npm test', what: 'that need only Node and what Debian usually has' },
   all: {
     command: 'npm run test:all',
-    what: 'with real clients, proxies, browsers, directories, crashes',
+    what: 'with real clients, proxies, browsers, directories, crashes, and suites run once more',
   },
   long: {
     command: 'npm run test:long',
@@ -46,6 +46,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'http/stream/forms-nginx.test.ts',
     'http/stream/waits-nginx.test.ts',
     'proxies.test.ts',
+    'sockets/direct-send-fallback.test.ts', // three suites of the quick tier once more
     'ui/page.test.ts',
   ],
   long: ['long/'],
