@@ -79,11 +79,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'http/stream/stream.test.ts': ['http/stream/pypubsub-encoding.ts', 'http/stream/wishes.ts'],
   'log/memory/memory-event-log.test.ts': ['hub/event-log.ts'],
   'log/sqlite/damage.test.ts': ['log/sqlite/salvage.ts'],
-  'log/sqlite/sqlite-store.test.ts': [
-    'log/sqlite/sqlite-writer.ts',
-    'log/sqlite/store-lock.ts',
-    'log/sqlite/store-threads.ts',
-  ],
+  'log/sqlite/sqlite-store.test.ts': ['log/sqlite/store-lock.ts', 'log/sqlite/store-threads.ts'],
   'protocols/lonelyps/byte-reader.test.ts': ['protocols/lonelyps/byte-writer.ts'],
   'protocols/lonelyps/door.test.ts': [
     'protocols/lonelyps/deliveries.ts',

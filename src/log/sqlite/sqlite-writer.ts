@@ -294,7 +294,8 @@ export class SqliteWriter {
     )
     const first = head === null ? null : this.#number('SELECT min(seq) FROM events')
     const firstSeq = first ?? this.#headSeq + 1
-    const last = this.#lastRecord(firstSeq)
+    const last = this.#lastRecord()
+    this.#checkNumbersBehind(last?.seq ?? firstSeq - 1)
     this.#sweeper = new Sweeper(database, firstSeq)
     this.#resumeIndex(firstSeq)
 
@@ -326,15 +327,22 @@ export class SqliteWriter {
   }
 
   /** The newest row that is as it was written. */
-  #lastRecord(firstSeq: number): EventRecord | null {
-    const statement = this.#database.prepare(`SELECT ${COLUMNS} FROM events WHERE seq = ?`)
-    statement.setReturnArrays(true)
-    for (let seq = this.#headSeq; seq >= firstSeq; seq--) {
-      const row = statement.get(seq)
-      const record = row === undefined ? null : recordOf(row)
+  #lastRecord(): EventRecord | null {
+    const rows = this.#database.prepare(`SELECT ${COLUMNS} FROM events ORDER BY seq DESC`)
+    rows.setReturnArrays(true)
+    for (const row of rows.iterate()) {
+      const record = recordOf(row)
       if (record !== null) return record
     }
     return null
+  }
+
+  /** The number of a damaged event may be damaged too, and everything up to it would be taken for missing. */
+  #checkNumbersBehind(seq: number): void {
+    const missing = this.#number(
+      `SELECT max(seq) - ${seq} - count(*) FROM events WHERE seq > ${seq}`,
+    )
+    if (missing !== null && missing > 0) throw damaged('its newest events have wrong numbers')
   }
 
   /** What was not indexed when the server ended is, as it was then, in memory only. */
