@@ -71,6 +71,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'http/pages/pages.test.ts': ['http/pages/page-file.ts', 'http/pages/page-files.ts'],
   'http/server/answer.test.ts': ['http/server/door.ts'],
   'http/server/cors.test.ts': ['http/server/preflight.ts'],
+  'http/server/refused-body.test.ts': ['sockets/discard-body.ts'],
   'http/server/errors.test.ts': ['hub/errors.ts', 'publication/errors.ts'],
   'http/stream/stream-encoding.test.ts': [
     'http/stream/ndjson-encoding.ts',
