@@ -29,12 +29,6 @@ export function payloadFormOf({
   return LINE_TYPES.has(type) ? lines : object
 }
 
-/** Whether a body may be as large as a batch. */
-function isBatch({ 'content-type': contentType = '' }: IncomingHttpHeaders): boolean {
-  const type = mediaType(contentType)
-  return LINE_TYPES.has(type) || type === 'application/cloudevents-batch+json'
-}
-
 function mediaType(contentType: string): string {
   return contentType.split(';', 1)[0]!.trim().toLowerCase()
 }
