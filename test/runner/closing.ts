@@ -5,14 +5,23 @@ import type { FileResult } from './run-file.ts'
 /** So many of the slowest files are told. */
 const SLOW_SHOWN = 10
 
-/** What is told at the end: slow files, what was skipped and why, failures in full, and on a line alone how many of each. */
-export function closingOf(results: readonly FileResult[], durationMs: number): string {
+/**
+ * What is told at the end: slow files, what was skipped and why, failures in full, and on a line alone how many of each.
+ * `tellsResults`: what files that passed have printed is told, too.
+ */
+export function closingOf(
+  results: readonly FileResult[],
+  durationMs: number,
+  tellsResults = false,
+): string {
+  const good = tellsResults ? results.filter(({ failures }) => failures.length === 0) : []
   const failed = results.filter(({ failures }) => failures.length > 0)
   const count = (of: (result: FileResult) => number) =>
     results.reduce((sum, result) => sum + of(result), 0)
   return [
     ...section('Slowest files:', slowest(results)),
     ...section('Skipped:', skips(results)),
+    ...good.map(({ file, printed }) => `${relative('.', file)}\n${indented(printed.trim())}\n`),
     ...failed.map(failuresOf),
     `${results.length} files in ${clock(durationMs)}`,
     `${count(({ passed }) => passed)} passed, ${count(({ failures }) => failures.length)} failed, ` +

@@ -96,27 +96,31 @@ async function main(): Promise<void> {
     end(interrupted.signal.reason as NodeJS.Signals)
     return
   }
-  process.stdout.write(closingOf(results, performance.now() - startedMs))
+  process.stdout.write(closingOf(results, performance.now() - startedMs, tier === 'long'))
   process.exitCode = results.some(({ failures }) => failures.length > 0) ? 1 : 0
 }
 
 /** What will be run, what of it cannot be run here, and what else there is. */
 function planOf(count: number, jobs: number): string {
-  if (named.length > 0) return `${count} ${count === 1 ? 'file' : 'files'}, ${jobs} at a time\n`
+  if (named.length > 0) return `${filesText(count)}, ${jobs} at a time\n`
   const { command, what } = TIERS[tier]
   const absentPrograms = programsOf(tier).filter((name) => !hasProgram(name))
   const others = Object.entries(TIERS).filter(([name]) => name !== tier)
   return [
-    `${command}: ${count} files ${what}, ${jobs} at a time`,
+    `${command}: ${filesText(count)} ${what}, ${jobs} at a time`,
     ...absentPrograms.map(
       (name) => `${name} is not here, tests that need it ${withoutIt()}: ${PROGRAMS[name].install}`,
     ),
     ...others.map(
       ([name, other]) =>
-        `Not in this: ${other.command}, ${filesOf(name as TierName).length} files ${other.what}`,
+        `Not in this: ${other.command}, ${filesText(filesOf(name as TierName).length)} ${other.what}`,
     ),
     '',
   ].join('\n')
+}
+
+function filesText(count: number): string {
+  return `${count} ${count === 1 ? 'file' : 'files'}`
 }
 
 function programsOf(name: TierName): ProgramName[] {

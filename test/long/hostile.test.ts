@@ -1,0 +1,8 @@
+import { globSync } from 'node:fs'
+import { portionOf } from './portion.ts'
+
+// Other inputs than `npm test` tries, and many times as many.
+process.env['PUBSUBD_HOSTILE_RUNS'] = String(portionOf(100))
+process.env['PUBSUBD_HOSTILE_SEED'] = 'random'
+const suites = globSync('../hostile/*.test.ts', { cwd: import.meta.dirname })
+for (const suite of suites) await import(suite)
