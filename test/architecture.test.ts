@@ -39,17 +39,10 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'auth/address-list.test.ts': ['auth/option-error.ts'],
   'auth/ldap-directory.test.ts': ['auth/ldap-connections.ts'],
   'cli/explain.test.ts': ['cli/grants.ts'],
-  'cli/listen.test.ts': [
-    'cli/follow.ts',
-    'cli/status-line.ts',
-    'cli/stop-signals.ts',
-    'client/listener.ts',
-  ],
-  'cli/log-export.test.ts': ['log/tools/store-view.ts'],
-  'cli/log-import.test.ts': ['log/tools/import-events.ts'],
-  'cli/log-info.test.ts': ['log/sqlite/store-owner.ts'],
+  'cli/listen.test.ts': ['cli/follow.ts', 'cli/stop-signals.ts', 'client/listener.ts'],
   'cli/log-command.test.ts': ['cli/log-arguments.ts', 'cli/run-command.ts'],
-  'cli/publish.test.ts': ['cli/event-command.ts', 'client/http-exchange.ts', 'client/publisher.ts'],
+  'cli/log-import.test.ts': ['log/tools/import-events.ts'],
+  'cli/publish.test.ts': ['cli/event-command.ts', 'client/publisher.ts'],
   'cli/serve.test.ts': ['cli/main.ts', 'cli/node-flags.ts'],
   'config/load.test.ts': [
     'config/ldap.ts',
@@ -71,7 +64,6 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'http/pages/pages.test.ts': ['http/pages/page-file.ts', 'http/pages/page-files.ts'],
   'http/server/answer.test.ts': ['http/server/door.ts'],
   'http/server/cors.test.ts': ['http/server/preflight.ts'],
-  'http/server/refused-body.test.ts': ['sockets/discard-body.ts'],
   'http/server/errors.test.ts': ['hub/errors.ts', 'publication/errors.ts'],
   'http/stream/stream-encoding.test.ts': [
     'http/stream/ndjson-encoding.ts',
@@ -81,6 +73,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'log/memory/memory-event-log.test.ts': ['hub/event-log.ts'],
   'log/sqlite/damage.test.ts': ['log/sqlite/salvage.ts'],
   'log/sqlite/sqlite-store.test.ts': ['log/sqlite/store-lock.ts', 'log/sqlite/store-threads.ts'],
+  'ops/watchdog.test.ts': ['ops/current-work.ts'],
   'protocols/lonelyps/byte-reader.test.ts': ['protocols/lonelyps/byte-writer.ts'],
   'protocols/lonelyps/door.test.ts': [
     'protocols/lonelyps/deliveries.ts',
@@ -93,7 +86,6 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   ],
   'protocols/lonelyps/ws-session.test.ts': ['protocols/lonelyps/violation-error.ts'],
   'where/where.test.ts': ['where/cel.ts'],
-  'ops/watchdog.test.ts': ['ops/current-work.ts'],
 }
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
