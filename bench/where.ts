@@ -110,7 +110,14 @@ async function costThroughHub(kinds: readonly ((n: number) => string)[] | null):
       rights: PUBLIC_ONLY,
       from: 'head',
       encoding: new PypubsubEncoding(CHUNKED, false),
-      sink: { write: () => true, descriptor: -1, queuedBytes: 0, takenBytes: 0, end: () => {} },
+      sink: {
+        write: () => true,
+        descriptor: -1,
+        queuedBytes: 0,
+        takenBytes: 0,
+        end: () => {},
+        destroy: () => {},
+      },
       opening: new Uint8Array(),
     })
   const run = async (): Promise<number> => {

@@ -20,6 +20,7 @@ import { directSend } from './sockets/direct-send.ts'
 import { Traffic } from './http/server/door.ts'
 import { pageFiles } from './http/pages/page-files.ts'
 import { WhereExpressions } from './where/where.ts'
+import type { OnBug } from './hub/bug.ts'
 import { Hub } from './hub/hub.ts'
 import type { EventLog } from './hub/event-log.ts'
 import type { StateStore } from './hub/state-store.ts'
@@ -27,8 +28,8 @@ import { importPypubsubBacklog } from './log/tools/import-pypubsub.ts'
 import { MemoryStateStore } from './log/memory/memory-state-store.ts'
 import { openSqliteStore } from './log/sqlite/sqlite-store.ts'
 import { MemoryEventLog } from './log/memory/memory-event-log.ts'
+import { BugReport } from './ops/bug-report.ts'
 import { log } from './ops/logger.ts'
-import { SeldomReport } from './ops/seldom-report.ts'
 import { OutgoingClient } from './outgoing/outgoing-client.ts'
 import { OutgoingPolicy } from './outgoing/outgoing-policy.ts'
 import type { Secrets } from './protocols/lonelyps/authorization.ts'
@@ -68,13 +69,16 @@ export async function startServer(
   times: Times = {},
 ): Promise<RunningServer> {
   const { server, clients, limits } = settings
-  const { eventLog, stateStore } = await openStore(server.backlog, limits)
+  const bugs = new BugReport(log)
+  const onBug: OnBug = (doing, error) => bugs.add(doing, error)
+  const { eventLog, stateStore } = await openStore(server.backlog, limits, onBug)
   const hubOptions = {
     queueBytesMax: limits.queueBytesMax,
     stallTimeoutMs: limits.stallTimeoutMs,
     topicFiltersMax: limits.topicFiltersTotalMax,
     conditionsMax: limits.conditionsMax,
     keepAliveMs: times.keepAliveMs,
+    onBug,
   }
   const hub = new Hub(eventLog, hubOptions, directSend)
   const publishers = addressList(clients.payloaders)
@@ -122,7 +126,7 @@ export async function startServer(
         oldschoolers: clients.oldschoolers,
         rejectBadCredentials: clients.badCredentials === 'reject',
       },
-      bugs: new SeldomReport(log, 'error'),
+      bugs,
     },
     server.tls === null ? null : { cert: server.tls.certPem, key: server.tls.keyPem },
   )
@@ -163,9 +167,10 @@ export async function startServer(
 async function openStore(
   backlog: Settings['server']['backlog'],
   { keyWindowMs, keysMax }: Settings['limits'],
+  onBug: OnBug,
 ): Promise<{ readonly eventLog: EventLog; readonly stateStore: StateStore }> {
   const { storage } = backlog
-  const options = { ...backlog, keyWindowMs, keysMax }
+  const options = { ...backlog, keyWindowMs, keysMax, onBug }
   if (storage === null) {
     const eventLog = new MemoryEventLog({ ...options, log })
     return { eventLog, stateStore: new MemoryStateStore(() => eventLog.timeAgo(0)) }

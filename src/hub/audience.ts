@@ -1,5 +1,5 @@
 import type { PublishedEvent, Position } from './event.ts'
-import type { DirectSend, SharedEncoding } from './encoding.ts'
+import type { CloseReason, DirectSend, SharedEncoding } from './encoding.ts'
 import type { EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import type { AudienceGroup } from './audience-group.ts'
@@ -42,6 +42,18 @@ export interface LiveMember {
   readonly descriptor: number
   /** What was gathered of a round. `sentBytes`: so many of its bytes were sent to the descriptor. */
   deliver(batch: Batch, sentBytes: number): void
+  /** Something has thrown, nothing after `place` may have reached it: it ends. Must not throw. */
+  fail(doing: string, error: unknown, place: Position): void
+  /** It ends, as what is due to its audience is not known. Must not throw. */
+  endAt(place: Position, reason: CloseReason): void
+}
+
+/** Of events those that are due to an audience, up to the first one of which that cannot be said, or that cannot be encoded. */
+export interface DueEvents {
+  readonly events: readonly PublishedEvent[]
+  /** Each event's own bytes. */
+  readonly frames: readonly Uint8Array[]
+  readonly failure: { readonly error: unknown; readonly before: Position } | null
 }
 
 /** What an audience has gathered of one round. */
@@ -59,6 +71,7 @@ export interface Batch {
 export class Audience {
   readonly id: number
   readonly key: string
+  place = -1
   readonly group: AudienceGroup<Audience>
   readonly conditions: readonly EventPredicate[]
   readonly rights: Rights
@@ -111,10 +124,27 @@ export class Audience {
   }
 
   /** Of any events, those that are due here. */
-  due(events: readonly PublishedEvent[]): readonly PublishedEvent[] {
-    if (events.length === 0) return events
+  due(events: readonly PublishedEvent[]): DueEvents {
+    if (events.length === 0) return NOTHING_DUE
     const matches = matcherOf(this.group.filters)
-    return events.filter((event) => matches(event) && this.admits(event))
+    return this.dueOf(events.filter((event) => matches(event)))
+  }
+
+  /** Of events that have the right topics, those that are due here. */
+  dueOf(candidates: readonly PublishedEvent[]): DueEvents {
+    // Not the encoder of the rounds: it remembers an event of one, which this would push out.
+    const { encoding } = this.encoder
+    const events: PublishedEvent[] = []
+    const frames: Uint8Array[] = []
+    for (const event of candidates)
+      try {
+        if (!this.admits(event)) continue
+        frames.push(encoding.event(event))
+        events.push(event)
+      } catch (error) {
+        return { events, frames, failure: { error, before: before(event) } }
+      }
+    return { events, frames, failure: null }
   }
 
   /** True when the event is the first of this round. The index has already seen that it is wanted. */
@@ -136,21 +166,56 @@ export class Audience {
     if (events.length === 0) return
     const batch: Batch = {
       bytes: frames.length === 1 ? frames[0]! : Buffer.concat(frames),
-      before: (events[0]!.position - 1) as Position,
+      before: before(events[0]!),
       events,
       frames,
     }
+    this.discard()
+    // Around all of them: an attempt for each costs more, and one that fails is passed.
+    for (let i = this.#live.length - 1; i >= 0; i--) i = this.#deliverFrom(i, batch)
+  }
+
+  /** What was gathered reaches nobody. */
+  discard(): void {
     this.#events = []
     this.#frames = []
     this.#gatheredBytes = 0
+  }
+
+  /** What is due has thrown for an event: everybody here gets what was due before it, and ends. */
+  fail(event: PublishedEvent): void {
+    this.flush()
+    for (let i = this.#live.length - 1; i >= 0; i--) this.#live[i]!.endAt(before(event), 'internal')
+  }
+
+  /** From a seat down to the first one, or to one that fails, whose number it gives back. */
+  #deliverFrom(seat: number, batch: Batch): number {
     const { bytes } = batch
-    for (let i = this.#live.length - 1; i >= 0; i--) {
-      const descriptor = this.#descriptors[i]!
-      const sentBytes = descriptor < 0 ? 0 : this.#send(descriptor, bytes)
-      if (sentBytes !== bytes.length) this.#live[i]!.deliver(batch, Math.max(sentBytes, 0))
+    let i = seat
+    let asked: LiveMember | null = null
+    try {
+      for (; i >= 0; i--) {
+        const descriptor = this.#descriptors[i]!
+        const sentBytes = descriptor < 0 ? 0 : this.#send(descriptor, bytes)
+        if (sentBytes === bytes.length) continue
+        asked = this.#live[i]!
+        asked.deliver(batch, Math.max(sentBytes, 0))
+        asked = null
+      }
+    } catch (error) {
+      // Perhaps its seat is another one's by now.
+      const member = asked ?? this.#live[i]!
+      member.fail('delivering a round', error, batch.before)
     }
+    return i
   }
 }
+
+function before({ position }: PublishedEvent): Position {
+  return (position - 1) as Position
+}
+
+const NOTHING_DUE: DueEvents = { events: [], frames: [], failure: null }
 
 /**
  * A round's buffer is sent when it would grow beyond this, in bytes: well below a subscriber's queue limit, so that a

@@ -1,8 +1,10 @@
 import type { Audience } from './audience.ts'
+import type { OnBug } from './bug.ts'
 import type { CloseReason } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog, Page, PageGap } from './event-log.ts'
 import { beginWork } from '../ops/current-work.ts'
+import { Queue } from './queue.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface EncodedPage {
@@ -11,6 +13,8 @@ export interface EncodedPage {
   readonly parts: PageParts | null
   readonly reached: Position
   readonly gap: PageGap | null
+  /** Of the next event nobody can say whether it is due, or how it is encoded: who comes here ends. */
+  readonly hasFailed: boolean
 }
 
 /** For a subscription that may end within the page. */
@@ -25,8 +29,13 @@ export interface LogReader {
   readonly audience: Audience
   /** It may end within a page, which it therefore gets in parts. */
   readonly isBounded: boolean
+  /** It is still there, and behind. */
+  readonly isBehind: boolean
   /** It has its turn: one step towards the head. */
   advance(): void
+  /** That has thrown: it ends. Must not throw. */
+  fail(doing: string, error: unknown): void
+  /** Must not throw. */
   end(reason: CloseReason): void
 }
 
@@ -39,7 +48,8 @@ export const PAGE_BYTES = 131_072
  */
 export class CatchUp {
   readonly #log: EventLog
-  readonly #queue: LogReader[] = []
+  readonly #queue = new Queue<LogReader>()
+  readonly #onBug: OnBug
   /** By audience and place, until the page is encoded. */
   readonly #readings = new Map<string, Reading>()
   readonly #arrived: Reading[] = []
@@ -51,8 +61,9 @@ export class CatchUp {
   #publications = 0
   #patience: NodeJS.Timeout | undefined
 
-  constructor(log: EventLog) {
+  constructor(log: EventLog, onBug: OnBug) {
     this.#log = log
+    this.#onBug = onBug
   }
 
   /** The reader will be asked to advance, soon. */
@@ -116,7 +127,7 @@ export class CatchUp {
   #step(): boolean {
     const waiter = this.#waiters.pop()
     if (waiter !== undefined) {
-      waiter.advance()
+      advance(waiter)
       return true
     }
     const arrived = this.#arrived.shift()
@@ -125,7 +136,7 @@ export class CatchUp {
       return true
     }
     const next = this.#readings.size < READINGS_MAX ? this.#queue.shift() : undefined
-    next?.advance()
+    if (next !== undefined) advance(next)
     return next !== undefined
   }
 
@@ -152,8 +163,23 @@ export class CatchUp {
       for (const waiter of waiters) waiter.end('unavailable')
       return
     }
-    this.#store(key, encoded(audience, page, inParts))
-    this.#waiters = waiters
+    // They may all have gone while it was read.
+    const waiting = waiters.filter(({ isBehind }) => isBehind)
+    if (waiting.length === 0) return
+    this.#store(key, this.#encoded(audience, page, inParts))
+    this.#waiters = waiting
+  }
+
+  #encoded(audience: Audience, page: Page, inParts: boolean): EncodedPage {
+    const { events, frames, failure } = audience.dueOf(page.events)
+    if (failure !== null) this.#onBug('catching up', failure.error)
+    return {
+      bytes: inParts ? EMPTY : Buffer.concat(frames),
+      parts: inParts ? { events, frames } : null,
+      reached: failure?.before ?? page.reached,
+      gap: page.gap,
+      hasFailed: failure !== null,
+    }
   }
 
   #store(key: string, page: EncodedPage): void {
@@ -175,14 +201,12 @@ export class CatchUp {
   }
 }
 
-function encoded(audience: Audience, page: Page, inParts: boolean): EncodedPage {
-  const { reached, gap } = page
-  const events = page.events.filter((event) => audience.admits(event))
-  // Not the audience's own encoder: it remembers an event of the round, which this would push out.
-  const frames = events.map((event) => audience.encoder.encoding.event(event))
-  return inParts
-    ? { bytes: EMPTY, parts: { events, frames }, reached, gap }
-    : { bytes: Buffer.concat(frames), parts: null, reached, gap }
+function advance(reader: LogReader): void {
+  try {
+    reader.advance()
+  } catch (error) {
+    reader.fail('catching up', error)
+  }
 }
 
 const EMPTY = new Uint8Array()

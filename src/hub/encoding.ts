@@ -1,6 +1,6 @@
 import type { Cursor, PublishedEvent } from './event.ts'
 
-/** Why a stream ended. None of these is an error. */
+/** Why a stream ended. None of these is an error but the last one. */
 export type CloseReason =
   | 'unsubscribed'
   /** It has had all that it asked for. */
@@ -13,6 +13,8 @@ export type CloseReason =
   /** The log cannot be read now; it says itself why. */
   | 'unavailable'
   | 'shutdown'
+  /** A bug of ours, or of a part that was given to us; the log has it. */
+  | 'internal'
 
 /** Told in-band where continuity broke: events that were due are not coming. */
 export interface Gap {
@@ -62,6 +64,8 @@ export interface Sink {
   readonly descriptor: number
   /** Sends the farewell if the peer still takes bytes, and closes. `null`: nothing was sent so far, as the opening was held. */
   end(reason: CloseReason, farewell: Uint8Array | null): void
+  /** Gives up the peer at once, after something has failed in such a way that nothing can be told. */
+  destroy(): void
 }
 
 /** Never waits. How many of the bytes have been taken; negative: none could be. */

@@ -1,6 +1,8 @@
 import { Audience, EventEncoder } from './audience.ts'
 import { AudienceGroup } from './audience-group.ts'
+import { throwLater, type OnBug } from './bug.ts'
 import { CatchUp } from './catch-up.ts'
+import { Endings } from './endings.ts'
 import type { CloseReason, DirectSend, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
@@ -36,6 +38,11 @@ export interface HubOptions {
   readonly conditionsMax: number
   /** Silence before a keep-alive, in ms. Absent: that of PyPubSub. */
   readonly keepAliveMs?: number | undefined
+  /**
+   * Told of what has thrown, and what was being done: whose stream that was, ends as `internal`, and nobody else is affected.
+   * Must not throw. Without it the process ends by an uncaught exception, a moment later.
+   */
+  readonly onBug?: OnBug
 }
 
 /** What a door asks the hub for. */
@@ -79,6 +86,7 @@ export class Hub implements Disposable {
   #isDisposed = false
 
   constructor(log: EventLog, options: HubOptions, send: DirectSend = sendNothing) {
+    const { onBug = throwLater } = options
     this.#log = log
     this.#options = options
     this.#send = send
@@ -86,7 +94,9 @@ export class Hub implements Disposable {
     this.#surroundings = {
       log,
       ring: this.#ring,
-      catchUp: new CatchUp(log),
+      catchUp: new CatchUp(log, onBug),
+      endings: new Endings(),
+      onBug,
       wheel: new KeepAliveWheel(() => log.cursorOf(this.#surroundings.head), options.keepAliveMs),
       queueBytesMax: options.queueBytesMax,
       stallTimeoutMs: options.stallTimeoutMs,
@@ -104,8 +114,9 @@ export class Hub implements Disposable {
       },
     }
     this.#commits = log.onCommit((events, head) => {
+      const before = this.#surroundings.head
       this.#surroundings.head = head
-      this.#deliver(events)
+      this.#deliver(events, before)
     })
   }
 
@@ -133,14 +144,20 @@ export class Hub implements Disposable {
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
     const subscription = new Subscription(this.#surroundings, audience, sink, bounds)
     this.#subscriptions.add(subscription)
-    subscription.open({ opening, holdsOpening, from })
+    try {
+      subscription.open({ opening, holdsOpening, from })
+    } catch (error) {
+      subscription.close()
+      throw error
+    }
     if (this.#isDisposed) subscription.end('shutdown')
     return subscription
   }
 
   /**
    * For a door that matches by itself and makes other bytes for each of its subscribers: every round, in order, as events,
-   * synchronously, before `publish` resolves. Private ones are among them: whoever watches asks `Rights`. Must not throw.
+   * synchronously, before `publish` resolves. Private ones are among them: whoever watches asks `Rights`. What it throws is
+   * told, and affects nobody else; but it gets no round twice, so it has to end what it cannot serve.
    */
   watch(watcher: RoundWatcher): Disposable {
     this.#watchers.add(watcher)
@@ -206,16 +223,47 @@ export class Hub implements Disposable {
     this.endAll('shutdown')
   }
 
-  /** Everything one commit of the log brought, in cursor order: one round. */
-  #deliver(events: readonly PublishedEvent[]): void {
+  /** Everything one commit of the log brought, in cursor order: one round. `before`: the place before it. */
+  #deliver(events: readonly PublishedEvent[], before: Position): void {
     beginWork('fan-out of events:', events.length)
-    this.#ring.push(events)
     const gathered: Audience[] = []
-    for (const event of events)
-      for (const group of this.#index.matching(event))
-        for (const audience of group.audiences) if (audience.gather(event)) gathered.push(audience)
-    for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
-    for (const watcher of this.#watchers) watcher(events)
+    try {
+      this.#ring.push(events)
+      for (const event of events)
+        for (const { audiences } of this.#index.matching(event))
+          for (let i = audiences.length - 1; i >= 0; i--)
+            this.#gather(audiences[i]!, event, gathered)
+      for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
+    } catch (error) {
+      this.#failRound(before, gathered, error)
+    }
+    for (const watcher of this.#watchers) this.#tell(watcher, events)
+  }
+
+  /** A predicate, rights or an encoding that throws: whether the event is due here is not known, and cannot be told later. */
+  #gather(audience: Audience, event: PublishedEvent, gathered: Audience[]): void {
+    try {
+      if (audience.gather(event)) gathered.push(audience)
+    } catch (error) {
+      this.#surroundings.onBug('delivering a round', error)
+      audience.fail(event)
+    }
+  }
+
+  #tell(watcher: RoundWatcher, events: readonly PublishedEvent[]): void {
+    try {
+      watcher(events)
+    } catch (error) {
+      this.#surroundings.onBug('watching a round', error)
+    }
+  }
+
+  /** By what is not foreseen here. Who has got what of it is not known, so all who are live may come back for all of it. */
+  #failRound(before: Position, gathered: readonly Audience[], error: unknown): void {
+    this.#surroundings.onBug('delivering a round', error)
+    for (const audience of gathered) audience.discard()
+    for (const subscription of this.#subscriptions)
+      if (!subscription.isBehind) subscription.endAt(before, 'internal')
   }
 
   /** @throws {OverloadedError} */

@@ -8,6 +8,8 @@ export interface KeptAlive {
   slot: number
   /** Its turn has come. */
   keepAlive(lineAtHead: (encoding: SharedEncoding) => Uint8Array): void
+  /** That has thrown: it ends. Must not throw. */
+  fail(doing: string, error: unknown): void
 }
 
 /** Silence before a keep-alive line, in ms. 5,000 is PyPubSub's (pypubsub.py, the sleep in its listener loop). */
@@ -85,6 +87,11 @@ export class KeepAliveWheel {
         lines.set(encoding, (line = encoding.keepAlive(nowMs, this.#cursorOfHead)))
       return line
     }
-    for (const stream of streams) stream.keepAlive(lineOf)
+    for (const stream of streams)
+      try {
+        stream.keepAlive(lineOf)
+      } catch (error) {
+        stream.fail('giving a sign of life', error)
+      }
   }
 }

@@ -4,7 +4,7 @@ import type { PublishedEvent } from './event.ts'
 export interface EventPredicate {
   /** Equal for equal wishes: it is evaluated once per distinct key and event, and equal ones may share an audience. */
   readonly key: string
-  /** Must not throw. Asked only about events that the subscriber may see. */
+  /** Asked only about events that the subscriber may see. Whose predicate throws, ends: due or not is not known then. */
   matches(event: PublishedEvent): boolean
 }
 

@@ -1,7 +1,9 @@
-import type { Audience, LiveMember, Batch } from './audience.ts'
+import type { Audience, Batch, LiveMember } from './audience.ts'
 import type { Bounds } from './bounds.ts'
+import type { OnBug } from './bug.ts'
 import { PAGE_BYTES, type CatchUp, type EncodedPage, type LogReader } from './catch-up.ts'
 import type { CloseReason, Gap, SharedEncoding, Sink } from './encoding.ts'
+import type { Ending, Endings } from './endings.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import type { EventLog } from './event-log.ts'
 import type { KeepAliveWheel, KeptAlive } from './keep-alive.ts'
@@ -14,6 +16,8 @@ export interface Surroundings {
   readonly ring: Ring
   readonly catchUp: CatchUp
   readonly wheel: KeepAliveWheel
+  readonly endings: Endings
+  readonly onBug: OnBug
   readonly queueBytesMax: number
   readonly stallTimeoutMs: number
   /** The position of the last round that was delivered. */
@@ -28,7 +32,7 @@ export interface Surroundings {
  * One subscriber and its position in the log. At the head it is live: its audience delivers to it. Behind the head it
  * catches up from the log at the pace its sink takes bytes. Replay, resume and falling behind are all this.
  */
-export class Subscription implements LiveMember, LogReader, KeptAlive {
+export class Subscription implements Ending, KeptAlive, LiveMember, LogReader {
   /** Its place among the live members of its audience. */
   seat = -1
   /** Its place on the keep-alive wheel. */
@@ -36,7 +40,8 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
   audience: Audience
   readonly #hub: Surroundings
   readonly #sink: Sink
-  #state: 'behind' | 'live' | 'ended' = 'behind'
+  /** `ending`: nothing is due any more, and the peer has not been told yet. */
+  #state: 'behind' | 'live' | 'ending' | 'ended' = 'behind'
   /** Everything up to here was handed over. Kept only while behind: a live one is at the head. */
   #position: Position
   /** The sink has said so, and will say when it has drained. */
@@ -62,6 +67,10 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
   /** It may end by itself, within a batch or a page. */
   get isBounded(): boolean {
     return this.#bounds !== null
+  }
+
+  get isBehind(): boolean {
+    return this.#state === 'behind'
   }
 
   /** Begins after a position. At the head that is at once: nothing of the log need be read. */
@@ -96,12 +105,41 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
 
   /** Tells the peer why, and where it was, and closes. */
   end(reason: CloseReason): void {
-    if (this.#state !== 'ended') this.#endAt(this.#place, reason)
+    this.endAt(this.#place, reason)
+  }
+
+  /** The same, for one that was at another place. Nothing is due from now on; it is told soon, if many end at once. */
+  endAt(place: Position, reason: CloseReason): void {
+    if (this.#hasEnded) return
+    this.#leaveAudience()
+    this.#state = 'ending'
+    this.#position = place
+    this.#hub.endings.add(this, reason)
+  }
+
+  /** Something that was done for it has thrown: it ends as `internal`, and nobody else. */
+  fail(doing: string, error: unknown, place = this.#place): void {
+    this.#hub.onBug(doing, error)
+    this.endAt(place, 'internal')
+  }
+
+  tellEnd(reason: CloseReason): void {
+    if (this.#state === 'ended') return // the peer has gone meanwhile
+    try {
+      // `finished` without events is an empty 200; any other reason before the first event lets the sink send an error.
+      if (reason === 'finished') this.#writeEvents(EMPTY)
+      const farewell = this.#held === null ? this.#farewell(reason) : null
+      this.close()
+      this.#sink.end(reason, farewell)
+    } catch (error) {
+      this.#hub.onBug('ending a stream', error)
+      this.#giveUp()
+    }
   }
 
   /** Nothing after a position is due: ends as finished once it is there. */
   finishAt(position: Position): void {
-    if (this.#state === 'ended') return
+    if (this.#hasEnded) return
     this.#bounds!.last = position
     if (this.#state === 'live') this.end('finished')
     else this.#finishIfReached()
@@ -109,11 +147,16 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
 
   /** From now on the peer sees what these rights allow. Nothing is missed: it moves between rounds. */
   setRights(rights: Rights): void {
-    if (this.#state === 'ended' || rights.key === this.audience.rights.key) return
-    const wasLive = this.#state === 'live'
-    if (wasLive) this.audience.leave(this)
-    this.audience = this.#hub.moveAudience(this.audience, rights)
-    if (wasLive) this.audience.join(this)
+    if (this.#hasEnded || rights.key === this.audience.rights.key) return
+    try {
+      const [from, to] = [this.audience, this.#hub.moveAudience(this.audience, rights)]
+      this.audience = to
+      if (this.#state !== 'live') return
+      from.leave(this)
+      to.join(this)
+    } catch (error) {
+      this.fail('changing rights', error) // those that it had may have been withdrawn
+    }
   }
 
   /** While live, where its audience may send what it gathers; -1: it has to `deliver`. */
@@ -147,7 +190,7 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
     if (this.#state !== 'behind' || this.#full || this.#finishIfReached()) return
     const rest = this.#hub.ring.after(this.#position, PAGE_BYTES)
     if (rest !== null) {
-      this.#join(this.audience.due(rest))
+      this.#join(rest)
       return
     }
     if (!this.#logServesRest()) {
@@ -166,6 +209,7 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
 
   /** By the wheel: a sign of life, unless bytes are under way anyway; then a look whether they move. */
   keepAlive(lineAtHead: (encoding: SharedEncoding) => Uint8Array): void {
+    if (this.#hasEnded) return
     if (this.#sink.queuedBytes === 0) {
       this.#stalledTurns = 0
       if (this.#state === 'live') this.#writeSignOfLife(lineAtHead(this.#encoding))
@@ -187,14 +231,23 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
     return this.#state === 'live' ? this.#hub.head : this.#position
   }
 
-  #endAt(place: Position, reason: CloseReason): void {
-    // To have had all of nothing is an answer; any other end before the first event is for the sink to tell.
-    if (reason === 'finished') this.#writeEvents(EMPTY)
-    const cursor = this.#hub.log.cursorOf(place)
+  get #hasEnded(): boolean {
+    return this.#state === 'ending' || this.#state === 'ended'
+  }
+
+  #farewell(reason: CloseReason): Uint8Array {
+    const cursor = this.#hub.log.cursorOf(this.#position)
     const closing = { reason, cursor, retryAfterMs: RETRY_AFTER_MS }
-    const farewell = this.#held === null ? this.#encoding.closing(closing, Date.now()) : null
+    return this.#encoding.closing(closing, Date.now())
+  }
+
+  #giveUp(): void {
     this.close()
-    this.#sink.end(reason, farewell)
+    try {
+      this.#sink.destroy()
+    } catch (error) {
+      this.#hub.onBug('closing a connection', error)
+    }
   }
 
   #take(page: EncodedPage): void {
@@ -206,7 +259,8 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
       this.#writeWithinBounds(page.parts.events, page.parts.frames, before)
       if (this.#state !== 'behind') return
     } else if (page.bytes.length > 0) this.#writeEvents(page.bytes)
-    this.#waitForTurn()
+    if (page.hasFailed) this.end('internal')
+    else this.#waitForTurn()
   }
 
   /** As many of the events as it may have. `before`: the place before the first. */
@@ -217,13 +271,13 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
   ): void {
     const count = this.#bounds!.admit(events)
     if (count > 0) this.#writeEvents(Buffer.concat(frames.slice(0, count)))
-    if (this.#bounds!.isExhausted) this.#endAt(events[count - 1]?.position ?? before, 'finished')
+    if (this.#bounds!.isExhausted) this.endAt(events[count - 1]?.position ?? before, 'finished')
   }
 
   /** True when it has ended. */
   #finishIfReached(): boolean {
     if (this.#bounds === null || this.#position < this.#bounds.last) return false
-    this.#endAt(this.#position, 'finished')
+    this.endAt(this.#position, 'finished')
     return true
   }
 
@@ -235,11 +289,12 @@ export class Subscription implements LiveMember, LogReader, KeptAlive {
 
   /** The step from the log to the live ones: synchronous, so no commit comes between the rest and the seat. */
   #join(rest: readonly PublishedEvent[]): void {
-    const frames = rest.map((event) => this.#encoding.event(event))
+    const { events, frames, failure } = this.audience.due(rest)
     if (this.#bounds !== null) {
-      this.#writeWithinBounds(rest, frames, this.#position)
+      this.#writeWithinBounds(events, frames, this.#position)
     } else if (frames.length > 0) this.#writeEvents(Buffer.concat(frames))
     if (this.#state !== 'behind') return // it has had enough, or the sink has found that the peer has gone
+    if (failure !== null) return this.fail('catching up', failure.error, failure.before)
     this.#position = this.#hub.head
     if (this.#finishIfReached()) return
     this.#state = 'live'

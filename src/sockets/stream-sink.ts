@@ -55,6 +55,10 @@ export class StreamSink implements Sink {
     if (reason === 'stalled') socket.destroy()
     else setTimeout(() => socket.destroy(), LINGER_MS).unref()
   }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
 }
 
 type SocketInsides = Socket & {

@@ -9,6 +9,7 @@ export const CLOSE_CODE = {
   unacceptableData: 1003,
   invalidText: 1007,
   policy: 1008,
+  internalError: 1011,
   tryAgainLater: 1013,
 } as const
 

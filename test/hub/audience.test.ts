@@ -19,6 +19,12 @@ class Member implements LiveMember {
     this.descriptor = descriptor
   }
 
+  fail(_doing: string, error: unknown): void {
+    throw error
+  }
+
+  endAt(): void {}
+
   deliver(batch: Batch, sentBytes: number): void {
     this.deliveries++
     this.text += Buffer.from(batch.bytes).subarray(sentBytes).toString()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Audience } from '../../src/hub/audience.ts'
+import { throwLater } from '../../src/hub/bug.ts'
 import { CatchUp, type EncodedPage, type LogReader } from '../../src/hub/catch-up.ts'
 import type { CloseReason } from '../../src/hub/encoding.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
@@ -13,6 +14,7 @@ class Reader implements LogReader {
   readonly audience: Audience
   readonly isBounded: boolean
   readonly pages: EncodedPage[] = []
+  readonly failures: string[] = []
   turns = 0
   ended: CloseReason | null = null
   readonly #catchUp: CatchUp
@@ -33,6 +35,15 @@ class Reader implements LogReader {
     this.#after = page.reached
   }
 
+  get isBehind(): boolean {
+    return this.ended === null
+  }
+
+  fail(doing: string, error: unknown): void {
+    this.failures.push(`${doing}: ${String(error)}`)
+    this.end('internal')
+  }
+
   end(reason: CloseReason): void {
     this.ended = reason
   }
@@ -40,7 +51,7 @@ class Reader implements LogReader {
 
 test('readers of one audience at one place share a page, which is read and encoded once', async () => {
   const log = new PagesLog()
-  const catchUp = new CatchUp(log.port)
+  const catchUp = new CatchUp(log.port, throwLater)
   const audience = testAudience()
   const readers = Array.from({ length: 20 }, () => new Reader(catchUp, audience))
   for (const reader of readers) catchUp.enqueue(reader)
@@ -52,7 +63,7 @@ test('readers of one audience at one place share a page, which is read and encod
 
 test('who may end within a page gets it in parts, and shares it with no other', async () => {
   const log = new PagesLog()
-  const catchUp = new CatchUp(log.port)
+  const catchUp = new CatchUp(log.port, throwLater)
   const audience = testAudience()
   const [whole, parted] = [
     new Reader(catchUp, audience),
@@ -69,7 +80,7 @@ test('who may end within a page gets it in parts, and shares it with no other', 
 
 test('at most two pages are read at once, and everybody comes to one', async () => {
   const log = new PagesLog({ isHeld: true })
-  const catchUp = new CatchUp(log.port)
+  const catchUp = new CatchUp(log.port, throwLater)
   const readers = Array.from({ length: 10 }, (_, n) => new Reader(catchUp, testAudience({ id: n })))
   for (const reader of readers) catchUp.enqueue(reader)
   for (let n = 0; n < 20; n++) await turn()
@@ -83,7 +94,7 @@ test('at most two pages are read at once, and everybody comes to one', async () 
 
 test('a page that cannot be read ends those who wait for it, and nobody else', async () => {
   const log = new PagesLog({ failsAfter: 5 })
-  const catchUp = new CatchUp(log.port)
+  const catchUp = new CatchUp(log.port, throwLater)
   const audience = testAudience()
   const lost = [1, 2].map(() => new Reader(catchUp, audience, { after: 5 }))
   const fine = new Reader(catchUp, audience)
@@ -100,7 +111,7 @@ test('a page is kept for those who come within a second, and read anew for later
   const clock = new Clock()
   try {
     const log = new PagesLog()
-    const catchUp = new CatchUp(log.port)
+    const catchUp = new CatchUp(log.port, throwLater)
     const audience = testAudience()
     const read = async (): Promise<void> => {
       const reader = new Reader(catchUp, audience)
@@ -122,15 +133,17 @@ test('a page is kept for those who come within a second, and read anew for later
 test('in one turn of the event loop the crowd gets its slice and no more', async () => {
   const clock = new Clock()
   try {
-    const catchUp = new CatchUp(new PagesLog().port)
+    const catchUp = new CatchUp(new PagesLog().port, throwLater)
     let advanced = 0
     const slow = {
       audience: testAudience(),
       isBounded: false,
+      isBehind: true,
       advance() {
         advanced++
         clock.nowMs += 0.4
       },
+      fail() {},
       end() {},
     }
     for (let n = 0; n < 60; n++) catchUp.enqueue(slow)
@@ -148,7 +161,7 @@ test('in one turn of the event loop the crowd gets its slice and no more', async
 test('while a publication is under way readers wait for its end, and for 5 ms at most', async () => {
   mock.timers.enable({ apis: ['setTimeout'] })
   try {
-    const catchUp = new CatchUp(new PagesLog().port)
+    const catchUp = new CatchUp(new PagesLog().port, throwLater)
     const reader = new Reader(catchUp, testAudience())
     const publications = [catchUp.yieldToPublication(), catchUp.yieldToPublication()]
     catchUp.enqueue(reader)

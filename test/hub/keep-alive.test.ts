@@ -16,6 +16,9 @@ test('signs of life are 4.7 to 5.6 seconds apart from the first one on, though t
         intervals.push(clock.nowMs - lastMs)
         lastMs = clock.nowMs
       },
+      fail: (_doing, error) => {
+        throw error
+      },
     }
     wheel.add(stream)
   }

@@ -78,6 +78,11 @@ export class RecordingSink implements Sink {
     this.#wake()
   }
 
+  /** Nothing could be told. */
+  destroy(): void {
+    this.isClosed = true
+  }
+
   /** The peer takes what is queued. `true`: nothing is left, and something was refused: a socket would say `drain`. */
   drain(bytesMax = Infinity): boolean {
     const bytes = Math.min(this.queuedBytes, bytesMax)

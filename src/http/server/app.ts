@@ -235,8 +235,7 @@ function refuseRequest(
   const { socket } = incoming
   const connection = connectionOf(socket)
   const refusal = refusalFor(error)
-  if (refusal instanceof InternalError)
-    door.bugs.add(`bug while answering: ${stackOf(error)}`, placeOf(error))
+  if (refusal instanceof InternalError) door.bugs.add('answering', error)
   if (response.headersSent || !socket.writable) return
   const mustClose =
     connection.isSpokenTo || isAwaitingContinue(response) || isLongBody(incoming.headers)
@@ -273,13 +272,4 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
 
 function notForThisMethod(): PubSubError {
   return new BadRequestError('only GET, HEAD, PUT and POST mean something here')
-}
-
-/** Where it was thrown: one bug may come with every request, but another one must not go unseen for it. */
-function placeOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack?.split('\n').find((line) => /^ +at /.test(line)) : ''
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

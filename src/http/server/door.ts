@@ -5,7 +5,7 @@ import type { LoginGate } from '../../auth/login-gate.ts'
 import type { PublishPolicy } from '../../auth/publish-policy.ts'
 import type { WebPages } from '../../auth/web-pages.ts'
 import type { Hub } from '../../hub/hub.ts'
-import type { SeldomReport } from '../../ops/seldom-report.ts'
+import type { BugReport } from '../../ops/bug-report.ts'
 import type { PageFile } from '../pages/page-file.ts'
 import type { WhereExpressions } from '../../where/where.ts'
 import type { Cors } from './cors.ts'
@@ -79,7 +79,7 @@ export interface HttpDoor {
   readonly mounts: ReadonlyMap<string, MountedDoor>
   readonly options: HttpOptions
   /** What went wrong while answering, by the place in our sources. */
-  readonly bugs: SeldomReport
+  readonly bugs: BugReport
   readonly traffic: Traffic
 }
 

@@ -8,12 +8,13 @@ import { OverloadedError } from '../../hub/errors.ts'
 import type { Subscription } from '../../hub/subscription.ts'
 import type { TopicFilter } from '../../hub/topics.ts'
 import { detach } from '../../sockets/detach.ts'
+import type { PubSubError } from '../../publication/errors.ts'
 import { StreamSink } from '../../sockets/stream-sink.ts'
 import { acceptHandshake, asksForWebSocket } from '../../websocket/handshake.ts'
 import { WebSocketSink } from '../../websocket/websocket-sink.ts'
 import { refuseSocket } from '../server/answer.ts'
 import type { HttpDoor, Traffic } from '../server/door.ts'
-import { NoEventError, OriginNotAllowedError } from '../server/errors.ts'
+import { InternalError, NoEventError, OriginNotAllowedError } from '../server/errors.ts'
 import { isTls } from '../server/peer.ts'
 import { encodingFor } from './negotiation.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
@@ -121,12 +122,14 @@ function refusalOfWait(
   const { socket, headers } = response.req
   const shared = sharedHeaders(response)
   return (reason) => {
-    const error =
-      reason === 'timeout'
-        ? new NoEventError()
-        : new OverloadedError(`the stream ended before there was an event: ${reason}`)
-    refuseSocket(socket, traffic, error, headers, { shared })
+    refuseSocket(socket, traffic, errorOfWait(reason), headers, { shared })
   }
+}
+
+function errorOfWait(reason: CloseReason): PubSubError {
+  if (reason === 'timeout') return new NoEventError()
+  if (reason === 'internal') return new InternalError(undefined)
+  return new OverloadedError(`the stream ended before there was an event: ${reason}`)
 }
 
 /** What every answer to a request carries, as names and values in turn. */
@@ -199,10 +202,11 @@ function keepRights(
   wants: readonly TopicFilter[],
   subscription: Subscription,
 ): Disposable {
+  // Of the topics nothing is kept, as long as the stream may be open.
+  const isPrivateOnly = wants.every((filter) => filter.privateOnly)
   return login.onChange(({ rights }) => {
     subscription.setRights(rights)
-    if (rights.seesNothing && wants.every((filter) => filter.privateOnly))
-      subscription.end('revoked')
+    if (rights.seesNothing && isPrivateOnly) subscription.end('revoked')
   })
 }
 

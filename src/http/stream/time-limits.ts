@@ -32,11 +32,13 @@ export function timeLimits(
 async function finishBefore(timeMs: number, subscription: Subscription, hub: Hub): Promise<void> {
   // What was published before may still be on its way to the disk.
   await hub.settled()
+  let position
   try {
-    subscription.finishAt(await hub.positionAt(timeMs))
+    position = await hub.positionAt(timeMs)
   } catch {
-    subscription.end('unavailable') // the log cannot be read, as for everybody who catches up
+    return subscription.end('unavailable') // the log cannot be read, as for everybody who catches up
   }
+  subscription.finishAt(position)
 }
 
 /** Acts once nothing is left: of a time that may be longer than a timer can wait, or pass at another speed. */

@@ -37,6 +37,7 @@ const closeCodeOf: Readonly<Record<CloseReason, number>> = {
   revoked: CLOSE_CODE.policy,
   unavailable: CLOSE_CODE.tryAgainLater,
   shutdown: CLOSE_CODE.goingAway,
+  internal: CLOSE_CODE.internalError,
 }
 
 const PING = controlFrame(OPCODE.ping, Buffer.alloc(0))

@@ -1,8 +1,10 @@
+import type { OnBug } from '../../hub/bug.ts'
 import { LogUnavailableError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../../hub/event-log.ts'
 import { matcherOf, type FilteredEvent } from '../../hub/topics.ts'
+import { CommitListeners } from '../commit-listeners.ts'
 import { PageFill } from '../page-fill.ts'
 import { Receipts, type ReceiptLimits } from '../receipts.ts'
 import { CursorCodec, newCursorKeys } from '../cursor.ts'
@@ -14,6 +16,8 @@ export interface MemoryEventLogOptions extends ReceiptLimits {
   /** 0: no limit. */
   readonly maxAgeMs: number
   readonly bytesMax: number
+  /** Told of listeners that throw; without it they end the process. */
+  readonly onBug?: OnBug
   readonly clock?: ClockSources
   readonly log?: (level: 'warn', message: string) => void
 }
@@ -27,7 +31,7 @@ export class MemoryEventLog implements EventLog {
   readonly #clock: LogClock
   readonly #cursors = new CursorCodec(newCursorKeys())
   readonly #receipts: Receipts
-  readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
+  readonly #listeners: CommitListeners
   /** The kept events without a hole: the one at index i has the position `#firstKept + i - #start`. */
   #events: PublishedEvent[] = []
   /** Events before this index are dropped; the array is cut now and then, not at each drop. */
@@ -41,6 +45,7 @@ export class MemoryEventLog implements EventLog {
 
   constructor(options: MemoryEventLogOptions) {
     this.#options = options
+    this.#listeners = new CommitListeners(options.onBug)
     this.#clock = new LogClock({
       ...(options.clock && { sources: options.clock }),
       onLeap: (message) => options.log?.('warn', message),
@@ -67,8 +72,7 @@ export class MemoryEventLog implements EventLog {
   }
 
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+    return this.#listeners.add(listener)
   }
 
   async *read(after: Position, options: ReadOptions): AsyncGenerator<Page> {
@@ -153,7 +157,7 @@ export class MemoryEventLog implements EventLog {
       return events.slice(from)
     })
     this.#keep(events)
-    for (const listener of this.#listeners) listener(events, this.head)
+    this.#listeners.tell(events, this.head)
     pending.forEach(({ resolve }, i) => resolve(results[i]!))
   }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { OnBug } from '../../hub/bug.ts'
 import { LogUnavailableError, OutcomeUnknownError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
@@ -8,6 +9,7 @@ import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../
 import { payloadFromStored, storedPayload } from '../../publication/payload.ts'
 import type { StateChange, StateEntry } from '../../hub/state-store.ts'
 import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
+import { CommitListeners } from '../commit-listeners.ts'
 import { CursorCodec } from '../cursor.ts'
 import { LogClock, type ClockSources } from '../log-clock.ts'
 import { Receipts, type ReceiptLimits } from '../receipts.ts'
@@ -24,6 +26,8 @@ import { isOutcomeUnknown, type WorkerPeer } from './worker-peer.ts'
 
 export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits, ReceiptLimits {
   readonly clock?: ClockSources
+  /** Told of listeners that throw; without it they end the process. */
+  readonly onBug?: OnBug
 }
 
 /**
@@ -39,7 +43,7 @@ export class SqliteEventLog implements EventLog {
   readonly #failedReads: SeldomReport
   readonly #failedWrites: SeldomReport
   readonly #failedUpkeep: SeldomReport
-  readonly #listeners = new Set<(events: readonly PublishedEvent[], head: Position) => void>()
+  readonly #listeners: CommitListeners
   readonly #receipts: Receipts
   readonly #queue = new CommitQueue()
   #upkeep: NodeJS.Timeout | undefined
@@ -89,6 +93,7 @@ export class SqliteEventLog implements EventLog {
     this.#options = options
     this.#lock = lock
     this.#receipts = new Receipts(options, () => this.#clock.nowMs)
+    this.#listeners = new CommitListeners(options.onBug)
     this.#damage = new SeldomReport(options.log, 'error')
     this.#failedReads = new SeldomReport(options.log, 'error')
     this.#failedWrites = new SeldomReport(options.log, 'error')
@@ -140,8 +145,7 @@ export class SqliteEventLog implements EventLog {
   }
 
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+    return this.#listeners.add(listener)
   }
 
   async *read(after: Position, { filters, until, pageBytes }: ReadOptions): AsyncGenerator<Page> {
@@ -306,7 +310,7 @@ export class SqliteEventLog implements EventLog {
     const results = commit.publish()
     this.#end = commit.end
     const events = results.flat()
-    if (events.length > 0) for (const listener of this.#listeners) listener(events, this.head)
+    if (events.length > 0) this.#listeners.tell(events, this.head)
     commit.waiting.forEach(({ resolve }, i) => resolve(results[i]!))
     next?.publish()
 

@@ -143,6 +143,7 @@ const WHY = {
   stalled: 'this page was too slow',
   unavailable: 'the backlog cannot be read now',
   timeout: 'its time was over',
+  internal: 'something went wrong in the server, which has logged it',
 }
 
 /** What is wrong with the request stays wrong; all else may be better later. */

@@ -45,6 +45,7 @@ test('each reason has its close code, behind the message that says more', () => 
     revoked: 1008,
     unavailable: 1013,
     shutdown: 1001,
+    internal: 1011,
   }
   for (const [reason, code] of Object.entries(codes) as [CloseReason, number][]) {
     const bytes = Buffer.from(encoding.closing({ reason, cursor, retryAfterMs: 1_000 }, 0))

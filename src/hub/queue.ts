@@ -1,0 +1,23 @@
+/** First in, first out. An array's `shift` moves all the others, once there are many. */
+export class Queue<T> {
+  #items: (T | undefined)[] = []
+  /** Those before it have been taken. */
+  #first = 0
+
+  push(item: T): void {
+    this.#items.push(item)
+  }
+
+  shift(): T | undefined {
+    if (this.#first === this.#items.length) return undefined
+    const item = this.#items[this.#first]
+    this.#items[this.#first++] = undefined
+    if (this.#first === this.#items.length || this.#first >= CUT_AT) {
+      this.#items = this.#items.slice(this.#first)
+      this.#first = 0
+    }
+    return item
+  }
+}
+
+const CUT_AT = 4_096
