@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { loadAclFile } from '../config/acl-file.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { loadSettings } from '../config/load.ts'
+import { endOnFatalErrors } from '../ops/fatal-errors.ts'
 import { log } from '../ops/logger.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
 import { FILE_OPTIONS } from './file-options.ts'
@@ -37,6 +38,7 @@ export async function main(words: readonly string[]): Promise<void> {
   const options = readArguments(words)
   if (options.help) return void process.stdout.write(HELP)
   if (options.version) return void process.stdout.write(`pubsubd ${VERSION}\n`)
+  endOnFatalErrors()
   try {
     await serve(options.config, options.acl)
   } catch (error) {

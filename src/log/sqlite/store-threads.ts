@@ -62,7 +62,12 @@ async function start(
   // One that fails while it opens fails the opening.
   let isOpen = false
   const crashed = (error: Error) => {
-    if (isOpen) onCrash(error)
+    if (!isOpen) return
+    log(
+      'error',
+      `a thread of the store has ended, and is begun anew: ${error.stack ?? error.message}`,
+    )
+    onCrash(error)
   }
   const writerOptions: WriterOptions = { directory, durability, reserveBytes }
   const writer = new WorkerPeer<SqliteWriter>(

@@ -1,0 +1,27 @@
+import { writeSync } from 'node:fs'
+import { stackOf } from './bug-report.ts'
+import { printable } from './logger.ts'
+
+/** As `EX_SOFTWARE` of sysexits.h: an internal error. A supervisor that starts it again is right to do so. */
+export const FATAL_EXIT_CODE = 70
+
+/**
+ * What nobody has caught, here or in a thread of ours that nobody else looks after, is logged with its stack before the process
+ * ends: whether it goes on right is not known then. To be called once, by who owns the process.
+ */
+export function endOnFatalErrors(): void {
+  process.on('uncaughtException', (error, origin) => {
+    const what = origin === 'unhandledRejection' ? 'a rejection' : 'an error'
+    tell(`${what} that nobody has caught ends the process (${FATAL_EXIT_CODE}): ${stackOf(error)}`)
+    process.exit(FATAL_EXIT_CODE)
+  })
+}
+
+/** At once: what is written to a pipe otherwise may be lost with the process. */
+function tell(message: string): void {
+  try {
+    writeSync(2, `${new Date().toISOString()} error ${printable(message)}\n`)
+  } catch {
+    // Nobody reads it, or not fast enough; the exit code says what it was.
+  }
+}
