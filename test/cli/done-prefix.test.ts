@@ -6,7 +6,7 @@ import { DonePrefix } from '../../src/cli/done-prefix.ts'
 test('in whatever order things are done, the place told is the last one with all before it done', () => {
   const thing = fc.record({ hasCursor: fc.boolean(), order: fc.nat() })
   fc.assert(
-    fc.property(fc.array(thing, { maxLength: 30 }), (things) => {
+    fc.property(fc.array(thing, { maxLength: 30, size: 'max' }), (things) => {
       const told: string[] = []
       const prefix = new DonePrefix((cursor) => told.push(cursor))
       const dones = things.map(({ hasCursor }, i) => prefix.begin(hasCursor ? `${i}` : null))

@@ -8,7 +8,7 @@ test('those with one key run one after the other in their order, and never more 
   const job = fc.record({ key: fc.constantFrom('a', 'b', 'c'), turns: fc.nat(4) })
   await fc.assert(
     fc.asyncProperty(
-      fc.array(job, { maxLength: 25 }),
+      fc.array(job, { maxLength: 25, size: 'max' }),
       fc.integer({ min: 1, max: 4 }),
       fc.nat(3),
       async (given, jobsMax, waitingMax) => {

@@ -40,46 +40,51 @@ test('whoever joins and leaves between rounds, each gets exactly the rounds of i
     fc.record({ type: fc.constant('round' as const), events: fc.nat(3) }),
   )
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 40 }), fc.nat(12), (operations, takenAtOnce) => {
-      const byDescriptor = new Map<number, Member>()
-      const audience = testAudience({
-        send(descriptor, bytes) {
-          const taken = bytes.subarray(0, takenAtOnce)
-          byDescriptor.get(descriptor)!.text += Buffer.from(taken).toString()
-          return taken.length
-        },
-      })
-      const live: { member: Member; due: string }[] = []
-      let next = 1
-      for (const each of operations) {
-        if (each.type === 'join') {
-          const member = new Member(each.isDirect ? byDescriptor.size + 1 : -1)
-          if (each.isDirect) byDescriptor.set(member.descriptor, member)
-          audience.join(member)
-          live.push({ member, due: '' })
-        } else if (each.type === 'round') {
-          for (let left = each.events; left > 0; left--) {
-            const event = eventOf(next++)
-            audience.gather(event)
-            for (const entry of live) entry.due += Buffer.from(PLAIN.event(event)).toString()
+    fc.property(
+      fc.array(operation, { maxLength: 40, size: 'max' }),
+      fc.nat(12),
+      (operations, takenAtOnce) => {
+        const byDescriptor = new Map<number, Member>()
+        const audience = testAudience({
+          send(descriptor, bytes) {
+            const taken = bytes.subarray(0, takenAtOnce)
+            byDescriptor.get(descriptor)!.text += Buffer.from(taken).toString()
+            return taken.length
+          },
+        })
+        const live: { member: Member; due: string }[] = []
+        const gone: { member: Member; due: string }[] = []
+        let next = 1
+        for (const each of operations) {
+          if (each.type === 'join') {
+            const member = new Member(each.isDirect ? byDescriptor.size + 1 : -1)
+            if (each.isDirect) byDescriptor.set(member.descriptor, member)
+            audience.join(member)
+            live.push({ member, due: '' })
+          } else if (each.type === 'round') {
+            for (let left = each.events; left > 0; left--) {
+              const event = eventOf(next++)
+              audience.gather(event)
+              for (const entry of live) entry.due += Buffer.from(PLAIN.event(event)).toString()
+            }
+            audience.flush()
+          } else if (live.length > 0) {
+            const at = each.which % live.length
+            const { member } = live[at]!
+            if (each.type === 'leave') {
+              audience.leave(member)
+              gone.push(...live.splice(at, 1))
+            } else {
+              // While it has something queued it cannot be sent to by its descriptor.
+              const known = [...byDescriptor].find(([, other]) => other === member)?.[0] ?? -1
+              member.descriptor = each.isFull ? -1 : known
+              audience.written(member)
+            }
           }
-          audience.flush()
-        } else if (live.length > 0) {
-          const at = each.which % live.length
-          const { member } = live[at]!
-          if (each.type === 'leave') {
-            audience.leave(member)
-            live.splice(at, 1)
-          } else {
-            // While it has something queued it cannot be sent to by its descriptor.
-            const known = [...byDescriptor].find(([, other]) => other === member)?.[0] ?? -1
-            member.descriptor = each.isFull ? -1 : known
-            audience.written(member)
-          }
+          for (const { member, due } of [...live, ...gone]) assert.equal(member.text, due)
         }
-        for (const { member, due } of live) assert.equal(member.text, due)
-      }
-    }),
+      },
+    ),
   )
 })
 

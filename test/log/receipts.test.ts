@@ -11,7 +11,7 @@ test('whatever comes in whatever order, a key is known for its window while it i
   )
   await fc.assert(
     fc.asyncProperty(
-      fc.array(operation, { maxLength: 60 }),
+      fc.array(operation, { maxLength: 60, size: 'max' }),
       fc.integer({ min: 1, max: 5 }),
       async (operations, keysMax) => {
         let nowMs = 0

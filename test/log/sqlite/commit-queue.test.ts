@@ -11,7 +11,7 @@ const WAITING_BYTES_MAX = 67_108_864
 test('work is taken in the order it came, as much at a time as a commit holds, and none is left', () => {
   const operation = fc.oneof(fc.nat(COMMIT_BYTES_MAX * 2), fc.constant('take' as const))
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+    fc.property(fc.array(operation, { maxLength: 60, size: 'max' }), (operations) => {
       const queue = new CommitQueue()
       let pushed = 0
       const taken: Waiting[] = []

@@ -16,7 +16,7 @@ const commits = fc.array(
     events: fc.nat(1_000),
     outcome: fc.constantFrom('committed', 'committed', 'committed', 'failed', 'crashed'),
   }),
-  { minLength: 10, maxLength: 40 },
+  { minLength: 10, maxLength: 40, size: 'max' },
 )
 
 test('however commits end, the index holds each event up to where it says, and nothing else', () => {

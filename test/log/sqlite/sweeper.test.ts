@@ -12,7 +12,7 @@ const steps = fc.array(
     rows: fc.integer({ min: 1, max: 30 }),
     outcome: fc.constantFrom('committed', 'committed', 'failed', 'crashed'),
   }),
-  { minLength: 1, maxLength: 30 },
+  { minLength: 1, maxLength: 30, size: 'max' },
 )
 
 test('wherever it is interrupted, no event that is kept goes, and what the index says of those that are left is whole', () => {

@@ -20,7 +20,7 @@ const change = fc.record({
 
 test('whoever came and went before, exactly those are found whose interest matches', () => {
   fc.assert(
-    fc.property(fc.array(change), topic, (changes, bytes) => {
+    fc.property(fc.array(change, { maxLength: 40, size: 'max' }), topic, (changes, bytes) => {
       const interests = new Interests<string>()
       const held = new Map<string, { interest: Interest; owner: string }>()
       for (const { isAdded, ...each } of changes) {
