@@ -41,17 +41,6 @@ export function membersOf(text: string): JsonMember[] {
   }))
 }
 
-/** The elements of a valid JSON array, from its `[` to its `]`, as they stand. */
-export function elementsOf(text: string): string[] {
-  const elements: string[] = []
-  if (EMPTY_ARRAY.test(text)) return elements
-  for (let start = 1, end = 0; start < text.length; start = end + 1) {
-    end = memberEnd(text, start)
-    elements.push(text.slice(start, end).trim())
-  }
-  return elements
-}
-
 /** Exact for valid JSON. For other text it may say either, without harm: that is refused in any case. */
 export function isDeeperThan(depthMax: number, text: string): boolean {
   if (text.length <= 2 * depthMax) return false // each level takes two brackets
@@ -117,9 +106,8 @@ function memberTexts(text: string): MemberText[] {
 }
 
 const EMPTY_OBJECT = /^\{\s*\}$/
-const EMPTY_ARRAY = /^\[\s*\]$/
 
-/** The comma or bracket that ends a member of an object or an element of an array. */
+/** The comma or bracket that ends a member of an object. */
 function memberEnd(text: string, from: number): number {
   let depth = 0
   for (let at = from; ; at++) {

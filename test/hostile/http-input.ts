@@ -43,6 +43,26 @@ function firstBytes(socket: ReturnType<typeof connect>): Promise<string> {
   })
 }
 
+/** A stream that is read and thrown away, and gone when it is disposed of. */
+export async function holdStream(
+  { port }: WatchedServer,
+  target: string,
+  lines: readonly string[] = [],
+): Promise<AsyncDisposable> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  socket.write(requestText('GET', target, lines))
+  await once(socket, 'data')
+  socket.resume()
+  return {
+    async [Symbol.asyncDispose]() {
+      socket.destroy()
+      if (!socket.closed) await once(socket, 'close')
+    },
+  }
+}
+
 /** A request with these header lines, which may be anything but a line's end. */
 export function requestText(
   method: string,

@@ -65,5 +65,7 @@ process.on('message', (question: Question) => {
     setImmediate(() => process.send!(question === 'turns' ? turnReport() : restReport())),
   )
 })
+// A server that cannot start shall end.
+process.channel?.unref()
 // The test that started the server is gone.
 process.on('disconnect', () => process.exit())

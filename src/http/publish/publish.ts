@@ -16,7 +16,7 @@ import { isTls, peerAddress } from '../server/peer.ts'
 import { decodePath, isReserved } from '../server/topic-path.ts'
 import { readBody } from './body.ts'
 import { onceOf } from './idempotency-key.ts'
-import { payloadFormOf } from './payload-form.ts'
+import { isBatch, payloadFormOf } from './payload-form.ts'
 
 /**
  * PUT or POST. Publications of one connection come to the hub in the order in which they were sent, whatever each has to
@@ -60,9 +60,16 @@ function toJson({ first, last, count, publishedAtMs }: Receipt): string {
  */
 const turns = new WeakMap<Socket, Promise<unknown>>()
 
-/** Only unpacking and asking who it is from take longer for one than for another: the rest comes in the order of its bytes. */
+/**
+ * Only unpacking, reading a batch, and asking who it is from take longer for one than for another: the rest comes in the
+ * order of its bytes.
+ */
 function mayBeOvertaken({ headers }: IncomingMessage): boolean {
-  return headers['content-encoding'] !== undefined || headers.authorization !== undefined
+  return (
+    headers['content-encoding'] !== undefined ||
+    headers.authorization !== undefined ||
+    isBatch(headers)
+  )
 }
 
 /** Those behind wait until it is disposed of, and then no longer than they must. */
@@ -127,7 +134,9 @@ async function acceptedPublications(
   const body = await readBody(raw, form.limit(limits), () => sendContinue(reply.raw))
   if (body === null) return null
   beginWork('publication to', path)
-  const publications = form.read(body, limits).map((text) => {
+  const read = form.read(body, limits)
+  const texts = read instanceof Promise ? await read : read // no turn more for a single one
+  const publications = texts.map((text) => {
     const payload = { type: 'json-object', text } as const
     return { topics, isPrivate, path, payload }
   })

@@ -46,6 +46,24 @@ describe('pipelining', () => {
     )
   })
 
+  test('a batch, which is read bit by bit, is not overtaken by what was sent behind it', async () => {
+    await using stream = await listen(server())
+    await using client = await RawClient.open(server().port)
+    const lines = Array.from({ length: 2_000 }, () => `{"n": 1, "noise": "${'a'.repeat(1_000)}"}`)
+    client.send(
+      Buffer.concat([
+        put('/a', lines.join('\n'), ['Content-Type: application/x-ndjson']),
+        put('/b', '{"n": 2}'),
+      ]),
+    )
+    for (let i = 0; i < 2; i++) assert.equal((await client.answer()).status, 202)
+    const [events] = await eventsUpToNow(server(), stream)
+    assert.deepEqual(
+      events?.map(({ n }) => n),
+      [...lines.map(() => 1), 2],
+    )
+  })
+
   test('a stream behind a publication begins once that is answered', async () => {
     await using client = await RawClient.open(server().port)
     const { body } = await client.ask(Buffer.concat([put('/a', '{"n": 1}'), get('/')]))
