@@ -45,6 +45,14 @@ const HEAP_BYTES_MAX = 4_194_304
 /** How long a server may take to give back what it held, in ms: some of it goes with a timer. */
 const GIVING_BACK_MS = 10_000
 
+/**
+ * A turn that took longer, in ms, is its input's doing. Below that it may have been a compilation, or a collection of garbage on
+ * a machine whose caches others use: then the least counts of what the same input takes again. So a cost below that which
+ * comes once only, because its result is kept, goes unnoticed.
+ */
+const CERTAIN_MS = 300
+const REPEATS = 2
+
 /** For the usual number of inputs: shrinking one that takes seconds takes many of them. */
 const CASE_MS_MAX = 120_000
 
@@ -151,7 +159,12 @@ async function playCase(
   const msMax = CASE_MS_MAX * Math.max(1, runs / RUNS)
   const property = fc.asyncProperty(inputs, async (input) => {
     await send(server, input)
-    const { worstMs, delayMs } = await server.turns()
+    let { worstMs, delayMs } = await server.turns()
+    for (let i = 0; i < REPEATS && worstMs > TURN_MS_MAX && worstMs < CERTAIN_MS; i++) {
+      await send(server, input)
+      const again = await server.turns()
+      if (again.worstMs < worstMs) ({ worstMs, delayMs } = again)
+    }
     if (worstMs > worst.ms) worst = { ms: worstMs, input }
     if (worstMs > TURN_MS_MAX) throw new SlowTurn(worstMs, delayMs)
   })

@@ -30,6 +30,12 @@ export function payloadFormOf({
   return LINE_TYPES.has(type) ? lines : object
 }
 
+/** Whether a body holds many, and is therefore read bit by bit. */
+export function isBatch({ 'content-type': contentType = '' }: IncomingHttpHeaders): boolean {
+  const type = mediaType(contentType)
+  return LINE_TYPES.has(type) || type === 'application/cloudevents-batch+json'
+}
+
 function mediaType(contentType: string): string {
   return contentType.split(';', 1)[0]!.trim().toLowerCase()
 }
