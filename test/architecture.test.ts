@@ -85,7 +85,13 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'protocols/lonelyps/partial-notification.ts',
   ],
   'protocols/lonelyps/ws-session.test.ts': ['protocols/lonelyps/violation-error.ts'],
-  'where/where.test.ts': ['where/cel.ts'],
+  'where/cel.test.ts': [
+    'where/arithmetic.ts',
+    'where/functions.ts',
+    'where/static-types.ts',
+    'where/values.ts',
+  ],
+  'where/prices.test.ts': ['where/meter.ts'],
 }
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))

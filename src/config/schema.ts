@@ -97,7 +97,7 @@ const limitsSection = section('limits', {
   whereLengthMax: setting('where_length', 1_024, integer(1, 4_096)),
   /**
    * Steps that one evaluation of a `?where=` expression may take, of about 50 ns: a loop over 2,000 members. At the very
-   * worst nothing else happens for 4 ms. Small events get fewer.
+   * worst nothing else happens for 1.5 ms. Small events get fewer.
    */
   whereStepsMax: setting('where_cost', 10_000, integer(100, 10_000_000)),
   /**

@@ -27,7 +27,8 @@ function withMarkedIntegers(text: string): string | null {
     else if (code === MINUS || isDigit(code)) {
       const end = behindNumber(text, at)
       const number = text.slice(at, end)
-      if (INTEGER.test(number) && !Number.isSafeInteger(Number(number))) {
+      const isKept = number.length <= DIGITS_MAX && INTEGER.test(number)
+      if (isKept && !Number.isSafeInteger(Number(number))) {
         parts.push(text.slice(taken, at), `"${MARK}${number}"`)
         taken = end
       }
@@ -70,6 +71,9 @@ function behindNumber(text: string, start: number): number {
 function isDigit(code: number): boolean {
   return code >= ZERO && code <= NINE
 }
+
+/** Hashes and addresses have fewer. Beyond it is a double: to read an integer of 100,000 digits takes 10 ms. */
+const DIGITS_MAX = 100
 
 const INTEGER = /^-?\d+$/
 const NUMBER_CHARACTERS = '0123456789+-.eE'

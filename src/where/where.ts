@@ -1,8 +1,9 @@
 import { LimitExceededError, PubSubError } from '../publication/errors.ts'
 import type { PublishedEvent } from '../hub/event.ts'
 import type { EventPredicate } from '../hub/predicate.ts'
-import { CelError, compile, type Program } from './cel.ts'
+import { compile, type Program } from './cel.ts'
 import { EventVariables } from './event-variables.ts'
+import { CelError } from './syntax.ts'
 
 export interface WhereLimits {
   /** Characters of an expression. */

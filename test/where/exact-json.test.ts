@@ -53,3 +53,8 @@ test('a string of quotes and backslashes is read in one go', () => {
   const { user, system } = process.threadCpuUsage(before)
   assert.ok(user + system < 500_000, `${(user + system) / 1_000} ms`)
 })
+
+test('an integer of more digits than anything has is a double, and takes no time to read', () => {
+  const [kept, long] = ['9'.repeat(100), '9'.repeat(101)]
+  assert.deepEqual(parseExact(`[${kept},${long}]`), [BigInt(kept), Number(long)])
+})

@@ -327,7 +327,6 @@ describe('what could take any time is refused', () => {
     ['('.repeat(500), /too deeply nested/],
     [`a${'.a'.repeat(400)} == 1`, /too deeply nested/],
     [`${'a.map(x, '.repeat(70)}true${')'.repeat(70)}`, /too deeply nested/],
-    ['-(1 - [][a]) == a', /cannot tell the types/], // a bug of the library
     ['x'.repeat(1_025), /1025 characters long, the limit is 1024 \(limits\.where_length\)/],
   ] as const)
     test(text.slice(0, 40), () => assert.match(refusal(text), reason))
@@ -351,7 +350,7 @@ describe('work beyond the limit is no match, and counted', () => {
     ['m.all(x, m.all(y, true))', { m: map }],
     ['[1, 2, 3].all(x, m.size() > 1)', { m: map }],
     ['a.all(x, s.size() > 1)', { a: zeros, s: 'é'.repeat(30_000) }],
-    ['a.all(x, !s.contains(t))', { a: zeros, s: 'ab'.repeat(20_000), t: 'ba'.repeat(9_000) }],
+    ['a.all(x, !s.contains(t))', { a: zeros, s: 'ab'.repeat(20_000), t: `${'ba'.repeat(9_000)}!` }],
     ['a.all(v, a.all(w, a.all(x, a.all(y, a.all(z, true)))))', { a: [1, 2, 3, 4, 5, 6] }],
     [`[a]${'.map(x, x + x)'.repeat(60)}.size() == 1`, { a: [0, 1] }],
     [`[s]${'.map(x, x + x)'.repeat(60)}.size() == 1`, { s: 'ab' }],
