@@ -8,9 +8,9 @@ export function isLongBody({ 'content-length': length }: IncomingHttpHeaders): b
 
 /**
  * Reads away what is left of the body of a request that has its answer, so that the connection may carry further requests.
- * When there is more of it than these would be worth, or it does not end, the connection is closed.
+ * When there is more of it than these would be worth, or it does not end within `endMs`, the connection is closed.
  */
-export function discardBody(response: ServerResponse): void {
+export function discardBody(response: ServerResponse, endMs = BODY_PATIENCE.ms): void {
   const { req: request } = response
   if (request.complete) return
   const { socket } = request
@@ -23,7 +23,7 @@ export function discardBody(response: ServerResponse): void {
     if (response.writableFinished) close()
     else response.once('finish', close)
   }
-  const timer = setTimeout(() => giveUp(LAST_PATIENCE), BODY_PATIENCE.ms)
+  const timer = setTimeout(() => giveUp(LAST_PATIENCE), endMs)
   const onData = (chunk: Buffer) => {
     leftBytes -= chunk.length + PIECE_BYTES
     if (leftBytes < 0) giveUp(BODY_PATIENCE)

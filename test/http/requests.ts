@@ -7,7 +7,7 @@ import { RawClient, type Answer, type Head } from './raw-client.ts'
 type Section = Readonly<Record<string, unknown>>
 
 /** Where requests go. */
-interface Reached {
+export interface Reached {
   readonly port: number
   readonly isTls?: boolean
 }
@@ -94,7 +94,7 @@ export async function publish(
 
 /** A stream that has had its first keep-alive. */
 export async function listen(
-  server: RunningServer,
+  server: Reached,
   target = '/',
   ...headers: readonly string[]
 ): Promise<RawClient & { readonly streamHead: Head }> {

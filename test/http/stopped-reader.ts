@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
-import type { RunningServer } from '../running-server.ts'
 import { RawClient } from './raw-client.ts'
-import { listen, put } from './requests.ts'
+import { listen, put, type Reached } from './requests.ts'
 
 /** More than the kernel takes for a peer that does not read, and the queue on top. */
 export const EVENTS = 150
 const FILLING = 'x'.repeat(90_000)
 
 /** Publishes so many numbered events of 90 KB. */
-export async function flood(server: RunningServer, from: number, to: number): Promise<void> {
+export async function flood(server: Reached, from: number, to: number): Promise<void> {
   await using publisher = await RawClient.open(server.port)
   for (let n = from; n < to; n++) {
     const { status } = await publisher.ask(put('/flood', `{"n": ${n}, "filling": "${FILLING}"}`))
@@ -17,7 +16,7 @@ export async function flood(server: RunningServer, from: number, to: number): Pr
 }
 
 /** A stream whose reader has stopped. */
-export async function stopReading(server: RunningServer): Promise<RawClient> {
+export async function stopReading(server: Reached): Promise<RawClient> {
   const stream = await listen(server, '/flood')
   stream.socket.pause()
   return stream

@@ -10,12 +10,12 @@ import { chunkedBody, put, request } from '../http/requests.ts'
 const MIB = 1_048_576
 
 /** Refuses whatever comes, and discards its body; a request of `/later` is answered by hand. */
-async function startRefusing() {
+async function startRefusing(endMs?: number) {
   const late = Promise.withResolvers<() => void>()
   const server: Server = createServer((incoming, response) => {
     const refuse = () => {
       response.writeHead(400, { 'Content-Length': 2 }).end('no')
-      discardBody(response)
+      discardBody(response, endMs)
     }
     if (incoming.url === '/later') late.resolve(() => response.end('late'))
     else refuse()
@@ -69,6 +69,19 @@ test('the answers to earlier requests go out before it is closed', async () => {
   const answerLate = await server.late
   answerLate()
   assert.match(await client.rest(), /^HTTP\/1\.1 200 [^]*late[^]*HTTP\/1\.1 400 [^]*no$/)
+})
+
+test('a body that is still coming when its time is over is not waited for', async () => {
+  await using server = await startRefusing(200)
+  await using client = await RawClient.open(server.port)
+  client.send(request('PUT', '/', { headers: ['Content-Length: 1000'] }))
+  assert.equal((await client.answer()).status, 400)
+  const drip = setInterval(() => client.send('x'), 20)
+  try {
+    await client.closed()
+  } finally {
+    clearInterval(drip)
+  }
 })
 
 test('a body is long when its length says so', () => {

@@ -134,7 +134,7 @@ class Peer {
 }
 
 /** Of the time that so many keep-alives take: the first line of a stream may reach us late, on a busy machine. */
-const LEAST = 0.5
+const LEAST = 0.2
 
 function isKeepAlive(line: EventSeen | ControlSeen): boolean {
   return 'control' in line && line.control === 'stillalive'

@@ -1,32 +1,41 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
+import { DEADLINE_MS } from '../../deadline.ts'
 import { startInProcess } from '../../in-process-server.ts'
 import { shared } from '../../shared.ts'
 import { RawClient } from '../raw-client.ts'
-import { get, put, request, sharedPubsub, streamsLeft } from '../requests.ts'
+import { get, put, sharedPubsub, streamsLeft } from '../requests.ts'
 import { EVENTS, flood, stopReading } from '../stopped-reader.ts'
 import { tlsSection } from '../tls-section.ts'
 
 /** Between keep-alives, in ms; that it is 5 s by default is tested with their wheel. */
 const KEEP_ALIVE_MS = 200
 
-/** A short time, so that nothing has to be waited for. */
-const server = shared(() =>
-  startInProcess({
+/** Its times are short, so that nothing has to be waited for. */
+function started(settings: {
+  readonly server?: Readonly<Record<string, unknown>>
+  readonly clients?: Readonly<Record<string, unknown>>
+  readonly limits?: Readonly<Record<string, unknown>>
+}) {
+  return startInProcess({
     config: JSON.stringify({
-      server: { bind: '127.0.0.1', port: 0, tls: tlsSection() },
-      clients: { payloaders: ['127.0.0.1'], oldschoolers: ['svnwcsub'] },
+      server: { bind: '127.0.0.1', port: 0, ...settings.server },
+      clients: { payloaders: ['127.0.0.1'], ...settings.clients },
+      limits: settings.limits ?? {},
     }),
     times: { keepAliveMs: KEEP_ALIVE_MS },
-  }),
+  })
+}
+
+const server = shared(() =>
+  started({ server: { tls: tlsSection() }, clients: { oldschoolers: ['svnwcsub'] } }),
 )
 const forgetful = sharedPubsub()
 /** Looks at a stalled stream with every keep-alive. */
-const keeping = sharedPubsub({
-  server: { backlog: { size: 1_000 } },
-  limits: { stall_timeout: 0.1 },
-})
+const keeping = shared(() =>
+  started({ server: { backlog: { size: 1_000 } }, limits: { stall_timeout: 0.1 } }),
+)
 
 /** When the first sign of life came and the next two, in seconds by the server's own clock. */
 async function signsOfLife(stream: RawClient, first: number): Promise<readonly number[]> {
@@ -38,12 +47,13 @@ async function signsOfLife(stream: RawClient, first: number): Promise<readonly n
   return times
 }
 
-/** None comes early, counted from the first; how late one is depends on the machine. */
-function assertPeriods([first, ...others]: readonly number[]): void {
-  for (const [n, time] of others.entries()) {
-    const afterMs = (time - first!) * 1_000
-    assert.ok(afterMs >= 0.9 * (n + 1) * KEEP_ALIVE_MS, `${afterMs} ms`)
-  }
+/** One after the other: how far apart is tested with the wheel, as it depends on how busy the machine is. */
+function assertPeriods(times: readonly number[]): void {
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  )
+  assert.equal(new Set(times).size, times.length)
 }
 
 /** Of a stream that has been asked for. */
@@ -89,26 +99,11 @@ describe('what takes its time', { concurrency: true }, () => {
     assertPeriods(times)
   })
 
-  test('a refused body that is still coming after 10 s is not waited for', async () => {
-    await using client = await RawClient.open(server().port)
-    client.send(request('PUT', '/-/a', { headers: ['Content-Length: 1000'] }))
-    assert.equal((await client.answer()).status, 400)
-    const startMs = performance.now()
-    const drip = setInterval(() => client.send('x'), 500)
-    try {
-      await client.rest()
-    } finally {
-      clearInterval(drip)
-    }
-    const seconds = (performance.now() - startMs) / 1_000
-    assert.ok(seconds > 9 && seconds < 13, `${seconds} s`)
-  })
-
   test('a subscriber that never reads again is cut off soon after it was closed as slow', async () => {
     await using stopped = await stopReading(forgetful())
     await flood(forgetful(), 0, EVENTS)
     await streamsLeft(forgetful(), 0)
-    const closed = once(stopped.socket, 'close', { signal: AbortSignal.timeout(9_000) })
+    const closed = once(stopped.socket, 'close', { signal: AbortSignal.timeout(DEADLINE_MS) })
     // Who does not read learns of it only when it writes.
     const drip = setInterval(() => stopped.send('x'), 100)
     try {
@@ -121,9 +116,6 @@ describe('what takes its time', { concurrency: true }, () => {
   test('a subscriber that takes no byte for limits.stall_timeout is closed, though all is kept', async () => {
     await using _stopped = await stopReading(keeping())
     await flood(keeping(), 0, EVENTS)
-    await using client = await RawClient.open(keeping().port)
-    const before = await client.ask(request('HEAD', '/'))
-    assert.equal(before.headers['x-subscribers'], '1')
-    await streamsLeft(keeping(), 0, 20_000)
+    await streamsLeft(keeping(), 0)
   })
 })

@@ -259,16 +259,17 @@ test('a directory that is no database any more is put aside, and a new store beg
 test('space is used again: the file levels off while events come and go', async () => {
   using folder = new StoreFolder()
   await using store = await folder.open({ eventsMax: 3_000, durability: 'os' })
+  using reader = new DatabaseSync(folder.file('events.db'), { readOnly: true })
+  // Not the size of the files: when the write-ahead log is emptied depends on how busy the machine is.
+  const size = reader.prepare('PRAGMA page_count')
   const sizes: number[] = []
   let last: readonly PublishedEvent[] = []
   for (let round = 0; round < 150; round++) {
     const batch = Array.from({ length: 500 }, (_, n) =>
-      publication(`/topic-${n % 50}/${round}-${n}`, { text: 'x'.repeat(300) }),
+      publication(`/topic-${n % 50}/${n}`, { round, text: 'x'.repeat(300) }),
     )
     last = await store.log.append(batch)
-    sizes.push(
-      statSync(folder.file('events.db')).size + statSync(folder.file('events.db-wal')).size,
-    )
+    sizes.push(Number(size.get()!['page_count']))
   }
   assert.equal((await readAll(store.log)).length, 3_000)
   assert.deepEqual((await readAll(store.log)).slice(-500), last)
