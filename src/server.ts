@@ -177,7 +177,7 @@ async function openStore(
   }
   const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, log })
   try {
-    await importPypubsubBacklog(storage, store, log)
+    await importPypubsubBacklog(storage, store, { limits: backlog, log })
     return store
   } catch (error) {
     await store.eventLog[Symbol.asyncDispose]()

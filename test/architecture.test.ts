@@ -36,12 +36,17 @@ const LEAVES: ReadonlySet<string> = new Set([
  * Every other file with logic has a test of its own in the same place: `src/log/receipts.ts`, `test/log/receipts.test.ts`.
  */
 const testedBy: Readonly<Record<string, readonly string[]>> = {
+  'log/sqlite/salvage.test.ts': [
+    'log/sqlite/raw-pages.ts',
+    'log/sqlite/store-extent.ts',
+    'log/sqlite/store-identity.ts',
+  ],
+  'log/tools/import-events.test.ts': ['log/tools/stored-events.ts'],
   'auth/address-list.test.ts': ['auth/option-error.ts'],
   'auth/ldap-directory.test.ts': ['auth/ldap-connections.ts'],
   'cli/explain.test.ts': ['cli/grants.ts'],
   'cli/listen.test.ts': ['cli/follow.ts', 'cli/stop-signals.ts', 'client/listener.ts'],
   'cli/log-command.test.ts': ['cli/log-arguments.ts', 'cli/run-command.ts'],
-  'cli/log-import.test.ts': ['log/tools/import-events.ts'],
   'cli/publish.test.ts': ['cli/event-command.ts', 'client/publisher.ts'],
   'cli/serve.test.ts': ['cli/main.ts', 'cli/node-flags.ts'],
   'config/load.test.ts': [
@@ -71,7 +76,6 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   ],
   'http/stream/stream.test.ts': ['http/stream/pypubsub-encoding.ts', 'http/stream/wishes.ts'],
   'log/memory/memory-event-log.test.ts': ['hub/event-log.ts'],
-  'log/sqlite/damage.test.ts': ['log/sqlite/salvage.ts'],
   'log/sqlite/sqlite-store.test.ts': ['log/sqlite/store-lock.ts', 'log/sqlite/store-threads.ts'],
   'ops/watchdog.test.ts': ['ops/current-work.ts'],
   'protocols/lonelyps/byte-reader.test.ts': ['protocols/lonelyps/byte-writer.ts'],

@@ -1,7 +1,9 @@
 import { createReadStream, statSync } from 'node:fs'
 import { eventLines } from '../log/tools/event-lines.ts'
 import { parseExportedLine } from '../log/tools/exported-line.ts'
-import { describeReport, importEvents, newestMs } from '../log/tools/import-events.ts'
+import { loadSettings } from '../config/load.ts'
+import { describeForecast, forecastImport } from '../log/tools/import-forecast.ts'
+import { describeReport, importEvents } from '../log/tools/import-events.ts'
 import { readPypubsubBacklog } from '../log/tools/pypubsub-backlog.ts'
 import { openSqliteStore } from '../log/sqlite/sqlite-store.ts'
 import { storeOwner } from '../log/sqlite/store-owner.ts'
@@ -15,8 +17,10 @@ export async function logImport(words: readonly string[]): Promise<number> {
   const [file = '-'] = names
   if (file === '-' && process.stdin.isTTY) throw new UsageError('name a file, or pipe events in')
   const bytes = file === '-' ? 0 : sizeOf(file)
-  const input = file === '-' ? process.stdin : createReadStream(file)
-  const lines = values.pypubsub ? readPypubsubBacklog(input) : eventLines(input, parseExportedLine)
+  const lines = () => {
+    const input = file === '-' ? process.stdin : createReadStream(file)
+    return values.pypubsub ? readPypubsubBacklog(input) : eventLines(input, parseExportedLine)
+  }
 
   const directory = storeDirectory(values)
   const owner = storeOwner(directory)
@@ -24,7 +28,15 @@ export async function logImport(words: readonly string[]): Promise<number> {
     throw new Error(
       `the store ${directory} is in use by process ${owner}; stop that first, or import into another store with --store DIR`,
     )
-  const { eventLog } = await openSqliteStore({
+  // Without the settings nobody knows what the store will keep, and standard input can be read but once.
+  if (values.store === undefined && file !== '-') {
+    const { backlog } = loadSettings(values.config).settings.server
+    const forecast = await forecastImport(lines(), backlog, Date.now())
+    const loss = describeForecast(forecast)
+    if (loss !== null) process.stderr.write(`${loss}\n`)
+    if (loss !== null && forecast.kept === 0) return 1
+  }
+  const store = await openSqliteStore({
     directory,
     durability: 'disk',
     reserveBytes: RESERVE_BYTES,
@@ -34,12 +46,9 @@ export async function logImport(words: readonly string[]): Promise<number> {
     bytesMax: Number.MAX_SAFE_INTEGER,
     log,
   })
-  await using _closed = eventLog
+  await using _closed = store.eventLog
   using bar = new ProgressBar('importing')
-  const report = await importEvents(lines, eventLog, {
-    newerThanMs: await newestMs(eventLog),
-    onProgress: (bytesRead) => bar.show(bytesRead, bytes),
-  })
+  const report = await importEvents(lines(), store, (bytesRead) => bar.show(bytesRead, bytes))
   bar[Symbol.dispose]()
   for (const sentence of describeReport(report)) process.stderr.write(`${sentence}\n`)
   return report.skipped.size === 0 ? 0 : 1

@@ -1,6 +1,6 @@
 import { ldap } from './ldap.ts'
 import { lonelyps } from './lonelyps.ts'
-import { refuse, shown, type Place } from './place.ts'
+import { describePlace, refuse, shown, type Place } from './place.ts'
 import { optional, required, section, sectionReader, setting, type Setting } from './section.ts'
 import { tls } from './tls.ts'
 import { bytes, duration, integer, list, oneOf, placedText, text, type Reader } from './values.ts'
@@ -25,20 +25,22 @@ const serverSection = sectionReader({
   payloadBytesMax: setting('max_payload_size', 100 * KIB, bytes(1, 64 * MIB)),
   /** HTTPS on a second port. Off: it needs a certificate. */
   tls: optional('tls', tls),
-  backlog: section('backlog', {
-    /** Events kept for replay. 0 switches replay off, as PyPubSub does unless told otherwise. */
-    eventsMax: setting('size', 0, integer(0, 100_000_000)),
-    /** Older events are not replayed. 0: no limit, as PyPubSub. */
-    maxAgeMs: setting('max_age', 0, duration(0, AGE_MS_MAX)),
-    /** What kept events may take, in memory or on disk: a machine with 1 GiB can spare a quarter. */
-    bytesMax: setting('max_bytes', 256 * MIB, bytes(64 * KIB, 1024 * GIB)),
-    /** Where events are kept on disk, with `.pubsubd` behind it. None: in memory, until the process ends, as PyPubSub. */
-    storage: optional('storage', text),
-    /** What a 202 means: flushed to the disk, or handed to the operating system. Disk: a 202 is a promise. */
-    durability: setting('durability', 'disk', oneOf('disk', 'os')),
-    /** With less than this free on the disk nobody may publish: deleting old events needs room, too. */
-    reserveBytes: setting('reserve_bytes', 64 * MIB, bytes(0, 1024 * GIB)),
-  }),
+  backlog: keepingSomething(
+    section('backlog', {
+      /** Events kept for replay. 0 switches replay off, as PyPubSub does unless told otherwise. */
+      eventsMax: setting('size', 0, integer(0, 100_000_000)),
+      /** Older events are not replayed. 0: no limit, as PyPubSub. */
+      maxAgeMs: setting('max_age', 0, duration(0, AGE_MS_MAX)),
+      /** What kept events may take, in memory or on disk: a machine with 1 GiB can spare a quarter. */
+      bytesMax: setting('max_bytes', 256 * MIB, bytes(64 * KIB, 1024 * GIB)),
+      /** Where events are kept on disk, with `.pubsubd` behind it. None: in memory, until the process ends, as PyPubSub. */
+      storage: optional('storage', text),
+      /** What a 202 means: flushed to the disk, or handed to the operating system. Disk: a 202 is a promise. */
+      durability: setting('durability', 'disk', oneOf('disk', 'os')),
+      /** With less than this free on the disk nobody may publish: deleting old events needs room, too. */
+      reserveBytes: setting('reserve_bytes', 64 * MIB, bytes(0, 1024 * GIB)),
+    }),
+  ),
   /** File that holds the process id while the server runs. None: service managers know it already. */
   pidFile: optional('pid_file', text),
   /** Names by which browsers reach us, in lower case. None: our own pages work by address and as localhost. */
@@ -149,6 +151,24 @@ export const SETTINGS = section('', {
 })
 
 export type Settings = ReturnType<typeof SETTINGS.read>
+
+/** PyPubSub ships a storage with a size of 0, in which it keeps nothing either. */
+function keepingSomething<
+  T extends { readonly eventsMax: number; readonly storage: string | null },
+>({ key, read }: Setting<T>): Setting<T> {
+  return {
+    key,
+    read(node, place) {
+      const settings = read(node, place)
+      if (settings.storage !== null && settings.eventsMax === 0)
+        place.warnings.add(
+          `${describePlace(place)} has a storage that keeps nothing, as size is 0: no event can be replayed and none is ` +
+            'imported until size says how many shall be kept',
+        )
+      return settings
+    },
+  }
+}
 
 /** A key of PyPubSub's that we know and do not serve: going on without it would lose events silently. */
 function unsupported(key: string, advice: string): Setting<null> {

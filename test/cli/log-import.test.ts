@@ -47,13 +47,33 @@ test('the same file again brings nothing twice, a longer one only what is newer'
   using place = new Workplace()
   await place.store('s', exportedLines(0, 10))
   const again = await place.run(['import', '--store', 's'], exportedLines(0, 12))
-  assert.equal(again.code, 1)
-  assert.match(
-    again.err,
-    /^2 events imported\n10 lines skipped, not newer than the newest event of the store: /,
-  )
+  assert.deepEqual(again, {
+    code: 0,
+    out: '',
+    err: '2 events imported\n10 events left out: the store has them, word for word\n',
+  })
   const back = await place.output('export', '--store', 's')
   assert.equal(withoutCursors(back), withoutCursors(exportedLines(0, 12)))
+})
+
+test('what the settings would drop at once is told before, and where that is all, nothing is imported', async () => {
+  using place = new Workplace()
+  place.write('events.ndjson', exportedLines(0, 5))
+  const settings = (backlog: string) =>
+    place.write('p.yaml', `server: {backlog: {storage: events, ${backlog}}}\n`)
+  for (const [backlog, told] of [
+    ['size: 0', /^nothing is imported: by server\.backlog\.size/],
+    ['size: 100, max_age: 1h', /^nothing is imported: by server\.backlog\.max_age/],
+  ] as const) {
+    settings(backlog)
+    const { code, err } = await place.run(['import', '--config', 'p.yaml', 'events.ndjson'])
+    assert.equal(code, 1)
+    assert.match(err, told)
+  }
+  settings('size: 2')
+  const { code, err } = await place.run(['import', '--config', 'p.yaml', 'events.ndjson'])
+  assert.equal(code, 0)
+  assert.match(err, /^of 5 events the store keeps the newest 2 .*\n5 events imported\n$/)
 })
 
 test('the storage file of a PyPubSub is taken with --pypubsub', async () => {

@@ -5,7 +5,7 @@ import { keysOfEvent } from './topic-keys.ts'
 /** Written as the name of a row in `meta`: the index holds every event up to this one. */
 export const INDEXED_TO = 'indexed_to'
 
-/** Another: it holds none of the events before this one, which are being deleted. */
+/** Another: the events before this one are being deleted or were, first from the index. From it on none was. */
 export const INDEXED_FROM = 'indexed_from'
 
 /** What is to be remembered once the transaction is committed. */

@@ -4,6 +4,7 @@ import { matcherOf, type FilteredEvent, type TopicFilter } from '../../hub/topic
 import { PageFill } from '../page-fill.ts'
 import { INDEXED_TO } from './index-writer.ts'
 import { COLUMNS, recordOf, type EventRecord } from './record.ts'
+import { SweptTo } from './store-extent.ts'
 import { keysOfEvent, keysOfFilter } from './topic-keys.ts'
 
 /** What is wanted of the rows after one, up to another. */
@@ -32,11 +33,13 @@ export class RowReader {
   readonly #postings: StatementSync
   readonly #firstAfter: StatementSync
   readonly #indexedTo: StatementSync
+  readonly #swept: SweptTo
   readonly #onDamage: (message: string) => void
 
   constructor(database: DatabaseSync, onDamage: (message: string) => void) {
     this.#database = database
     this.#onDamage = onDamage
+    this.#swept = new SweptTo(database)
     const prepare = (sql: string): StatementSync => {
       const statement = database.prepare(sql)
       statement.setReturnArrays(true)
@@ -56,7 +59,7 @@ export class RowReader {
     const isOurs = !this.#database.isTransaction
     if (isOurs) this.#database.exec('BEGIN')
     try {
-      const start = Math.min(until, Math.max(after, oldest - 1, this.#firstSeq() - 1))
+      const start = Math.min(until, Math.max(after, oldest - 1, this.#swept.seq - 1))
       const page = new PageOfRows(start, until, filters, pageBytes)
       if (start > after) page.gap = 'expired'
       if (filters?.every((filter) => keysOfFilter(filter).size > 0)) this.#search(page, filters)
@@ -73,14 +76,6 @@ export class RowReader {
     const page = new PageOfRows(seq - 1, until, undefined, 0)
     while (!page.isFull) this.#scan(page, until)
     return page.events[0]
-  }
-
-  #firstSeq(): number {
-    try {
-      return this.#seqAfter(0) ?? 0
-    } catch {
-      return 0 // Reading on will tell what is damaged there.
-    }
   }
 
   #seqAfter(seq: number): number | undefined {

@@ -1,29 +1,60 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { CursorKeys } from '../cursor.ts'
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { clockMarkIn } from './clock-mark.ts'
+import { rowsInPages } from './raw-pages.ts'
 import { COLUMNS, recordOf, type EventRecord } from './record.ts'
 import { readRuns, type Run } from './runs.ts'
-import { openReader } from './schema.ts'
+import { databaseIn, openReader, SCHEMA } from './schema.ts'
+import { keptExtent, sweptTo } from './store-extent.ts'
+import { keptIdentity, type StoreIdentity } from './store-identity.ts'
 
-/** What can still be read of a damaged store. */
+/** What can still be read of a damaged store, which was put aside. */
 export class Salvage implements Disposable {
+  readonly #path: string
   readonly #database: DatabaseSync
 
   /** @throws {Error} nothing can. */
   constructor(directory: string) {
-    this.#database = openReader(directory)
-    // SQLite then also opens a file that was cut off.
-    this.#database.exec('PRAGMA writable_schema = 1')
+    this.#path = databaseIn(directory)
+    takeLogOver(this.#path)
+    if (!hasTables(directory)) {
+      renewFirstPage(this.#path)
+      takeLogOver(this.#path)
+    }
+    this.#database = openTolerantly(directory)
   }
 
-  keys(): CursorKeys | undefined {
-    const rows = this.#all("SELECT name, value FROM meta WHERE name IN ('tag_key', 'body_key')")
-    const values = new Map(rows.map((row) => [row['name'], row['value']]))
-    const [tag, body] = [values.get('tag_key'), values.get('body_key')]
-    return tag instanceof Uint8Array && body instanceof Uint8Array ? { tag, body } : undefined
+  /** `null`: it is lost, or what there is of it cannot be relied on. */
+  identity(): StoreIdentity | null {
+    const kept = keptIdentity(this.#database)
+    if (kept !== null) return kept
+    const keys = this.#keys()
+    const runs = this.#orNone(() => readRuns(this.#database))
+    return keys !== undefined && isPlausible(runs) ? { keys, runs } : null
   }
 
-  runs(): Run[] {
-    return this.#orNone(() => readRuns(this.#database))
+  /** The newest row of which it is known that there was one; 0: none. */
+  get headSeq(): number {
+    return keptExtent(this.#database)?.headSeq ?? 0
+  }
+
+  /** Rows before this one were deleted in order. */
+  get sweptTo(): number {
+    return sweptTo(this.#database)
+  }
+
+  get clock() {
+    return clockMarkIn(this.#database)
   }
 
   /** What the state store kept, as rows of its table. */
@@ -31,7 +62,7 @@ export class Salvage implements Disposable {
     return this.#all('SELECT space, key, value, expires_at_ms FROM state')
   }
 
-  /** Those up to `lastSeq` that are as they were written, in order. */
+  /** Those up to `lastSeq` that are as they were written, as far as the tree leads to them, in order. */
   *events(lastSeq: number): Generator<EventRecord> {
     const rows = this.#statement(`SELECT ${COLUMNS} FROM events WHERE seq >= ? ORDER BY seq`)
     let next: number | undefined = 0
@@ -50,8 +81,25 @@ export class Salvage implements Disposable {
     }
   }
 
+  /** As `events`, from whatever page holds them, in no order, some perhaps twice. */
+  *eventsInPages(lastSeq: number): Generator<EventRecord> {
+    const first = this.sweptTo
+    for (const { rowid, values } of rowsInPages(this.#path, EVENT_COLUMNS)) {
+      if (rowid < first || rowid > lastSeq) continue
+      const event = recordOf([rowid, ...values.slice(1)])
+      if (event !== null) yield event
+    }
+  }
+
   [Symbol.dispose](): void {
     this.#database.close()
+  }
+
+  #keys() {
+    const rows = this.#all("SELECT name, value FROM meta WHERE name IN ('tag_key', 'body_key')")
+    const values = new Map(rows.map((row) => [row['name'], row['value']]))
+    const [tag, body] = [values.get('tag_key'), values.get('body_key')]
+    return tag instanceof Uint8Array && body instanceof Uint8Array ? { tag, body } : undefined
   }
 
   /** Behind what is malformed, if anything is. */
@@ -100,4 +148,88 @@ export class Salvage implements Disposable {
   }
 }
 
+/** SQLite then also opens a file that was cut off. */
+function openTolerantly(directory: string): DatabaseSync {
+  const database = openReader(directory)
+  database.exec('PRAGMA writable_schema = 1')
+  return database
+}
+
+/** So that the file holds all there is, and its pages can be read one by one. */
+function takeLogOver(path: string): void {
+  try {
+    using database = new DatabaseSync(path)
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } catch {
+    // Then the newest events are only where SQLite finds them.
+  }
+}
+
+function hasTables(directory: string): boolean {
+  try {
+    using database = openTolerantly(directory)
+    using sample = new DatabaseSync(':memory:')
+    sample.exec(SCHEMA)
+    return sameTables(database, sample)
+  } catch {
+    return false
+  }
+}
+
+function sameTables(one: DatabaseSync, other: DatabaseSync): boolean {
+  const [ours, theirs] = [one, other].map((database) =>
+    JSON.stringify(database.prepare('SELECT name, rootpage FROM sqlite_schema ORDER BY 2').all()),
+  )
+  return ours === theirs
+}
+
+/**
+ * The first page says where each table begins, and all stores have them in the same places: that of a new store does as well.
+ * The damaged one is kept beside the file.
+ */
+function renewFirstPage(path: string): void {
+  const pages = Math.max(Math.floor(statSync(path).size / PAGE_BYTES), TABLES)
+  const template = `${path}-template`
+  rmSync(template, { force: true })
+  {
+    using database = new DatabaseSync(template)
+    database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; ${SCHEMA}`)
+  }
+  const page = readFileSync(template).subarray(0, PAGE_BYTES)
+  for (const suffix of ['', '-wal', '-shm']) rmSync(template + suffix, { force: true })
+  page.writeUInt32BE(pages, 28)
+  page.fill(0, 32, 40) // no list of free pages: nobody writes here any more
+  const file = openSync(path, 'r+')
+  try {
+    const damaged = Buffer.alloc(PAGE_BYTES)
+    readSync(file, damaged, 0, PAGE_BYTES, 0)
+    writeFileSync(`${path}-page-1`, damaged, { mode: 0o600 })
+    writeSync(file, page, 0, PAGE_BYTES, 0)
+    // SQLite refuses them all where one of the tables would begin behind the end.
+    ftruncateSync(file, pages * PAGE_BYTES)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Another table's page in their place would give anything. */
+function isPlausible(runs: readonly Run[]): boolean {
+  return (
+    runs.length > 0 &&
+    runs.every(
+      ({ firstSeq, offset }, i) =>
+        Number.isSafeInteger(firstSeq) &&
+        Number.isSafeInteger(offset) &&
+        firstSeq >= (runs[i - 1]?.firstSeq ?? 1) &&
+        offset > (runs[i - 1]?.offset ?? 0) &&
+        firstSeq + offset < POSITION_MAX,
+    )
+  )
+}
+
+/** Of the first page, the tables and the index: each has its first page among these. */
+const TABLES = 7
+const EVENT_COLUMNS = 8
+const PAGE_BYTES = 4_096
 const SEQ_MAX = 2 ** 40
+const POSITION_MAX = 2 ** 48

@@ -219,7 +219,7 @@ export class SqliteEventLog implements EventLog {
     await this.#idle
     await this.#checkpoint
     if (this.#store.database.isOpen) this.#store.database.close()
-    await this.#remember().catch(() => {}) // the next start then goes by its newest event
+    await this.#remember({ isLast: true }).catch(() => {}) // the next start then goes by its newest event
     const isClosed = await this.#store.threads.close()
     this.#lock.release({ isClosed })
   }
@@ -433,7 +433,7 @@ export class SqliteEventLog implements EventLog {
     if (this.#failure !== undefined) return
     try {
       await this.#store.threads.writer.call('deleteExpired', this.#clock.nowMs)
-      if (performance.now() >= this.#rememberAtMs) await this.#remember()
+      if (performance.now() >= this.#rememberAtMs) await this.#remember({ isLast: false })
       await this.#deleteOld()
     } catch (error) {
       this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
@@ -441,9 +441,9 @@ export class SqliteEventLog implements EventLog {
   }
 
   /** What the next start cannot find out from the events. */
-  async #remember(): Promise<void> {
+  async #remember({ isLast }: { isLast: boolean }): Promise<void> {
     this.#rememberAtMs = performance.now() + REMEMBERED_EACH_MS
-    await this.#store.threads.writer.call('remember', this.#clock.mark)
+    await this.#store.threads.writer.call('remember', { clock: this.#clock.mark, isLast })
   }
 
   async #deleteOld(): Promise<void> {

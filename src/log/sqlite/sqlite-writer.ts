@@ -1,9 +1,9 @@
-import { renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import type { StateChange } from '../../hub/state-store.ts'
 import { newCursorKeys, type CursorKeys } from '../cursor.ts'
-import { INDEXED_TO, IndexWriter } from './index-writer.ts'
+import { INDEXED_FROM, INDEXED_TO, IndexWriter } from './index-writer.ts'
 import type { ClockMark } from '../log-clock.ts'
 import { CLOCK, clockMarkIn } from './clock-mark.ts'
 import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record.ts'
@@ -11,6 +11,8 @@ import { nextOffset, readRuns, type Run } from './runs.ts'
 import { Salvage } from './salvage.ts'
 import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
 import { syncDirectory } from './store-lock.ts'
+import { keepExtent, keptExtent, sweptTo, type StoreExtent } from './store-extent.ts'
+import { isIdentityOf, keepIdentity, type StoreIdentity } from './store-identity.ts'
 import { Sweeper } from './sweeper.ts'
 import { keysOfEvent } from './topic-keys.ts'
 import { isOutcomeUnknown, serve, withUnknownOutcome } from './worker-peer.ts'
@@ -93,6 +95,7 @@ export class SqliteWriter {
     const { directory } = this.#options
     const path = databaseIn(directory)
     const isNew = sizeOfFile(path) === 0
+    const wasEmptied = isNew && existsSync(path)
     const isLogLost = !options.wasClosed && !isNew && sizeOfFile(`${path}-wal`) === 0
     if (isNew) this.#create(path, options)
     this.#connect(path)
@@ -101,13 +104,13 @@ export class SqliteWriter {
       throw new Error(
         `it has version ${version} and this server knows ${SCHEMA_VERSION}: it needs a newer server`,
       )
-    if (isNew && !options.wasClosed)
+    if (wasEmptied || (isNew && !options.wasClosed))
       this.#warn(`the store ${directory} was in use and is empty now: a new one begins`)
     if (isLogLost) this.#checkAfterLoss()
     try {
       this.#statements = prepare(this.#database)
       if (options.headSeq !== undefined) this.#deleteBehind(options.headSeq)
-      return this.#find(options.continuation)
+      return this.#find(options)
     } catch (error) {
       // A table that is not there, or one without what must be in it.
       if ((error as { errcode?: number }).errcode === SQLITE_ERROR)
@@ -161,9 +164,16 @@ export class SqliteWriter {
     this.#transaction(() => void this.#statements.deleteExpired.run(nowMs))
   }
 
-  /** Where the clock has come to. */
-  remember(clock: ClockMark): void {
-    this.#transaction(() => void this.#statements.setMeta.run(CLOCK, JSON.stringify(clock)))
+  /** Where the clock has come to, and which rows there are; `isLast`: nothing is written after that. */
+  remember({ clock, isLast }: { clock: ClockMark; isLast: boolean }): void {
+    this.#transaction(() => {
+      this.#statements.setMeta.run(CLOCK, JSON.stringify(clock))
+      const { first, last } = this.#database
+        .prepare('SELECT min(seq) AS first, max(seq) AS last FROM events')
+        .get() as { first: number | null; last: number | null }
+      const rows = isLast && first !== null && last !== null ? ([first, last] as const) : null
+      keepExtent(this.#database, { headSeq: this.#headSeq, rows })
+    })
   }
 
   /** @throws while nothing can be written. */
@@ -219,44 +229,74 @@ export class SqliteWriter {
   }
 
   #fill({ continuation, salvageFrom }: OpenOptions): void {
-    const old = salvageFrom === undefined ? undefined : openSalvage(salvageFrom)
+    const old = salvageFrom === undefined ? undefined : this.#openSalvage(salvageFrom)
     try {
-      const keys = continuation?.keys ?? old?.keys() ?? newCursorKeys()
+      const identity = continuation ?? old?.identity() ?? null
+      if (old !== undefined && identity === null)
+        this.#warn(
+          'the damaged store has lost what its cursors are made with: whoever comes back with one is told of a gap',
+        )
+      // Rows of which nobody knows the positions get new ones.
+      const { keys, runs } = identity ?? {
+        keys: newCursorKeys(),
+        runs: old === undefined ? [] : [{ firstSeq: 1, offset: nextOffset(undefined) }],
+      }
       this.#transaction(() => {
         this.#database.exec(SCHEMA)
         const setMeta = this.#database.prepare(SET_META)
         setMeta.run('tag_key', keys.tag)
         setMeta.run('body_key', keys.body)
-        const runs = continuation?.runs ?? old?.runs() ?? []
-        const insert = this.#database.prepare(INSERT_RUN)
-        for (const run of runs) insert.run(run.firstSeq, run.offset)
+        this.#keepRuns({ keys, runs })
       })
-      if (old !== undefined) this.#takeOver(old, continuation?.headSeq ?? Infinity)
+      if (old !== undefined) this.#takeOver(old, continuation?.headSeq)
     } finally {
       old?.[Symbol.dispose]()
     }
   }
 
-  #takeOver(old: Salvage, headSeq: number): void {
-    const { insertEvent, setMeta } = prepare(this.#database)
+  #openSalvage(directory: string): Salvage | undefined {
+    try {
+      return new Salvage(directory)
+    } catch (error) {
+      this.#warn(`nothing of the damaged store can be read: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+
+  #keepRuns(identity: StoreIdentity): void {
+    this.#database.exec('DELETE FROM runs')
+    const insert = this.#database.prepare('INSERT INTO runs VALUES (?, ?)')
+    for (const { firstSeq, offset } of identity.runs) insert.run(firstSeq, offset)
+    keepIdentity(this.#database, identity)
+  }
+
+  /** `headSeq`: what lies behind it was not acknowledged. */
+  #takeOver(old: Salvage, headSeq: number | undefined): void {
+    const { setMeta } = prepare(this.#database)
+    const insertEvent = this.#database.prepare(
+      `INSERT OR IGNORE INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
     const insertPosting = this.#database.prepare('INSERT OR IGNORE INTO postings VALUES (?, ?)')
     const insertState = this.#database.prepare(
       'INSERT OR IGNORE INTO state (space, key, value, expires_at_ms) VALUES (?, ?, ?, ?)',
     )
+    const sweptTo = old.sweptTo
     let taken = 0
+    let newest = Math.max(sweptTo - 1, headSeq ?? old.headSeq)
+    const insert = (event: EventRecord) => {
+      if (insertEvent.run(...columnsOf(event)).changes === 0) return
+      for (const key of keysOfEvent(JSON.parse(event.topics), event.isPrivate))
+        insertPosting.run(key, event.seq)
+      newest = Math.max(newest, event.seq)
+      taken++
+    }
     try {
-      for (const batch of batches(old.events(headSeq), SALVAGED_PER_COMMIT)) {
-        this.#transaction(() => {
-          for (const event of batch) {
-            insertEvent.run(...columnsOf(event))
-            for (const key of keysOfEvent(JSON.parse(event.topics), event.isPrivate))
-              insertPosting.run(key, event.seq)
-          }
-          setMeta.run(INDEXED_TO, batch.at(-1)!.seq)
-        })
-        this.finishCheckpoint()
-        taken += batch.length
-      }
+      const last = headSeq ?? Infinity
+      for (const events of [old.events(last), old.eventsInPages(last)])
+        for (const batch of batches(events, SALVAGED_PER_COMMIT)) {
+          this.#transaction(() => batch.forEach(insert))
+          this.finishCheckpoint()
+        }
       this.#transaction(() => {
         for (const { space, key, value, expires_at_ms } of old.state())
           insertState.run(space!, key!, value!, expires_at_ms!)
@@ -264,7 +304,18 @@ export class SqliteWriter {
     } catch (error) {
       this.#warn(`the rest of the damaged store was not taken over: ${(error as Error).message}`)
     }
-    this.#warn(`${taken} events that were whole in the damaged store were taken over`)
+    const { clock } = old
+    this.#transaction(() => {
+      setMeta.run(INDEXED_FROM, sweptTo)
+      setMeta.run(INDEXED_TO, newest)
+      if (clock !== null) setMeta.run(CLOCK, JSON.stringify(clock))
+      keepExtent(this.#database, { headSeq: newest, rows: null })
+    })
+    const lost = newest - sweptTo + 1 - taken
+    this.#warn(
+      `${taken} events that were whole in the damaged store were taken over` +
+        (lost > 0 ? `, ${lost} are lost: readers are told of a gap there` : ''),
+    )
   }
 
   /** A checkpoint that was under way when its log was lost may have left pages that do not fit together. */
@@ -278,24 +329,32 @@ export class SqliteWriter {
   }
 
   /** Where the store ends; a new run begins there. */
-  #find(continuation: Continuation | undefined): Opened {
+  #find({ continuation, salvageFrom }: OpenOptions): Opened {
+    const isSalvaged = salvageFrom !== undefined
     const database = this.#database
     if (this.#meta('damaged') !== undefined) throw damaged('found by the last server')
     const [tag, body] = [this.#meta('tag_key'), this.#meta('body_key')]
     if (!(tag instanceof Uint8Array && body instanceof Uint8Array))
       throw damaged('it has lost the keys of its cursors')
 
+    const keys = { tag, body }
     const runs = readRuns(database)
+    if (isIdentityOf(database, { keys, runs }) === false)
+      throw damaged('its runs are not those that it had')
     const head = this.#number('SELECT max(seq) FROM events')
+    const first = head === null ? null : this.#number('SELECT min(seq) FROM events')
     this.#headSeq = Math.max(
       head ?? 0,
       continuation?.headSeq ?? 0,
       (runs.at(-1)?.firstSeq ?? 1) - 1,
     )
-    const first = head === null ? null : this.#number('SELECT min(seq) FROM events')
-    const firstSeq = first ?? this.#headSeq + 1
+    const extent = keptExtent(database)
+    if (isSalvaged) this.#headSeq = Math.max(this.#headSeq, extent?.headSeq ?? 0)
+    else if (extent !== null) checkExtent(extent, this.#headSeq, first, head)
+    // Before the oldest row that is there some may be lost: they are missing rather than too old.
+    const firstSeq = Math.min(first ?? this.#headSeq + 1, sweptTo(database))
     const last = this.#lastRecord()
-    this.#checkNumbersBehind(last?.seq ?? firstSeq - 1)
+    if (!isSalvaged) this.#checkNumbersBehind(last?.seq ?? firstSeq - 1)
     this.#sweeper = new Sweeper(database, firstSeq)
     this.#resumeIndex(firstSeq)
 
@@ -305,14 +364,13 @@ export class SqliteWriter {
       while (runs.length > 1 && runs.at(-1)!.firstSeq === run.firstSeq) runs.pop()
       while (runs.length > 1 && runs[1]!.firstSeq < firstSeq) runs.shift()
       runs.push(run)
-      this.#transaction(() => {
-        database.exec('DELETE FROM runs')
-        const insert = database.prepare(INSERT_RUN)
-        for (const each of runs) insert.run(each.firstSeq, each.offset)
-      })
     }
+    this.#transaction(() => {
+      if (continuation === undefined) this.#keepRuns({ keys, runs })
+      keepExtent(database, { headSeq: this.#headSeq, rows: null })
+    })
     return {
-      keys: { tag, body },
+      keys,
       runs,
       firstSeq,
       headSeq: this.#headSeq,
@@ -446,7 +504,6 @@ export class SqliteWriter {
 type Statements = ReturnType<typeof prepare>
 
 const SET_META = 'INSERT OR REPLACE INTO meta VALUES (?, ?)'
-const INSERT_RUN = 'INSERT INTO runs VALUES (?, ?)'
 
 function prepare(database: DatabaseSync) {
   const walPages = database.prepare('PRAGMA wal_checkpoint(NOOP)')
@@ -480,12 +537,17 @@ function sizeOfFile(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
-function openSalvage(directory: string): Salvage | undefined {
-  try {
-    return new Salvage(directory)
-  } catch {
-    return undefined
-  }
+/** @throws what `isDamage` tells apart: a tree of SQLite's does not lead to all rows any more. */
+function checkExtent(
+  { headSeq, rows }: StoreExtent,
+  foundSeq: number,
+  first: number | null,
+  last: number | null,
+): void {
+  if (headSeq > foundSeq)
+    throw damaged(`its newest events, ${foundSeq + 1} to ${headSeq}, are not there`)
+  if (rows !== null && (rows[0] !== first || rows[1] !== last))
+    throw damaged(`it had events ${rows[0]} to ${rows[1]}, and now has ${first} to ${last}`)
 }
 
 /**

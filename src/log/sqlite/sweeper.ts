@@ -40,8 +40,8 @@ export class Sweeper {
       if (keepFrom - this.#firstSeq < lotMin) return () => {}
       this.#begin(Math.min(keepFrom, this.#firstSeq + LOT_ROWS))
     }
+    this.#setMeta.run(INDEXED_FROM, this.#end)
     if (this.#keys.length > 0) {
-      this.#setMeta.run(INDEXED_FROM, this.#end)
       for (const key of this.#keys.slice(0, rows)) this.#deletePostings.run(key, this.#end)
       return () => {
         this.#keys = this.#keys.slice(rows)

@@ -9,6 +9,7 @@ import type { EventRecord } from '../sqlite/record.ts'
 import { RowReader } from '../sqlite/row-reader.ts'
 import { Runs } from '../sqlite/runs.ts'
 import { databaseIn, isDamage, SCHEMA_VERSION } from '../sqlite/schema.ts'
+import { sweptTo } from '../sqlite/store-extent.ts'
 
 /** Some events of a store, and how far that is. */
 export interface ViewedPage {
@@ -48,14 +49,15 @@ export class StoreView implements Disposable {
       throw new Error(
         `the store ${directory} has version ${version}, this pubsubd knows ${SCHEMA_VERSION}: use a newer one`,
       )
-    this.oldest = this.#end('min', onDamage)
-    this.newest = this.#end('max', onDamage)
     const runs = this.database
       .prepare(
         'SELECT first_seq AS firstSeq, position_offset AS offset FROM runs ORDER BY first_seq, offset',
       )
       .all() as unknown as { firstSeq: number; offset: number }[]
     this.starts = runs.length
+    // Rows may be lost before the first and behind the last that are there.
+    this.oldest = Math.min(this.#end('min', onDamage), sweptTo(this.database))
+    this.newest = Math.max(this.#end('max', onDamage), (runs.at(-1)?.firstSeq ?? 1) - 1)
     this.#runs = new Runs(runs)
     this.#codec = new CursorCodec({ tag: this.#key('tag_key'), body: this.#key('body_key') })
     this.#rows = new RowReader(this.database, onDamage)
@@ -68,10 +70,9 @@ export class StoreView implements Disposable {
 
   /** How many events are there, and how many are not between the oldest and the newest of them. */
   count(): { readonly kept: number; readonly missing: number } {
-    // One statement, as a server may be deleting.
-    const sql = 'SELECT count(*) AS kept, max(seq) - min(seq) + 1 AS span FROM events'
-    const { kept, span } = this.database.prepare(sql).get() as { kept: number; span: number | null }
-    return { kept, missing: (span ?? 0) - kept }
+    const sql = 'SELECT count(*) AS kept FROM events'
+    const { kept } = this.database.prepare(sql).get() as { kept: number }
+    return { kept, missing: this.newest - this.oldest + 1 - kept }
   }
 
   /** The first event that can be read. */

@@ -154,12 +154,12 @@ test('damage that is found while writing costs no event that can be read, and no
     const row = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(name)
     return Number(row!['rootpage'])
   }
-  const page = pageOf('state')
+  const page = pageOf('state_expiry')
   await using store = await folder.open()
   const { head } = store.log
   overwrite(folder, page - 1)
   await assert.rejects(
-    store.stateStore.apply([{ space: 's', key: 'k', value: Buffer.from('v') }]),
+    store.stateStore.apply([{ space: 's', key: 'k', value: Buffer.from('v'), expiresAtMs: 1e15 }]),
     { code: 'LOG_UNAVAILABLE' },
   )
   while (!store.log.status.writable) await new Promise((resolve) => setTimeout(resolve, 10))

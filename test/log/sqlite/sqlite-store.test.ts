@@ -376,7 +376,7 @@ test('sqlite: a receipt whose event is gone, as that of a commit undone before a
     await storeOnce(opened.log, 'undone')
   }
   using database = new DatabaseSync(folder.file('events.db'))
-  database.exec(`DELETE FROM events WHERE path = '/undone'`)
+  database.exec(`DELETE FROM events WHERE path = '/undone'; DELETE FROM meta WHERE name = 'extent'`)
   database.close()
   for (let run = 0; run < 2; run++) {
     await using opened = await folder.open()
@@ -411,5 +411,7 @@ function storeOnce(log: EventLog, key: string | number): Promise<Receipt> {
 
 function receiptsIn(folder: StoreFolder): unknown {
   using database = new DatabaseSync(folder.file('events.db'), { readOnly: true })
-  return database.prepare('SELECT count(*) AS count FROM state').get()!['count']
+  return database.prepare("SELECT count(*) AS count FROM state WHERE space <> 'store'").get()![
+    'count'
+  ]
 }

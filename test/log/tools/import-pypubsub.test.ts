@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -21,6 +29,7 @@ function lines(from: number, to: number): string {
 class Site implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'pubsubd-import-'))
   readonly file = join(this.directory, 'backlog.json')
+  limits = { eventsMax: 1_000_000, maxAgeMs: 0, bytesMax: 2 ** 30 }
   readonly #logged: string[] = []
 
   async open(): Promise<AsyncDisposable & SqliteStore> {
@@ -28,9 +37,7 @@ class Site implements Disposable {
       directory: `${this.file}.pubsubd`,
       durability: 'os',
       reserveBytes: 0,
-      eventsMax: 1_000_000,
-      maxAgeMs: 0,
-      bytesMax: 2 ** 30,
+      ...this.limits,
       log: (_level, message) => this.#logged.push(message),
     })
     return { ...store, [Symbol.asyncDispose]: () => store.eventLog[Symbol.asyncDispose]() }
@@ -44,8 +51,9 @@ class Site implements Disposable {
 
   async import(store: SqliteStore): Promise<string[]> {
     this.#logged.length = 0
-    await importPypubsubBacklog(this.file, store, (_level, message) => {
-      this.#logged.push(message.replaceAll(this.file, 'FILE'))
+    await importPypubsubBacklog(this.file, store, {
+      limits: this.limits,
+      log: (_level, message) => void this.#logged.push(message.replaceAll(this.file, 'FILE')),
     })
     return this.#logged.slice()
   }
@@ -77,7 +85,7 @@ test('a file is imported once, with its times, and left as it was', async () => 
   using site = new Site()
   writeFileSync(site.file, lines(0, 2_500))
   const said = await site.start()
-  assert.match(said[0]!, /^importing the backlog of PyPubSub from FILE, \d+ bytes, line 1 on$/)
+  assert.match(said[0]!, /^importing the backlog of PyPubSub from FILE, \d+ bytes$/)
   assert.deepEqual(said.slice(1), [
     'FILE: 2500 events imported. The file stays as it is and is not read again',
   ])
@@ -150,10 +158,11 @@ test('an import that was interrupted goes on where it stopped', async () => {
     const breaking = {
       stateStore: store.stateStore,
       eventLog: {
-        get head() {
-          return store.eventLog.head
-        },
+        head: store.eventLog.head,
+        status: store.eventLog.status,
         read: store.eventLog.read.bind(store.eventLog),
+        positionAt: store.eventLog.positionAt.bind(store.eventLog),
+        timeAgo: store.eventLog.timeAgo.bind(store.eventLog),
         commit(work: Parameters<typeof store.eventLog.commit>[0]) {
           if (++commits > 2) return Promise.reject(new Error('the disk is full'))
           return store.eventLog.commit(work)
@@ -161,15 +170,56 @@ test('an import that was interrupted goes on where it stopped', async () => {
       },
     }
     await assert.rejects(
-      importPypubsubBacklog(site.file, breaking, () => {}),
+      importPypubsubBacklog(site.file, breaking, { limits: site.limits, log: () => {} }),
       /^Error: server\.backlog\.storage: .+ is not imported completely: the disk is full$/,
     )
   }
   assert.equal((await site.events()).length, 2_000)
   const said = await site.start()
-  assert.match(said[0]!, /line 2001 on$/)
   assert.match(said[1]!, /3000 events imported/)
+  assert.match(said[2]!, /2000 events were imported before, and this went on behind them/)
   assert.deepEqual(numbers(await site.events()), range(0, 5_000))
+})
+
+test('a file whose events all have one time, interrupted and touched, is imported once and whole', async () => {
+  using site = new Site()
+  const same = lines(0, 2_500).replaceAll(/"timestamp": [\d.]+/g, `"timestamp": ${START}`)
+  writeFileSync(site.file, same.split('\n').slice(0, 1_000).join('\n'))
+  await site.start()
+  writeFileSync(site.file, same)
+  await site.start()
+  assert.deepEqual(numbers(await site.events()), range(0, 2_500))
+  utimesSync(site.file, START, START)
+  const said = await site.start()
+  assert.match(said[1]!, /^FILE: 0 events imported/)
+  assert.match(said[2]!, /^FILE: 2500 events were imported before/)
+  assert.equal((await site.events()).length, 2_500)
+})
+
+test('while the store would keep nothing, nothing is imported, and that is told', async () => {
+  using site = new Site()
+  writeFileSync(site.file, lines(0, 4))
+  const plenty = site.limits
+  for (const [limits, told] of [
+    [{ ...plenty, eventsMax: 0 }, /^FILE: nothing is imported, as server\.backlog\.size is 0: /],
+    [
+      { ...plenty, maxAgeMs: 1_000 },
+      /^FILE: nothing is imported: by server\.backlog\.max_age .* all of the 4 events/,
+    ],
+    [{ ...plenty, bytesMax: 10 }, /^FILE: nothing is imported: by server\.backlog\.max_bytes /],
+  ] as const) {
+    site.limits = limits
+    const said = await site.start()
+    assert.equal(said.length, 1)
+    assert.match(said[0]!, told)
+  }
+  site.limits = { ...plenty, eventsMax: 3 }
+  const said = await site.start()
+  assert.equal(
+    said[0],
+    'FILE: of 4 events the store keeps the newest 3 (server.backlog.size); it will drop the others at once',
+  )
+  assert.deepEqual(numbers(await site.events()), [1, 2, 3])
 })
 
 test('of a file that has changed since, only what is newer is imported', async () => {
@@ -179,7 +229,7 @@ test('of a file that has changed since, only what is newer is imported', async (
   writeFileSync(site.file, lines(50, 150))
   const said = await site.start()
   assert.match(said[1]!, /^FILE: 50 events imported/)
-  assert.match(said[2]!, /^FILE: 50 lines skipped, not newer than the newest event of the store: /)
+  assert.match(said[2]!, /^FILE: 50 events left out: the store has them, word for word$/)
   assert.equal(said.length, 3)
   assert.deepEqual(numbers(await site.events()), range(0, 150))
   assert.deepEqual(await site.start(), [])
@@ -196,7 +246,7 @@ test('events older than those of the store are not put behind them, and that is 
   const said = await site.start()
   assert.deepEqual(said.slice(1), [
     'FILE: 0 events imported. The file stays as it is and is not read again',
-    'FILE: 3 lines skipped, not newer than the newest event of the store: lines 1, 2, 3',
+    'FILE: 3 lines skipped, older than all events of the store, which may have had them and dropped them for their age: lines 1, 2, 3',
     'FILE: to have those too, import it into an empty store: stop the server, move the store out of the way ' +
       '(its directory ends in .pubsubd), start again',
   ])
