@@ -26,11 +26,14 @@ test('it tells how many events there are, of which time and how large', async ()
   assert.match(info, /^damage {3}none seen/m)
 })
 
+function at(n: number): number {
+  return (FIRST_SECONDS + n) * 1_000
+}
+
 test('it tells of leaps of the clock, and how many events they have touched', async () => {
   using place = new Workplace()
   await place.store('s', exportedLines(0, 100))
   assert.match(await place.output('info', '--store', 's'), /^clock {4}as the machine's$/m)
-  const at = (n: number) => (FIRST_SECONDS + n) * 1_000
   const leaps = [
     { atMs: at(10), byMs: 3_600_000, endMs: at(20), followedByMs: 3_600_000 },
     { atMs: at(30), byMs: 31_536_000_000, endMs: at(40), followedByMs: 0 },

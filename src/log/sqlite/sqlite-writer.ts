@@ -280,11 +280,11 @@ export class SqliteWriter {
     const insertState = this.#database.prepare(
       'INSERT OR IGNORE INTO state (space, key, value, expires_at_ms) VALUES (?, ?, ?, ?)',
     )
-    const sweptTo = old.sweptTo
+    const first = old.sweptTo
     let taken = 0
-    let newest = Math.max(sweptTo - 1, headSeq ?? old.headSeq)
+    let newest = Math.max(first - 1, headSeq ?? old.headSeq)
     const insert = (event: EventRecord) => {
-      if (insertEvent.run(...columnsOf(event)).changes === 0) return
+      if (event.seq < first || insertEvent.run(...columnsOf(event)).changes === 0) return
       for (const key of keysOfEvent(JSON.parse(event.topics), event.isPrivate))
         insertPosting.run(key, event.seq)
       newest = Math.max(newest, event.seq)
@@ -306,12 +306,12 @@ export class SqliteWriter {
     }
     const { clock } = old
     this.#transaction(() => {
-      setMeta.run(INDEXED_FROM, sweptTo)
+      setMeta.run(INDEXED_FROM, first)
       setMeta.run(INDEXED_TO, newest)
       if (clock !== null) setMeta.run(CLOCK, JSON.stringify(clock))
       keepExtent(this.#database, { headSeq: newest, rows: null })
     })
-    const lost = newest - sweptTo + 1 - taken
+    const lost = newest - first + 1 - taken
     this.#warn(
       `${taken} events that were whole in the damaged store were taken over` +
         (lost > 0 ? `, ${lost} are lost: readers are told of a gap there` : ''),

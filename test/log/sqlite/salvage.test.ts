@@ -1,13 +1,5 @@
 import assert from 'node:assert/strict'
-import {
-  closeSync,
-  cpSync,
-  openSync,
-  readFileSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, cpSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
 import { after, test } from 'node:test'
 import type { PublishedEvent } from '../../../src/hub/event.ts'
 import type { EventLog } from '../../../src/hub/event-log.ts'
@@ -131,11 +123,11 @@ async function check(
     for (const event of [events[0]!, events[20]!, events.at(-1)!]) {
       const resolution = log.resolve(event.cursor)
       if (resolution.type !== 'found') continue
-      const after = events.slice(byText.get(lineOf(event))! + 1).map(lineOf)
+      const due = events.slice(byText.get(lineOf(event))! + 1).map(lineOf)
       const rest = await readAll(log, resolution.at)
       assert.deepEqual(
         rest.map(lineOf),
-        after.filter((line) => lines.includes(line)),
+        due.filter((line) => lines.includes(line)),
         `${what}: resumed`,
       )
     }

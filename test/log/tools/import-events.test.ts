@@ -13,8 +13,8 @@ import { readAll, StoreFolder, type OpenedStore } from '../sqlite/store-folder.t
 const START_MS = 1_600_000_000_000
 
 /** Lines of an export, each event with a number and its time. */
-function lines(numbers: readonly number[], timeOf = (n: number) => START_MS + n): string {
-  return numbers
+function lines(all: readonly number[], timeOf = (n: number) => START_MS + n): string {
+  return all
     .map((n) =>
       exportedLine({
         topics: ['t'],
@@ -30,6 +30,14 @@ function lines(numbers: readonly number[], timeOf = (n: number) => START_MS + n)
       } as unknown as PublishedEvent),
     )
     .join('')
+}
+
+function inTens(n: number): number {
+  return START_MS + Math.floor(n / 10)
+}
+
+function atOnce(): number {
+  return START_MS
 }
 
 function range(from: number, to: number): number[] {
@@ -105,12 +113,11 @@ test('a file that has changed in between brings what is new, and the rest is nam
 test('of two files that overlap, the second brings what is not older, equal times too', async () => {
   using folder = new StoreFolder()
   await using store = await folder.open()
-  const timeOf = (n: number) => START_MS + Math.floor(n / 10)
-  await importText(store, lines(range(0, 95), timeOf))
+  await importText(store, lines(range(0, 95), inTens))
   const other = [50, 1_000, ...range(90, 120)]
   const report = await importText(
     store,
-    lines(other, (n) => timeOf(n === 1_000 ? 60 : n)),
+    lines(other, (n) => inTens(n === 1_000 ? 60 : n)),
   )
   assert.deepEqual(await numbers(store), range(0, 120))
   assert.equal(report.duplicates, 6)
@@ -122,10 +129,9 @@ test('of two files that overlap, the second brings what is not older, equal time
 test('events that are said twice are two, in one file and in another', async () => {
   using folder = new StoreFolder()
   await using store = await folder.open()
-  const same = () => START_MS
-  await importText(store, lines([1, 1, 2], same))
+  await importText(store, lines([1, 1, 2], atOnce))
   assert.deepEqual(await numbers(store), [1, 1, 2])
-  const report = await importText(store, lines([1, 1, 1, 2], same))
+  const report = await importText(store, lines([1, 1, 1, 2], atOnce))
   assert.deepEqual([report.imported, report.duplicates], [1, 3])
   assert.deepEqual(await numbers(store), [1, 1, 2, 1])
 })
