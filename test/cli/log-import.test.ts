@@ -60,7 +60,10 @@ test('what the settings would drop at once is told before, and where that is all
   using place = new Workplace()
   place.write('events.ndjson', exportedLines(0, 5))
   const settings = (backlog: string) =>
-    place.write('p.yaml', `server: {backlog: {storage: events, ${backlog}}}\n`)
+    place.write(
+      'p.yaml',
+      `server: {backlog: {storage: events, ${backlog}}}\nclients: {payloaders: []}\n`,
+    )
   for (const [backlog, told] of [
     ['size: 0', /^nothing is imported: by server\.backlog\.size/],
     ['size: 100, max_age: 1h', /^nothing is imported: by server\.backlog\.max_age/],
