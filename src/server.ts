@@ -15,6 +15,7 @@ import { WebPages } from './auth/web-pages.ts'
 import type { SecretsFile } from './config/lonelyps.ts'
 import type { Settings } from './config/schema.ts'
 import { httpServers } from './http/server/app.ts'
+import { ConnectionLimit, type ConnectionLimitOptions } from './http/server/connection-limit.ts'
 import { Cors } from './http/server/cors.ts'
 import { directSend } from './sockets/direct-send.ts'
 import { Traffic } from './http/server/door.ts'
@@ -30,6 +31,8 @@ import { openSqliteStore } from './log/sqlite/sqlite-store.ts'
 import { MemoryEventLog } from './log/memory/memory-event-log.ts'
 import { BugReport } from './ops/bug-report.ts'
 import { log } from './ops/logger.ts'
+import { openFiles, openFilesMax } from './ops/open-files.ts'
+import { SeldomReport } from './ops/seldom-report.ts'
 import { OutgoingClient } from './outgoing/outgoing-client.ts'
 import { OutgoingPolicy } from './outgoing/outgoing-policy.ts'
 import type { Secrets } from './protocols/lonelyps/authorization.ts'
@@ -103,6 +106,7 @@ export async function startServer(
           limiter,
           times,
         })
+  const traffic = new Traffic(hub, VERSION)
   const { plain, secure } = await httpServers(
     {
       hub,
@@ -115,7 +119,8 @@ export async function startServer(
       policy,
       webPages,
       cors: new Cors(webPages),
-      traffic: new Traffic(hub, VERSION),
+      traffic,
+      connectionLimit: new ConnectionLimit(connectionsOf(settings), traffic),
       version: VERSION,
       where: new WhereExpressions(limits),
       page: pageFiles(readPage()),
@@ -162,6 +167,39 @@ export async function startServer(
     throw error
   }
 }
+
+/**
+ * Descriptors that are left once all that is open at the start is counted are for connections, but for those that may be
+ * opened later on: to the directory, for webhooks, for a store that is opened anew, and for telling those that are too many.
+ */
+function connectionsOf({ limits, clients, protocols }: Settings): ConnectionLimitOptions {
+  const report = new SeldomReport(log, 'warn')
+  const wanted = limits.connectionsMax || Infinity
+  const filesMax = openFilesMax()
+  if (filesMax === null) return { connectionsMax: wanted, refusedMax: REFUSED_MAX, report }
+  const later =
+    (clients.ldap?.connectionsMax ?? 0) + (protocols.lonelyps?.webhooks.connectionsMax ?? 0)
+  const left = filesMax - openFiles() - later
+  const refusedMax = Math.max(1, Math.min(REFUSED_MAX, Math.floor(left / 4)))
+  const possible = left - refusedMax - Math.min(SPARE_FILES, Math.floor(left / 4))
+  const connectionsMax = Math.max(1, Math.min(wanted, possible))
+  if (connectionsMax < Math.min(wanted, CONNECTIONS_WANTED))
+    log(
+      'warn',
+      `at most ${filesMax} open files leave room for ${connectionsMax} connections, and each stream is one: ` +
+        'raise it (ulimit -n, LimitNOFILE)',
+    )
+  return { connectionsMax, refusedMax, report }
+}
+
+/** Enough for 9,000 streams and some. */
+const CONNECTIONS_WANTED = 9_500
+
+/** Connections beyond the limit that are told at the same time. */
+const REFUSED_MAX = 64
+
+/** For the files of a store that is opened anew while the old ones are still open, name look-ups, and what libraries open. */
+const SPARE_FILES = 64
 
 /** In memory, or on disk; then with what PyPubSub has left there. */
 async function openStore(

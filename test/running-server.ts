@@ -33,6 +33,8 @@ export async function startServer(options: {
   directory?: string
   /** Of its process, which then has a channel to ours, too. */
   nodeFlags?: readonly string[]
+  /** `ulimit -n` of its process. */
+  openFilesMax?: number
 }): Promise<RunningServer> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
   writeFileSync(join(directory, 'pubsub.yaml'), options.config)
@@ -59,14 +61,19 @@ function spawnServer(
   {
     environment,
     nodeFlags = [],
+    openFilesMax,
   }: {
     readonly environment?: Readonly<Record<string, string>>
     readonly nodeFlags?: readonly string[]
+    readonly openFilesMax?: number | undefined
   },
 ) {
+  const limited =
+    openFilesMax === undefined ? [] : ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$0" "$@"`]
+  const [program, ...words] = [...limited, process.execPath, ...nodeFlags]
   const child = spawn(
-    process.execPath,
-    [...nodeFlags, MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'],
+    program!,
+    [...words, MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'],
     {
       cwd: directory,
       env: { ...process.env, ...environment },

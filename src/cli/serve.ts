@@ -1,10 +1,11 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadAclFile } from '../config/acl-file.ts'
 import { ConfigError } from '../config/config-error.ts'
 import { loadSettings } from '../config/load.ts'
 import { endOnFatalErrors } from '../ops/fatal-errors.ts'
 import { log } from '../ops/logger.ts'
+import { openFilesMax } from '../ops/open-files.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
 import { FILE_OPTIONS } from './file-options.ts'
 
@@ -76,7 +77,10 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
   }
 
   onSignals(server, aclFile, pidFile) // before anything says that there is somebody to signal
-  log('info', `pubsubd ${VERSION}, pid ${process.pid}, ${fileDescriptors()}`)
+  log(
+    'info',
+    `pubsubd ${VERSION}, pid ${process.pid}, at most ${openFilesMax() ?? 'unknown'} open files`,
+  )
   for (const url of server.urls) log('info', `listening on ${url}`)
 }
 
@@ -107,25 +111,3 @@ function onSignals(server: RunningServer, aclFile: string, pidFile: string | nul
   // On a terminal SIGHUP says that the terminal is gone.
   process.on('SIGHUP', process.stdin.isTTY ? stop : reload)
 }
-
-/** How many connections the operating system lets us have (Node has raised the soft limit to the hard one). */
-function fileDescriptors(): string {
-  let limits = ''
-  try {
-    limits = readFileSync('/proc/self/limits', 'utf8')
-  } catch {
-    return 'limit of open files unknown'
-  }
-  const line = limits.split('\n').find((each) => each.startsWith('Max open files'))
-  const soft = line?.split(/ +/)[3] ?? 'unknown'
-  const isLow = Number(soft) < FILE_DESCRIPTORS_WANTED
-  if (isLow)
-    log(
-      'warn',
-      `at most ${soft} open files, and each stream is one: raise it (ulimit -n, LimitNOFILE)`,
-    )
-  return `at most ${soft} open files`
-}
-
-/** Enough for 9,000 streams and some. */
-const FILE_DESCRIPTORS_WANTED = 10_000

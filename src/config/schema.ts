@@ -131,7 +131,7 @@ const limitsSection = section('limits', {
   loginDelayMsMax: setting('login_delay', 4_000, duration(0, 4_000)),
   /** Time until a refused log-in is answered, whatever it is refused for: a directory needs some 10 to 100 ms to say no. */
   loginRefusalMs: setting('login_refusal', 500, duration(0, 900)),
-  /** Open connections. 0: no limit but the operating system's. */
+  /** Open connections of all ports. 0: what the limit of open files leaves beside store, directory and webhooks. */
   connectionsMax: setting('connections', 0, integer(0, 10_000_000)),
 })
 

@@ -9,6 +9,8 @@ export class Connection {
   isSpokenTo = false
   /** To the newest request, so that a broken one behind it is refused only after it. */
   lastResponse: ServerResponse | null = null
+  /** It is there to be refused. */
+  isBeyondLimit = false
   /** Our end of it is closed, and what still comes is read away. */
   isLingering = false
   /** Of the peer, once somebody has asked and it is known. */

@@ -64,12 +64,22 @@ export function refuseSocket(
     patience = patienceWith(request),
   }: { readonly shared?: readonly string[]; readonly patience?: Patience } = {},
 ): void {
+  socket.write(refusalBytes(traffic, error, request, shared))
+  closeLingering(socket, patience)
+}
+
+/** A whole answer, behind which the connection is closed. */
+export function refusalBytes(
+  traffic: Traffic,
+  error: PubSubError,
+  request: IncomingHttpHeaders,
+  shared: readonly string[],
+): string {
   const refusal = refusalOf(error, request.accept)
   const { status, contentType, text } = refusal
   const pairs = [...traffic.headers(), ...shared, ...Object.entries(refusal.headers).flat()]
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, `Content-Type: ${contentType}`]
   for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`)
   lines.push(`Content-Length: ${Buffer.byteLength(text)}`, 'Connection: close', '', text)
-  socket.write(lines.join('\r\n'))
-  closeLingering(socket, patience)
+  return lines.join('\r\n')
 }

@@ -72,6 +72,7 @@ export async function httpServers(
     // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
     else if (request.raw.httpVersionMajor === 0)
       done(new BadRequestError('HTTP/0.9 is not spoken here'))
+    else if (connectionOf(request.raw.socket).isBeyondLimit) done(door.connectionLimit.refusal())
     else if (request.url === TOPIC_URL) void handle(door, request, reply)
     else done()
   })
@@ -89,7 +90,11 @@ export async function httpServers(
           { ...options, ...tls, handshakeTimeout: limits.headTimeoutMs },
           (request, response) => app.routing(request, response),
         )
-  for (const server of [plain, secure]) if (server !== null) attach(door, server)
+  for (const server of [plain, secure]) {
+    if (server === null) continue
+    door.connectionLimit.watch(server)
+    attach(door, server)
+  }
   return { plain, secure }
 }
 
@@ -112,8 +117,7 @@ function serverOptions(door: HttpDoor): ServerOptions {
 
 /** What Node tells only by events. */
 function attach(door: HttpDoor, server: Server | TlsServer): void {
-  const { traffic, options } = door
-  if (options.limits.connectionsMax > 0) server.maxConnections = options.limits.connectionsMax
+  const { traffic } = door
   // Node would drop those beyond 2,000, and with them perhaps the one that a proxy has added at the end.
   server.maxHeadersCount = 0
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
@@ -238,7 +242,10 @@ function refuseRequest(
   if (refusal instanceof InternalError) door.bugs.add('answering', error)
   if (response.headersSent || !socket.writable) return
   const mustClose =
-    connection.isSpokenTo || isAwaitingContinue(response) || isLongBody(incoming.headers)
+    connection.isSpokenTo ||
+    connection.isBeyondLimit ||
+    isAwaitingContinue(response) ||
+    isLongBody(incoming.headers)
   connection.isDeaf = connection.isSpokenTo = mustClose
   refuse(response, door.traffic, refusal, { mustClose })
 }

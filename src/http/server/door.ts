@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { AddressList } from '../../auth/address-list.ts'
 import type { LoginGate } from '../../auth/login-gate.ts'
@@ -8,6 +8,7 @@ import type { Hub } from '../../hub/hub.ts'
 import type { BugReport } from '../../ops/bug-report.ts'
 import type { PageFile } from '../pages/page-file.ts'
 import type { WhereExpressions } from '../../where/where.ts'
+import type { PubSubError } from '../../publication/errors.ts'
 import type { Cors } from './cors.ts'
 
 export interface HttpLimits {
@@ -30,8 +31,6 @@ export interface HttpLimits {
   readonly headBytesMax: number
   readonly headTimeoutMs: number
   readonly requestTimeoutMs: number
-  /** 0: no limit. */
-  readonly connectionsMax: number
   /** 0: no limit. */
   readonly streamsPerAddressMax: number
 }
@@ -62,6 +61,12 @@ export interface MountedDoor {
   ): void
 }
 
+/** Knows which connections are too many: they are marked (`Connection.isBeyondLimit`), and this is what they are told. */
+export interface ConnectionJudge {
+  watch(server: Server): void
+  refusal(): PubSubError
+}
+
 /** What every handler of the HTTP door needs. */
 export interface HttpDoor {
   readonly hub: Hub
@@ -78,6 +83,7 @@ export interface HttpDoor {
   /** By name. */
   readonly mounts: ReadonlyMap<string, MountedDoor>
   readonly options: HttpOptions
+  readonly connectionLimit: ConnectionJudge
   /** What went wrong while answering, by the place in our sources. */
   readonly bugs: BugReport
   readonly traffic: Traffic

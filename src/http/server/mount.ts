@@ -1,6 +1,7 @@
 import type { FastifyInstance, RouteHandlerMethod } from 'fastify'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { PubSubError } from '../../publication/errors.ts'
 import { connectionOf } from '../../sockets/connection.ts'
 import type { HttpDoor, MountedDoor } from './door.ts'
 import { NotFoundError, OriginNotAllowedError } from './errors.ts'
@@ -54,9 +55,10 @@ export function mountUpgrades(http: HttpDoor, server: Server): void {
     const mounted = mountedAt(incoming.url!, http)!
     connectionOf(incoming.socket).isDeaf = true
     try {
+      if (connectionOf(incoming.socket).isBeyondLimit) throw http.connectionLimit.refusal()
       refuseForeignPage(http, incoming)
     } catch (error) {
-      if (!(error instanceof OriginNotAllowedError)) throw error
+      if (!(error instanceof PubSubError)) throw error
       return refuseSocket(incoming.socket, http.traffic, error, incoming.headers)
     }
     const address = peerAddress(incoming, http.options.trustedProxies)

@@ -301,13 +301,16 @@ describe('limits of a request', () => {
     assert.equal((await client.ask(put('/a', '{}'))).body, RECEIVED)
   })
 
-  test('connections beyond limits.connections are closed at once, until others have gone', async () => {
+  test('connections beyond limits.connections are refused with 503, until others have gone', async () => {
     await using first = await RawClient.open(generous().port)
     await using second = await RawClient.open(generous().port)
     {
       await using third = await RawClient.open(generous().port)
       await using fourth = await RawClient.open(generous().port)
-      assert.equal(await fourth.rest(), '')
+      const { status, body } = await fourth.ask(put('/a', '{}'))
+      assert.equal(status, 503)
+      assert.match(body, /^3 connections are open, .*limits\.connections/)
+      await fourth.closed()
       for (const client of [first, second, third])
         assert.equal((await client.ask(put('/a', '{}'))).status, 202)
     }
