@@ -182,7 +182,10 @@ export class RawClient implements AsyncDisposable {
         this.#unread = this.#unread.slice(length)
         return taken
       }
-      if (this.#hasEnded) throw new Error(`closed after ${JSON.stringify(this.#unread)}`)
+      if (this.#hasEnded)
+        throw new Error(
+          `${this.#wasReset ? 'reset' : 'closed'} after ${JSON.stringify(this.#unread)}`,
+        )
       const leftMs = deadlineMs - performance.now()
       if (leftMs <= 0)
         throw new Error(`silent after ${JSON.stringify(this.#unread.slice(0, 1_000))}`)
