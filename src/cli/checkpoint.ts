@@ -1,22 +1,43 @@
-import { readFileSync } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { FileLock } from './file-lock.ts'
+import { checkPlace } from './own-place.ts'
 
 /**
  * A file that holds a cursor: behind it a listener goes on when it is started again. It is replaced as a whole, and flushed,
  * so a crash leaves the old cursor or the new one.
  */
-export class Checkpoint {
+export class Checkpoint implements AsyncDisposable {
   readonly #file: string
+  readonly #lock: FileLock
   #cursor: string | null
   #wanted: string | null
   #writing: Promise<void> | null = null
 
-  /** @throws {Error} what is in the file is no cursor. A file that is absent or empty has none. */
+  /**
+   * Nobody else may move it as long as this process lives.
+   * @throws {Error} somebody does already, or it is a symbolic link, or not ours alone; what is in the file is no cursor. A
+   * file that is absent or empty has none.
+   */
   constructor(file: string) {
     this.#file = file
+    try {
+      checkPlace(file)
+      this.#lock = new FileLock(file)
+    } catch (error) {
+      throw new Error(`the checkpoint cannot be used: ${(error as Error).message}`, {
+        cause: error,
+      })
+    }
     this.#cursor = readCursor(file)
     this.#wanted = this.#cursor
+  }
+
+  /** Another listener may go on. What is being written still is. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.settled().catch(() => {})
+    this.#lock[Symbol.dispose]()
   }
 
   get cursor(): string | null {
@@ -76,10 +97,12 @@ function readCursor(file: string): string | null {
 
 /** All of it or nothing, whatever happens: a new file, flushed, takes the old one's name, which is flushed as well. */
 async function replaceFile(file: string, text: string): Promise<void> {
-  // Always the same name: what a crash leaves there the next one writes over.
+  // Always the same name, so that a crash leaves one file at most; it is made anew, as somebody may have put a link there.
   const beside = `${file}.tmp`
+  await rm(beside, { force: true })
   try {
-    await using handle = await open(beside, 'w')
+    const { O_WRONLY, O_CREAT, O_EXCL } = constants
+    await using handle = await open(beside, O_WRONLY | O_CREAT | O_EXCL, 0o600)
     await handle.writeFile(text)
     await handle.sync()
   } catch (error) {

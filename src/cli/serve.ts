@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadAclFile } from '../config/acl-file.ts'
 import { ConfigError } from '../config/config-error.ts'
@@ -8,6 +8,7 @@ import { log } from '../ops/logger.ts'
 import { openFilesMax } from '../ops/open-files.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
 import { FILE_OPTIONS } from './file-options.ts'
+import { checkPlace } from './own-place.ts'
 
 const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 
@@ -70,7 +71,7 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
   const server = await startServer(settings, acl.users)
   const { pidFile } = settings.server
   try {
-    if (pidFile !== null) writeFileSync(pidFile, `${process.pid}\n`)
+    if (pidFile !== null) writePidFile(pidFile)
   } catch (error) {
     await server.stop()
     throw error
@@ -82,6 +83,33 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
     `pubsubd ${VERSION}, pid ${process.pid}, at most ${openFilesMax() ?? 'unknown'} open files`,
   )
   for (const url of server.urls) log('info', `listening on ${url}`)
+}
+
+/** @throws {Error} it cannot be written, or somebody else decides where that would be. */
+function writePidFile(file: string): void {
+  try {
+    checkPlace(file)
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
+    const descriptor = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+    try {
+      writeSync(descriptor, `${process.pid}\n`)
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    throw new Error(`server.pid_file cannot be written: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+}
+
+/** Unless another server has written its own there meanwhile. */
+function removePidFile(file: string): void {
+  try {
+    if (readFileSync(file, 'latin1').trim() === String(process.pid)) rmSync(file, { force: true })
+  } catch {
+    // It has gone already.
+  }
 }
 
 function onSignals(server: RunningServer, aclFile: string, pidFile: string | null): void {
@@ -103,7 +131,7 @@ function onSignals(server: RunningServer, aclFile: string, pidFile: string | nul
     isStopping = true
     log('info', `${signal}: stopping`)
     void server.stop().then(() => {
-      if (pidFile !== null) rmSync(pidFile, { force: true })
+      if (pidFile !== null) removePidFile(pidFile)
       process.exit(0)
     })
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { Checkpoint } from '../../src/cli/checkpoint.ts'
 
@@ -21,7 +21,9 @@ test('a checkpoint that is told its own place goes on moving', async (context) =
   assert.equal(readFileSync(file, 'utf8'), 'b\n')
   await checkpoint.move('b')
   await checkpoint.move('c')
-  assert.equal(new Checkpoint(file).cursor, 'c')
+  await checkpoint[Symbol.asyncDispose]()
+  await using again = new Checkpoint(file)
+  assert.equal(again.cursor, 'c')
 })
 
 test('of places told while one is written the last one is kept', async (context) => {
@@ -33,8 +35,42 @@ test('of places told while one is written the last one is kept', async (context)
 })
 
 test('a checkpoint that cannot be written says so again and again', async (context) => {
-  const checkpoint = new Checkpoint(join(fileIn(context), 'missing'))
+  const file = fileIn(context)
+  const checkpoint = new Checkpoint(file)
+  rmSync(dirname(file), { recursive: true })
   for (const cursor of ['a', 'b', 'b'])
     await assert.rejects(checkpoint.move(cursor), /the checkpoint .* cannot be written: ENOENT/)
   await assert.rejects(checkpoint.settled(), /ENOENT/)
+})
+
+test("a checkpoint is its one listener's, who is named, until he has ended", async (context) => {
+  const file = fileIn(context)
+  {
+    await using first = new Checkpoint(file)
+    await first.move('a')
+    assert.throws(
+      () => new Checkpoint(file),
+      new RegExp(`checkpoint is in use by process ${process.pid}, since 20\\d\\d-`),
+    )
+    await first.move('b')
+  }
+  await using second = new Checkpoint(file)
+  assert.equal(second.cursor, 'b')
+})
+
+test("a checkpoint is nobody else's to read, and follows no link", async (context) => {
+  const file = fileIn(context)
+  const victim = `${file}-of-another`
+  writeFileSync(victim, 'precious')
+  symlinkSync(victim, `${file}.tmp`)
+  await using checkpoint = new Checkpoint(file)
+  await checkpoint.move('a')
+  assert.equal(readFileSync(victim, 'utf8'), 'precious')
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  for (const suffix of ['', '.lock']) {
+    const link = `${file}-2`
+    symlinkSync(victim, link + suffix)
+    assert.throws(() => new Checkpoint(link), /checkpoint cannot be used: .* is a symbolic link/)
+    rmSync(link + suffix)
+  }
 })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { RawClient } from '../http/raw-client.ts'
@@ -158,6 +158,24 @@ describe('server.pid_file', AT_ONCE, () => {
     command.child.kill('SIGTERM')
     assert.equal(await command.exit(), 0)
     assert.equal(existsSync(file), false)
+  })
+
+  test("it is the owner's alone, a symbolic link is refused, and that of another server is left", async () => {
+    await using command = new Command({ ...FILES, 'pubsub.yaml': config }, [])
+    await command.port()
+    const file = join(command.directory, 'pid')
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    writeFileSync(file, '1\n')
+    command.child.kill('SIGTERM')
+    assert.equal(await command.exit(), 0)
+    assert.equal(readFileSync(file, 'utf8'), '1\n')
+    rmSync(file)
+    symlinkSync('victim', file)
+    command.write('victim', 'precious')
+    await using second = new Command({}, { shell: 'exec "$NODE" "$MAIN"', in: command.directory })
+    assert.equal(await second.exit(), 1)
+    assert.match(second.stderr, /error server\.pid_file cannot be written: pid is a symbolic link/)
+    assert.equal(readFileSync(join(command.directory, 'victim'), 'utf8'), 'precious')
   })
 
   test('a server that cannot start leaves that of the running one alone', async () => {

@@ -1,0 +1,32 @@
+import { lstatSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import process from 'node:process'
+
+/**
+ * Refuses to keep a file where somebody else decides what it is: a symbolic link would lead the writing elsewhere, and in a
+ * directory that anybody may write to another user may have put the file there before us.
+ * @throws {Error} saying what is wrong, where, and how to mend it.
+ */
+export function checkPlace(file: string): void {
+  const directory = dirname(file)
+  const place = statSync(directory)
+  const isShared = (place.mode & OTHERS_WRITE) !== 0
+  if (isShared && (place.mode & STICKY) === 0)
+    throw new Error(
+      `${directory} may be written by anybody, who could replace ${file}: chmod o-w ${directory}`,
+    )
+  const found = lstatSync(file, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (found.isSymbolicLink())
+    throw new Error(`${file} is a symbolic link: name the file that it leads to, or remove it`)
+  if (!found.isFile()) throw new Error(`${file} is no ordinary file: name another, or remove it`)
+  if (isShared && found.uid !== process.geteuid?.())
+    throw new Error(
+      `${file} belongs to another user, in a directory that anybody may write to: choose a directory of your own`,
+    )
+}
+
+const OTHERS_WRITE = 0o002
+
+/** In such a directory nobody removes or renames the files of others. */
+const STICKY = 0o1000
