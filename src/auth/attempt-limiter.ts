@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { addressBlock } from './address-block.ts'
 import type { Clock } from './clock.ts'
 import { FailureCounts, type FailureCount } from './failure-counts.ts'
+import { Turn, type Admission } from './turn.ts'
 
 /** Who tries to prove something. */
 export interface Claimant {
@@ -11,18 +12,12 @@ export interface Claimant {
   readonly name: string | null
 }
 
-/** How an attempt may go on. */
-export type Admission =
-  /** To be judged now. `hasTurn`: no other one of its name and address is judged beside it. */
-  | { readonly type: 'admitted'; readonly hasTurn: boolean }
-  /** Its turn would come too late: it is not judged. */
-  | { readonly type: 'postponed' }
-
 /**
  * Slows those who guess. Failures are counted for an address (IPv6: a /64), for a name, and for a name at an address. A name
  * at an address that has failed a few times gets turns further and further apart; so does an address whose failures are
  * spread over names, with shorter waits, as many people may share it; a name that fails everywhere loses the tries that are
- * free elsewhere. Attempts made at the same time wait in turn. Whoever has not failed is not slowed by what others do at
+ * free elsewhere. Attempts made at the same time wait in turn; one that comes when the turns of `delayMsMax` are given away has
+ * the last of them, so that whoever comes behind those who guess is judged in time. Whoever has not failed is not slowed by what others do at
  * other addresses, and who has logged in by that name at that address before is not slowed by other names there.
  * Held by `test/auth/attempt-limiter.test.ts`.
  */
@@ -44,20 +39,32 @@ export class AttemptLimiter {
     this.#byPair = new FailureCounts(clock)
   }
 
-  /** Resolves when its turn has come; at once, if it would not come within `delayMsMax`. */
+  /** Resolves when its turn has come; at once, if there is none within `delayMsMax`. */
   async admit(claimant: Claimant): Promise<Admission> {
     const nowMs = this.#clock.now()
-    const turnMs = Math.max(nowMs, ...this.#lanesOf(claimant).map(({ count }) => count.nextTurnMs))
-    if (turnMs - nowMs > this.#delayMsMax) return { type: 'postponed' }
+    let lanes = this.#lanesOf(claimant)
+    const turnMs = Math.max(nowMs, ...lanes.map(({ count }) => count.nextTurnMs))
+    if (turnMs - nowMs > this.#delayMsMax) return takeOver(lanes)
     // Those that wait are counted as if they had failed already: else all that come before the first failure would be free.
-    const lanes = turnMs === nowMs ? this.#lanesOf(claimant) : this.#lanesToWaitIn(claimant)
+    if (turnMs > nowMs) lanes = this.#lanesToWaitIn(claimant)
     for (const { count, delayMs } of lanes) {
       count.nextTurnMs = turnMs + delayMs
       count.waiting++
     }
-    if (turnMs > nowMs) await this.#clock.sleep(turnMs - nowMs)
-    for (const { count } of lanes) count.waiting--
-    return { type: 'admitted', hasTurn: turnMs > nowMs || lanes.some(({ delayMs }) => delayMs > 0) }
+    if (turnMs === nowMs) {
+      for (const { count } of lanes) count.waiting--
+      return { type: 'admitted', hasTurn: lanes.some(({ delayMs }) => delayMs > 0) }
+    }
+    const turn = new Turn(turnMs)
+    for (const { count } of lanes) count.lastTurn = turn
+    void this.#clock.sleep(turnMs - nowMs).then(() => {
+      for (const { count } of lanes) {
+        count.waiting--
+        if (count.lastTurn === turn) count.lastTurn = null
+      }
+      return turn.come()
+    })
+    return turn.taken()
   }
 
   /** Whether an attempt would have to wait now. */
@@ -126,6 +133,17 @@ export class AttemptLimiter {
     }
     return lanes
   }
+}
+
+/** The turn that was given last, if it is late enough for all that has to be waited for. */
+function takeOver(lanes: readonly Lane[]): Admission | Promise<Admission> {
+  const [slowest, ...others] = lanes.toSorted((a, b) => b.count.nextTurnMs - a.count.nextTurnMs)
+  const turn = slowest?.count.lastTurn ?? null
+  if (turn === null) return { type: 'postponed' }
+  const behind = others.filter(({ count }) => count.lastTurn !== turn)
+  if (behind.some(({ count }) => count.nextTurnMs > turn.atMs)) return { type: 'postponed' }
+  for (const { count, delayMs } of behind) count.nextTurnMs = turn.atMs + delayMs
+  return turn.taken()
 }
 
 interface Lane {

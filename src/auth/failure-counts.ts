@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts'
+import type { Turn } from './turn.ts'
 
 export interface FailureCount {
   readonly failures: number
@@ -6,6 +7,8 @@ export interface FailureCount {
   waiting: number
   /** Nothing of this key is judged before. */
   nextTurnMs: number
+  /** The last one that was given and has not come. */
+  lastTurn: Turn | null
 }
 
 /** Failures by key. Those without another one for a while are forgotten; of too many keys the one that failed longest ago. */
@@ -48,6 +51,7 @@ export class FailureCounts {
       failures: 0,
       waiting: 0,
       nextTurnMs: -Infinity,
+      lastTurn: null,
       lastMs: 0,
     }
     count.lastMs = this.#clock.now()
@@ -66,6 +70,7 @@ interface Mutable {
   failures: number
   waiting: number
   nextTurnMs: number
+  lastTurn: Turn | null
   lastMs: number
 }
 

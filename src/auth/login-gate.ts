@@ -111,8 +111,8 @@ export class LoginGate {
   }
 }
 
-/** Requests that wait for nothing but their refusal, some 15 KB each. */
-const HELD_MAX = 1_000
+/** Requests that wait for nothing but their refusal: those of one moment are answered in one turn of the event loop. */
+const HELD_MAX = 100
 
 /** `printable` of the logger escapes what is left. */
 function shown(name: string): string {

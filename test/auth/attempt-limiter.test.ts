@@ -38,23 +38,26 @@ test('a name at an address waits longer with each failure, but never longer than
   assert.deepEqual(waits, [0, 0, 0, 500, 1_000, 2_000, 4_000, 4_000, 4_000])
 })
 
-test('attempts at the same time wait in turn, and those for whom it would take too long are postponed', async () => {
+test('attempts at the same time wait in turn; beyond the limit the newest has the last turn, and the others are postponed', async () => {
   const { limiter, clock } = limited()
   const claimant = { address: HERE, name: 'alice' }
   for (let n = 0; n < 5; n++) limiter.failed(claimant)
   const admittedMs: number[] = []
   let postponed = 0
-  const attempt = async () => {
+  const admitted: number[] = []
+  const attempt = async (n: number) => {
     const { type } = await limiter.admit(claimant)
-    if (type === 'admitted') admittedMs.push(clock.now())
-    else postponed++
+    if (type === 'postponed') return void postponed++
+    admittedMs.push(clock.now())
+    admitted.push(n)
   }
-  for (let n = 0; n < 1_000; n++) void attempt()
+  for (let n = 0; n < 1_000; n++) void attempt(n)
   await clock.move(0)
   assert.equal(postponed, 998)
   assert.equal(clock.sleeperCount, 2)
   await clock.move(DELAY_MS_MAX)
   assert.deepEqual(admittedMs, [2_000, 4_000])
+  assert.deepEqual(admitted, [0, 999])
 })
 
 test('whoever has the right password elsewhere, or another name, is not slowed', async () => {

@@ -147,7 +147,6 @@ test('the right password is served at once elsewhere while its name is attacked,
   const right = { name: 'alice', password: 'wonderland' }
   const elsewhere = await answerTo(clock, gate.login({ ...right, address: '198.51.100.1' }))
   assert.deepEqual(elsewhere, { type: 'accepted', afterMs: 0 })
-  await clock.move(4_000)
   const here = await answerTo(clock, gate.login({ ...right, address: HERE }))
   assert.equal(here.type, 'accepted')
   assert.ok(here.afterMs <= 4_000)
@@ -194,7 +193,7 @@ test('requests that only wait for their refusal are so many at most', async () =
   for (let n = 0; n < 5_000; n++)
     void gate.login({ address: HERE, name: 'alice', password: `another ${n}` })
   await clock.move(0)
-  assert.ok(clock.sleeperCount < 1_100, `${clock.sleeperCount} wait`)
+  assert.ok(clock.sleeperCount < 110, `${clock.sleeperCount} wait`)
 })
 
 test('refusals are counted, and logged with name and address, escaped and shortened, never with the password', async () => {
