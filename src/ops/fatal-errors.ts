@@ -3,7 +3,7 @@ import { stackOf } from './bug-report.ts'
 import { printable } from './logger.ts'
 
 /** As `EX_SOFTWARE` of sysexits.h: an internal error. A supervisor that starts it again is right to do so. */
-export const FATAL_EXIT_CODE = 70
+const FATAL_EXIT_CODE = 70
 
 /**
  * What nobody has caught, here or in a thread of ours that nobody else looks after, is logged with its stack before the process

@@ -206,6 +206,16 @@ export class LonelypsDoor implements AsyncDisposable {
   }
 
   #onRound(events: readonly PublishedEvent[]): void {
+    try {
+      this.#deliverRound(events)
+    } catch (error) {
+      // Who has got what of it is not known: whoever is connected comes back, and the hub logs it.
+      this.#webSockets.fail()
+      throw error
+    }
+  }
+
+  #deliverRound(events: readonly PublishedEvent[]): void {
     for (const event of events) {
       const topic = topicOfPath(event.path)
       const tally = this.#tallies.get(event.payload)

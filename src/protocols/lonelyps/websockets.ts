@@ -102,6 +102,12 @@ export class WebSockets {
     return count
   }
 
+  /** Something has failed for all of them. */
+  fail(): void {
+    for (const subscriber of this.#open)
+      subscriber.close(INTERNAL_ERROR, 'something went wrong on our side')
+  }
+
   close(): void {
     for (const subscriber of this.#open) subscriber.close(GOING_AWAY, 'the server stops')
     this.#server.close()
@@ -283,6 +289,7 @@ function printable(reason: string, cause: unknown): string {
 
 /** RFC 6455 §7.4.1, and IANA's registry. */
 const GOING_AWAY = 1001
+const INTERNAL_ERROR = 1011
 const UNACCEPTABLE = 1003
 const POLICY = 1008
 const TRY_AGAIN = 1013
