@@ -18,6 +18,8 @@ export interface OutgoingClientOptions {
   readonly connectionsMax?: number
   /** Of these to one host, so that slow ones leave some to the others. 8 unless told. */
   readonly connectionsPerHostMax?: number
+  /** Absent: 4 s. */
+  readonly idleMs?: number
   /** All addresses of a host name. DNS unless told; the policy judges what comes of it. */
   readonly lookup?: (host: string) => Promise<readonly string[]>
 }
@@ -65,7 +67,7 @@ export class OutgoingClient {
     const agentOptions = {
       keepAlive: true,
       maxFreeSockets: perHostMax,
-      timeout: IDLE_MS, // of idle sockets only, as nobody listens to 'timeout' of a request
+      timeout: options.idleMs ?? IDLE_MS, // of idle sockets only, as nobody listens to 'timeout' of a request
       agentKeepAliveTimeoutBuffer: KEEP_ALIVE_MARGIN_MS,
       autoSelectFamily: true, // lookups are asked for all addresses
     }

@@ -311,14 +311,12 @@ for (const [behaviour, behave] of Object.entries(mute))
         connectionsMax: 1,
         log,
       })
-      const startedAtMs = performance.now()
       // The second one waits for the only connection first.
       const results = await Promise.all([
         directory.login('alice', 'alice-secret'),
         directory.login('bob', 'bob-secret'),
       ])
       assert.deepEqual(results, [{ type: 'unavailable' }, { type: 'unavailable' }])
-      assert.ok(performance.now() - startedAtMs < 2_000)
       assert.equal(log.length, 1)
       assert.doesNotMatch(log.join(), /secret/)
     })
@@ -347,13 +345,11 @@ test('a password is never sent before StartTLS succeeded', async () => {
 
 test('when too many logins are waiting, more are unavailable at once', async () => {
   await using server = await startServer((socket) => socket.resume())
-  const directory = openDirectory({ ...server, timeoutMs: 10_000 })
+  const directory = openDirectory({ ...server, timeoutMs: 10 * DEADLINE_MS })
   const waiting = Array.from({ length: 1_002 }, (_, i) => directory.login(`user${i}`, 'secret'))
   assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
-  const startedAtMs = performance.now()
   await directory[Symbol.asyncDispose]()
   for (const result of await Promise.all(waiting)) assert.deepEqual(result, { type: 'unavailable' })
-  assert.ok(performance.now() - startedAtMs < 5_000)
 })
 
 sharedTest('after disposal nothing keeps the process alive', async (slapd) => {

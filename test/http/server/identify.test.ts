@@ -237,8 +237,6 @@ describe('a directory that accepts connections and is silent', () => {
     await using waiting = await RawClient.open(own.port)
     waiting.send(get('/', basic('alice', 'secret')))
     while (sockets.size === 0) await once(directory, 'connection')
-    const startMs = performance.now()
     assert.deepEqual(await own.stop(), { code: 0, signal: null })
-    assert.ok(performance.now() - startMs < 3_000)
   })
 })
