@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite'
+import { resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { OnBug } from '../../hub/bug.ts'
 import { LogUnavailableError, OutcomeUnknownError } from '../../hub/errors.ts'
@@ -17,9 +17,10 @@ import { sizeOf, type EventRecord } from './record.ts'
 import { Retention, type End, type RetentionLimits } from './retention.ts'
 import { RowReader } from './row-reader.ts'
 import { Runs } from './runs.ts'
-import { isDamage, openReader } from './schema.ts'
+import { isDamage } from './schema.ts'
 import type { PageRead, SqliteReader } from './sqlite-reader.ts'
 import type { Committed, OpenOptions } from './sqlite-writer.ts'
+import { checkIdentities, FOREIGN_FILES, type FileIdentity } from './store-files.ts'
 import { StoreLock } from './store-lock.ts'
 import { putAside, startThreads, type StoreThreads, type ThreadOptions } from './store-threads.ts'
 import { isOutcomeUnknown, type WorkerPeer } from './worker-peer.ts'
@@ -49,6 +50,10 @@ export class SqliteEventLog implements EventLog {
   #upkeep: NodeJS.Timeout | undefined
   /** By `performance.now()`: when the store is to be told where the clock has come to. */
   #rememberAtMs = 0
+  #watch: NodeJS.Timeout | undefined
+  #isChecking = false
+  /** What is to be found at the place of the store. */
+  #identities: readonly FileIdentity[] = []
   #store!: OpenStore
   /** As far as everybody was told. */
   #end!: End
@@ -65,6 +70,8 @@ export class SqliteEventLog implements EventLog {
   #checkpoint: Promise<void> | undefined
   /** Why nothing can be stored now. */
   #failure: Error | undefined
+  /** That the files are not the store any more. */
+  #toldFiles = false
   /** While the threads are replaced. */
   #reopening: Promise<void> | undefined
   /** Where the damaged store is whose place a new one shall take. */
@@ -72,8 +79,9 @@ export class SqliteEventLog implements EventLog {
   #disposed = false
 
   /** @throws {Error} another process has the store, its directory cannot be written, or it is of a newer version. */
-  static async open(options: SqliteEventLogOptions): Promise<SqliteEventLog> {
-    const lock = new StoreLock(options.directory)
+  static async open(given: SqliteEventLogOptions): Promise<SqliteEventLog> {
+    const options = { ...given, directory: resolve(given.directory) }
+    const lock = await StoreLock.take(options.directory)
     const log = new SqliteEventLog(options, lock)
     try {
       await log.#open({ wasClosed: lock.wasClosed })
@@ -85,7 +93,14 @@ export class SqliteEventLog implements EventLog {
         cause: error,
       })
     }
+    if (lock.placeProblem !== null)
+      options.log(
+        'warn',
+        `${options.directory}.lock cannot be made (${lock.placeProblem}): a second server could be started on a copy that is ` +
+          'moved to the place of this store',
+      )
     log.#upkeep = setInterval(() => void log.#tidy(), UPKEEP_MS).unref()
+    log.#watch = setInterval(() => void log.#checkFiles(), FILES_CHECK_MS).unref()
     return log
   }
 
@@ -214,14 +229,16 @@ export class SqliteEventLog implements EventLog {
     if (this.#disposed) return
     this.#disposed = true
     clearInterval(this.#upkeep)
+    clearInterval(this.#watch)
     this.#queue.rejectAll(closed())
     await this.#reopening?.catch(() => {})
     await this.#idle
     await this.#checkpoint
-    if (this.#store.database.isOpen) this.#store.database.close()
-    await this.#remember({ isLast: true }).catch(() => {}) // the next start then goes by its newest event
-    const isClosed = await this.#store.threads.close()
-    this.#lock.release({ isClosed })
+    const { isCleared, warning } = await this.#store.threads.close(() =>
+      this.#remember({ isLast: true }),
+    )
+    if (warning !== undefined) this.#options.log('warn', warning)
+    this.#lock.release({ isClosed: isCleared })
   }
 
   get #oldest(): number {
@@ -229,13 +246,14 @@ export class SqliteEventLog implements EventLog {
   }
 
   async #open(how: OpenOptions): Promise<void> {
-    const threads = await startThreads(this.#options, how, (error) => this.#fail(error, 'reopen'))
+    const threads = await startThreads(this.#options, this.#lock, how, (error) =>
+      this.#fail(error, 'reopen'),
+    )
+    this.#identities = [...threads.identities, ...this.#lock.files]
     const { keys, runs, firstSeq, headSeq, lastMs, bytes } = threads.opened
-    const database = openReader(this.#options.directory)
-    const rows = new RowReader(database, (found) => this.#addDamage(found))
+    const rows = new RowReader(threads.database, (found) => this.#addDamage(found))
     this.#store = {
       threads,
-      database,
       runs: new Runs(runs),
       codec: new CursorCodec(keys),
       retention: new Retention(
@@ -338,8 +356,21 @@ export class SqliteEventLog implements EventLog {
     if (this.#disposed || this.#failure !== undefined) return
     this.#failure = error
     this.#queue.rejectAll(unavailable(error))
-    this.#failedWrites.add(`events cannot be stored: ${error.message}`)
+    this.#tellFailure(error)
     void this.#heal(error, remedy)
+  }
+
+  /** That somebody has to do something is not lost among other trouble of the same minute. */
+  #tellFailure(error: Error): void {
+    const message = `events cannot be stored: ${error.message}`
+    if (!isAboutFiles(error)) return this.#failedWrites.add(message)
+    if (this.#toldFiles) return
+    this.#toldFiles = true
+    this.#options.log(
+      'error',
+      `${message}. What was acknowledged so far is in the files that process ${process.pid} has open, until it ends: ` +
+        'docs/operating.md, "The files of the store were moved, replaced or deleted", says how to save them',
+    )
   }
 
   async #heal(error: Error, remedy: Remedy): Promise<void> {
@@ -352,10 +383,12 @@ export class SqliteEventLog implements EventLog {
           await this.#reopening
         }
         this.#failure = undefined
+        this.#toldFiles = false
         this.#failedWrites.over('events can be stored again')
         return
       } catch (reason) {
         if (isDamage(reason)) next = 'replace'
+        if (isAboutFiles(reason)) this.#tellFailure(reason as Error)
         await wait(RETRY_MS, undefined, { ref: false })
       } finally {
         this.#reopening = undefined
@@ -365,14 +398,18 @@ export class SqliteEventLog implements EventLog {
 
   /** With new threads; after damage in a new store, which goes on where the old one ended. */
   async #reopen(damage: Error | undefined): Promise<void> {
-    const { threads, database } = this.#store
+    const { threads } = this.#store
     // A commit may still come through, and then it counts.
     await this.#idle
     await this.#checkpoint
+    // What somebody else has put there is neither opened nor put aside.
+    checkIdentities(this.#identities)
     await threads.close()
-    if (database.isOpen) database.close()
     const { headSeq, bytes, lastMs } = this.#written
-    if (damage !== undefined) this.#aside ??= putAside(this.#options, damage.message)
+    if (damage !== undefined && this.#aside === undefined) {
+      this.#aside = putAside(this.#options, damage.message)
+      this.#identities = this.#lock.files
+    }
     if (this.#aside === undefined) return this.#open({ wasClosed: true, headSeq })
     const { keys, runs } = threads.opened
     const continuation = { keys, runs, headSeq, lastMs, bytes }
@@ -383,6 +420,7 @@ export class SqliteEventLog implements EventLog {
 
   /** @throws there is none. */
   async #makeRoom(): Promise<void> {
+    await this.#store.threads.writer.call('checkFiles', undefined)
     // What this frees stays with the database, which counts it as free.
     await (this.#checkpoint ??= this.#runCheckpoint(0))
     await this.#deleteOld()
@@ -417,14 +455,32 @@ export class SqliteEventLog implements EventLog {
     const { writer, reader } = this.#store.threads
     this.#checkpointAtPages = walPages + CHECKPOINT_PAGES
     try {
-      for (let round = 0; round < CHECKPOINT_ROUNDS; round++)
-        if ((await reader.call('checkpoint', undefined)) <= PAGES_LEFT_TO_WRITER) break
-      await writer.call('finishCheckpoint', undefined)
+      await writer.call('beginCheckpoint', undefined)
+      try {
+        for (let round = 0; round < CHECKPOINT_ROUNDS; round++)
+          if ((await reader.call('checkpoint', undefined)) <= PAGES_LEFT_TO_WRITER) break
+      } finally {
+        await writer.call('finishCheckpoint', undefined)
+      }
     } catch (error) {
+      if (isAboutFiles(error)) return this.#fail(error as Error, 'probe')
       const { message } = error as Error
       this.#failedUpkeep.add(`the write-ahead log cannot be cleared: ${message}`, 'checkpoint')
     } finally {
       this.#checkpoint = undefined
+    }
+  }
+
+  /** Of files that nobody may need for long: whoever moves them away shall hear of it at once. */
+  async #checkFiles(): Promise<void> {
+    if (this.#isChecking || this.#failure !== undefined) return
+    this.#isChecking = true
+    try {
+      await this.#store.threads.writer.call('checkFiles', undefined)
+    } catch (error) {
+      if (isAboutFiles(error)) this.#fail(error as Error, 'probe')
+    } finally {
+      this.#isChecking = false
     }
   }
 
@@ -473,8 +529,6 @@ type Remedy = 'probe' | 'reopen' | 'replace'
 
 interface OpenStore {
   readonly threads: StoreThreads
-  /** For the oldest event, which must be known at once. */
-  readonly database: DatabaseSync
   readonly runs: Runs
   readonly codec: CursorCodec
   readonly retention: Retention
@@ -565,6 +619,10 @@ function eventsOf({ events, cursors }: PageRead, runs: Runs): PublishedEvent[] {
   }))
 }
 
+function isAboutFiles(error: unknown): boolean {
+  return (error as { code?: string }).code === FOREIGN_FILES
+}
+
 function closed(): LogUnavailableError {
   return new LogUnavailableError('the event log is closed')
 }
@@ -584,6 +642,8 @@ const CHECKPOINT_PAGES = 4_096
 const PAGES_LEFT_TO_WRITER = 256
 const CHECKPOINT_ROUNDS = 4
 const UPKEEP_MS = 1_000
+/** So that files which are gone are told within a second. */
+const FILES_CHECK_MS = 400
 const RETRY_MS = 1_000
 /** A start after a kill knows the clock of the last ten minutes: it costs a flush. */
 const REMEMBERED_EACH_MS = 600_000

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { existsSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
@@ -10,6 +11,13 @@ import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record
 import { nextOffset, readRuns, type Run } from './runs.ts'
 import { Salvage } from './salvage.ts'
 import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import {
+  FOREIGN_FILES,
+  PAGE_BYTES,
+  StoreFiles,
+  type FileIdentity,
+  type OpenFiles,
+} from './store-files.ts'
 import { syncDirectory } from './store-lock.ts'
 import { keepExtent, keptExtent, sweptTo, type StoreExtent } from './store-extent.ts'
 import { isIdentityOf, keepIdentity, type StoreIdentity } from './store-identity.ts'
@@ -72,6 +80,13 @@ export interface Committed {
   readonly upkeepFailure: string | undefined
 }
 
+/** How the store is to be closed. */
+export interface ClosePlan {
+  /** Everything is taken to the database, or the write-ahead log stays as it is for the next start. */
+  readonly type: 'clear' | 'leave'
+  readonly warning?: string
+}
+
 /** The only connection that changes the store; lives in a worker thread. */
 export class SqliteWriter {
   readonly #options: WriterOptions
@@ -79,6 +94,11 @@ export class SqliteWriter {
   #statements!: Statements
   #index!: IndexWriter
   #sweeper!: Sweeper
+  #files: StoreFiles | undefined
+  /** How long the last COMMIT took, with its flush. */
+  #commitMs = 0
+  /** In the write-ahead log, after the last transaction. */
+  #frames = 0
   #upkeepFailed = false
   /** A commit that failed may have got through to the disk after all. */
   #mayHaveLeftovers = false
@@ -119,10 +139,33 @@ export class SqliteWriter {
     }
   }
 
-  commit({ events, changes, keepFrom }: Commit): Committed {
+  /** From now on nothing is written unless the files are at their place, as this process left them. */
+  watch(
+    descriptors: Omit<OpenFiles, 'directory' | 'database' | 'frames'>,
+  ): readonly FileIdentity[] {
+    const { directory } = this.#options
+    const database = databaseIn(directory)
+    this.#files = new StoreFiles({ directory, database, frames: this.#walPages(), ...descriptors })
+    return this.#files.identities
+  }
+
+  /** @throws {ForeignFilesError} */
+  checkFiles(): void {
+    this.#files?.check()
+  }
+
+  commit(commit: Commit): Committed {
+    try {
+      return this.#commit(commit)
+    } catch (error) {
+      throw isDamage(error) ? this.#trueReason(error as Error) : error
+    }
+  }
+
+  #commit({ events, changes, keepFrom }: Commit): Committed {
     this.#checkFree()
     const insert = () => this.#insert(events, changes)
-    if (this.#mayHaveLeftovers) this.#deleteBehind(this.#headSeq)
+    if (this.#mayHaveLeftovers) this.#transaction(() => this.#deleteBehind(this.#headSeq))
     this.#mayHaveLeftovers = true
     let upkeepFailure: string | undefined
     if (this.#upkeepFailed) this.#transaction(insert)
@@ -144,7 +187,7 @@ export class SqliteWriter {
       for (const event of events) this.#index.add(event, JSON.parse(event.topics))
     this.#headSeq = events.at(-1)?.seq ?? this.#headSeq
     this.#mayHaveLeftovers = false
-    return { walPages: this.#walPages(), firstSeq: this.#sweeper.firstSeq, upkeepFailure }
+    return { walPages: this.#frames, firstSeq: this.#sweeper.firstSeq, upkeepFailure }
   }
 
   /** For quiet times: deletes some of what is not wanted any more. Returns the oldest row that is still there. */
@@ -182,16 +225,72 @@ export class SqliteWriter {
     this.#transaction(() => void this.#statements.setMeta.run('probe', Date.now()))
   }
 
-  /** Takes the rest of the write-ahead log to the database: if nobody reads it, the next commit begins it anew. */
-  finishCheckpoint(): void {
-    this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  /** Before anybody takes some of the write-ahead log to the database. @throws {ForeignFilesError} */
+  beginCheckpoint(): void {
+    this.#files?.checkpointBegins()
   }
 
-  close(): void {
+  /** Takes the rest of the write-ahead log to the database: if nobody reads it, the next commit begins it anew. */
+  finishCheckpoint(): void {
     try {
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      this.#writeGeneration()
+      this.#takeLogOver()
+    } finally {
+      this.#files?.checkpointEnds()
+    }
+  }
+
+  /** What is to be done at the end: everything, or, where that would take too long or nobody would find it, nothing. */
+  planClose(): ClosePlan {
+    try {
+      this.#files?.check()
+    } catch (error) {
+      const { message } = error as Error
+      if (this.#files?.isLogDeletedOnly !== true)
+        return { type: 'leave', warning: `${message}: nothing more is written to the store` }
+      return { type: 'clear', warning: `${message}: its events are taken to the database` }
+    }
+    const frames = this.#walPages()
+    const ms = FLUSHES_TO_CLOSE * this.#commitMs + (this.#files?.readingMs(frames) ?? 0)
+    if (ms <= CLOSE_MS) return { type: 'clear' }
+    return {
+      type: 'leave',
+      warning: `the disk is slow: ${frames} pages of the write-ahead log are left for the next start`,
+    }
+  }
+
+  /** Returns whether everything is in the database. */
+  close(isToBeCleared: boolean): boolean {
+    try {
+      // Somebody else who reads at the moment must not keep us from ending.
+      this.#database.exec('PRAGMA busy_timeout = 0')
+      return isToBeCleared && this.#takeLogOver()
     } finally {
       this.#database.close()
+    }
+  }
+
+  #takeLogOver(): boolean {
+    const statement = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
+    statement.setReturnArrays(true)
+    const [isBusy, pages, taken] = statement.get() as unknown as [number, number, number]
+    return isBusy === 0 && pages === taken
+  }
+
+  /** By which a copy of the database that is put in its place is known: it cannot have the number of a later checkpoint. */
+  #writeGeneration(): void {
+    const generation = randomInt(1, GENERATION_MAX)
+    this.#files?.expectGeneration(generation)
+    this.#transaction(() => this.#database.exec(`PRAGMA application_id = ${generation}`))
+  }
+
+  /** Files that somebody else has overwritten look damaged, and must not be put aside for that. */
+  #trueReason(damage: Error): Error {
+    try {
+      this.#files?.check()
+      return damage
+    } catch (error) {
+      return isOutcomeUnknown(damage) ? withUnknownOutcome(error as Error) : (error as Error)
     }
   }
 
@@ -220,7 +319,7 @@ export class SqliteWriter {
     try {
       this.#fill(options)
     } finally {
-      this.close()
+      this.close(true)
     }
     // The log of a database that is gone must not be taken for the new one's.
     for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
@@ -295,7 +394,7 @@ export class SqliteWriter {
       for (const events of [old.events(last), old.eventsInPages(last)])
         for (const batch of batches(events, SALVAGED_PER_COMMIT)) {
           this.#transaction(() => batch.forEach(insert))
-          this.finishCheckpoint()
+          this.#takeLogOver()
         }
       this.#transaction(() => {
         for (const { space, key, value, expires_at_ms } of old.state())
@@ -444,8 +543,12 @@ export class SqliteWriter {
     return Math.min(keepFrom, this.#headSeq)
   }
 
-  /** All or none; what the parts return is done once it is committed. */
+  /**
+   * All or none; what the parts return is done once it is committed.
+   * @throws {ForeignFilesError} the files are not the store any more; outcome unknown: they were when it began.
+   */
   #transaction(...parts: (() => (() => void) | void)[]): void {
+    this.#files?.beforeWriting()
     this.#database.exec('BEGIN IMMEDIATE')
     let settle: ((() => void) | void)[]
     try {
@@ -454,18 +557,33 @@ export class SqliteWriter {
       this.#rollBack()
       throw error
     }
+    const startedMs = performance.now()
     try {
       this.#database.exec('COMMIT')
     } catch (error) {
       this.#rollBack()
       throw isUndone(error) ? error : withUnknownOutcome(error as Error)
     }
+    this.#commitMs = performance.now() - startedMs
     for (const each of settle) each?.()
+    if (this.#files === undefined) return
+    try {
+      this.#frames = this.#walPages()
+      this.#files.afterWriting(this.#frames)
+    } catch (error) {
+      throw withUnknownOutcome(error as Error)
+    }
   }
 
   /** After some errors SQLite has done so by itself. */
   #rollBack(): void {
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    try {
+      // Some of it may have come to the write-ahead log.
+      this.#files?.afterWriting(this.#walPages())
+    } catch {
+      // Whoever writes next is told.
+    }
   }
 
   #checkFree(): void {
@@ -558,9 +676,15 @@ function isUndone(error: unknown): boolean {
   return ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_FULL
 }
 
+/** What closing may take, in ms, by what is known of the disk: the process must be gone within 3 s. */
+const CLOSE_MS = 500
+/** Of the write-ahead log, of the database, and of the directory. */
+const FLUSHES_TO_CLOSE = 3
+/** As SQLite has a signed number there. */
+const GENERATION_MAX = 2 ** 31
+
 const SQLITE_ERROR = 1
 const SQLITE_FULL = 13
-const PAGE_BYTES = 4_096
 const WRITER_CACHE_KIB = 32_768
 /** The write-ahead log is cut down to this when it begins anew. */
 const WAL_KEPT_BYTES = 67_108_864

@@ -1,9 +1,17 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-import { databaseIn, isDamage } from './schema.ts'
+import type { DatabaseSync } from 'node:sqlite'
+import { databaseIn, isDamage, openReader } from './schema.ts'
 import type { SqliteReader } from './sqlite-reader.ts'
-import type { Opened, OpenOptions, SqliteWriter, WriterOptions } from './sqlite-writer.ts'
-import { syncDirectory } from './store-lock.ts'
+import type {
+  ClosePlan,
+  Opened,
+  OpenOptions,
+  SqliteWriter,
+  WriterOptions,
+} from './sqlite-writer.ts'
+import type { FileIdentity } from './store-files.ts'
+import { syncDirectory, type StoreLock } from './store-lock.ts'
 import { WorkerPeer } from './worker-peer.ts'
 
 export interface ThreadOptions extends WriterOptions {
@@ -15,8 +23,20 @@ export interface StoreThreads {
   readonly writer: WorkerPeer<SqliteWriter>
   readonly reader: WorkerPeer<SqliteReader>
   readonly opened: Opened
-  /** `true`: everything is in the database. */
-  close(): Promise<boolean>
+  /** For what must be known at once. */
+  readonly database: DatabaseSync
+  /** What is to be found again under its name. */
+  readonly identities: readonly FileIdentity[]
+  /** `last`: what the store shall be told yet, if there is time. */
+  close(last?: () => Promise<void>): Promise<Closed>
+}
+
+/** How a store was closed. */
+export interface Closed {
+  /** Everything is in the database. */
+  readonly isCleared: boolean
+  /** What the operator has to know. */
+  readonly warning: string | undefined
 }
 
 /**
@@ -25,16 +45,17 @@ export interface StoreThreads {
  */
 export async function startThreads(
   options: ThreadOptions,
+  lock: StoreLock,
   how: OpenOptions,
   onCrash: (error: Error) => void,
 ): Promise<StoreThreads> {
   try {
-    return await start(options, how, onCrash)
+    return await start(options, lock, how, onCrash)
   } catch (error) {
     if (!isDamage(error)) throw error
     const aside = putAside(options, (error as Error).message)
     const salvageFrom = how.salvageFrom ?? aside
-    return start(options, { ...how, wasClosed: true, salvageFrom }, onCrash)
+    return start(options, lock, { ...how, wasClosed: true, salvageFrom }, onCrash)
   }
 }
 
@@ -56,6 +77,7 @@ export function putAside({ directory, log }: ThreadOptions, reason: string): str
 
 async function start(
   { directory, durability, reserveBytes, log }: ThreadOptions,
+  lock: StoreLock,
   how: OpenOptions,
   onCrash: (error: Error) => void,
 ): Promise<StoreThreads> {
@@ -80,28 +102,54 @@ async function start(
     directory,
     crashed,
   )
+  let logDescriptor: number | undefined
+  let database: DatabaseSync | undefined
+  const endThreads = async () => {
+    await Promise.all([reader.terminate(), writer.terminate()])
+    // What only reads does not take the write-ahead log to the database when it is closed, so it is the last.
+    if (database?.isOpen === true) database.close()
+    if (logDescriptor !== undefined) closeSync(logDescriptor)
+    logDescriptor = undefined
+  }
   try {
     const opened = await writer.call('open', how)
     for (const warning of opened.warnings) log('warn', warning)
+    lock.holdDatabase()
+    logDescriptor = openSync(`${databaseIn(directory)}-wal`, 'r')
+    const identities = await writer.call('watch', {
+      locks: lock.files,
+      databaseDescriptor: lock.databaseDescriptor!,
+      logDescriptor,
+    })
     await reader.call('open', opened)
+    database = openReader(directory)
     isOpen = true
     return {
       writer,
       reader,
       opened,
-      async close() {
-        // The last connection to close removes the write-ahead log.
-        await reader.call('close', undefined).catch(() => {})
-        const isClosed = await writer.call('close', undefined).then(
-          () => true,
-          () => false,
-        )
-        await Promise.all([reader.terminate(), writer.terminate()])
-        return isClosed
+      database,
+      identities,
+      async close(last) {
+        const plan = await writer.call('planClose', undefined).catch(cannotClear)
+        if (plan.type === 'clear') {
+          await last?.().catch(() => {})
+          // The last connection to close removes the write-ahead log, and only one that may write does.
+          database!.close()
+          await reader.call('close', undefined).catch(() => {})
+        }
+        const isCleared = await writer.call('close', plan.type === 'clear').catch(() => false)
+        if (plan.type === 'leave') await reader.call('close', undefined).catch(() => {})
+        await endThreads()
+        return { isCleared, warning: plan.warning }
       },
     }
   } catch (error) {
-    await Promise.all([reader.terminate(), writer.terminate()])
+    await endThreads()
     throw error
   }
+}
+
+function cannotClear({ message }: Error): ClosePlan {
+  return { type: 'leave', warning: `the write-ahead log is left for the next start: ${message}` }
 }

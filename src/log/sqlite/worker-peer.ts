@@ -16,6 +16,7 @@ interface Failure {
   readonly message: string
   /** SQLite's, primary or extended. */
   readonly errcode: number | undefined
+  readonly code: string | undefined
   readonly isOutcomeUnknown: boolean
   readonly stack: string | undefined
 }
@@ -27,10 +28,12 @@ type Reply =
 /** What a method in the worker threw. */
 class WorkerError extends Error {
   readonly errcode: number | undefined
+  readonly code: string | undefined
   readonly isOutcomeUnknown: boolean
   constructor(failure: Failure) {
     super(failure.message)
     this.errcode = failure.errcode
+    this.code = failure.code
     this.isOutcomeUnknown = failure.isOutcomeUnknown
     if (failure.stack !== undefined) this.stack = failure.stack
   }
@@ -108,13 +111,9 @@ export function serve(object: object): void {
       const result = (object as Record<string, (argument: unknown) => unknown>)[method]!(argument)
       reply = { id, result }
     } catch (error) {
-      const {
-        message,
-        stack,
-        errcode,
-        isOutcomeUnknown: isUnknown,
-      } = error as Error & Partial<Failure>
-      reply = { id, failure: { message, stack, errcode, isOutcomeUnknown: isUnknown ?? false } }
+      const failure = error as Error & Partial<Failure>
+      const { message, stack, errcode, code, isOutcomeUnknown: isUnknown = false } = failure
+      reply = { id, failure: { message, stack, errcode, code, isOutcomeUnknown: isUnknown } }
     }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is a window's
     parentPort!.postMessage(reply)

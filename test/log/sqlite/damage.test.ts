@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import {
   closeSync,
   cpSync,
@@ -157,7 +158,7 @@ test('damage that is found while writing costs no event that can be read, and no
   const page = pageOf('state_expiry')
   await using store = await folder.open()
   const { head } = store.log
-  overwrite(folder, page - 1)
+  rot(folder, page - 1)
   await assert.rejects(
     store.stateStore.apply([{ space: 's', key: 'k', value: Buffer.from('v'), expiresAtMs: 1e15 }]),
     { code: 'LOG_UNAVAILABLE' },
@@ -251,6 +252,14 @@ function overwrite(folder: StoreFolder, page: number): void {
   const file = openSync(folder.file('events.db'), 'r+')
   writeSync(file, Buffer.alloc(4_096, 0xa5), 0, 4_096, page * 4_096)
   closeSync(file)
+}
+
+/** As a bad disk does: nobody has written to the file, so its time stays. */
+function rot(folder: StoreFolder, page: number): void {
+  const [file, times] = [folder.file('events.db'), folder.file('times')]
+  execFileSync('touch', ['-r', file, times])
+  overwrite(folder, page)
+  execFileSync('touch', ['-r', times, file])
 }
 
 /** The page with the nth oldest lot of events, counted from 0. */

@@ -1,0 +1,264 @@
+import { fstatSync, readSync, statSync, type BigIntStats } from 'node:fs'
+
+/** Which file stands behind a name. */
+export interface FileIdentity {
+  readonly path: string
+  readonly device: bigint
+  readonly inode: bigint
+}
+
+/** The files at the place of a store are not those that this process has open, or somebody else has written to them. */
+export class ForeignFilesError extends Error {
+  readonly code = FOREIGN_FILES
+}
+
+/** As an error's `code`, which outlives the way from thread to thread. */
+export const FOREIGN_FILES = 'FOREIGN_FILES'
+
+export function identityOf(path: string): FileIdentity {
+  const { dev: device, ino: inode } = statSync(path, { bigint: true })
+  return { path, device, inode }
+}
+
+/** @throws {ForeignFilesError} another file is there, or none. */
+export function checkIdentities(identities: readonly FileIdentity[]): void {
+  for (const identity of identities) statOf(identity)
+}
+
+export interface OpenFiles {
+  readonly directory: string
+  readonly database: string
+  /** The locks, within the directory and beside it. */
+  readonly locks: readonly FileIdentity[]
+  readonly databaseDescriptor: number
+  readonly logDescriptor: number
+  /** In the write-ahead log. */
+  readonly frames: number
+}
+
+/**
+ * The files of an open store, as this process left them. SQLite does not look at names again once it has opened a file: it
+ * would go on writing to one that was deleted, moved or overwritten, and nobody would find there what was acknowledged.
+ */
+export class StoreFiles {
+  readonly #directory: FileIdentity
+  readonly #database: FileIdentity
+  readonly #log: FileIdentity
+  /** Whatever has a name in the directory or beside it. */
+  readonly #names: readonly FileIdentity[]
+  /** The lock beside the directory, whose own time does not tell when that is deleted. */
+  readonly #outside: readonly FileIdentity[]
+  readonly #databaseDescriptor: number
+  readonly #logDescriptor: number
+  /** A new name, or one that is gone, changes it. */
+  #directoryNs: bigint
+  #databaseStats: BigIntStats
+  #logEnd: LogEnd
+  /** The numbers that a checkpoint of ours may have left in the database. */
+  #generations: readonly number[]
+  #isCheckpointUnderWay = false
+
+  constructor({
+    directory,
+    database,
+    locks,
+    databaseDescriptor,
+    logDescriptor,
+    frames,
+  }: OpenFiles) {
+    this.#directory = identityOf(directory)
+    this.#database = identityOf(database)
+    this.#log = identityOf(`${database}-wal`)
+    this.#names = [this.#database, this.#log, identityOf(`${database}-shm`), ...locks]
+    this.#outside = locks.filter(({ path }) => !path.startsWith(`${directory}/`))
+    this.#databaseDescriptor = databaseDescriptor
+    this.#logDescriptor = logDescriptor
+    this.#directoryNs = statOf(this.#directory).mtimeNs
+    this.#databaseStats = statOf(this.#database)
+    this.#generations = [this.#generation()]
+    this.#logEnd = this.#readLogEnd(statOf(this.#log), frames)
+  }
+
+  /** What is to be found again under its name. */
+  get identities(): readonly FileIdentity[] {
+    return [this.#directory, this.#database]
+  }
+
+  /** @throws {ForeignFilesError} */
+  check(): void {
+    const { mtimeNs } = statOf(this.#directory)
+    checkIdentities(this.#names)
+    this.#directoryNs = mtimeNs
+    this.#checkDatabase()
+    this.#checkLog()
+  }
+
+  /** Before a transaction, in some µs. @throws {ForeignFilesError} nothing is written yet. */
+  beforeWriting(): void {
+    this.#checkPlace()
+    this.#checkDatabase()
+    this.#checkLog()
+  }
+
+  /**
+   * Once a transaction is flushed, in some µs. `frames`: in the write-ahead log now.
+   * @throws {ForeignFilesError} whether a restart finds it is not known.
+   */
+  afterWriting(frames: number): void {
+    this.#checkPlace()
+    this.#checkDatabase()
+    const stats = statOf(this.#log)
+    const before = this.#logEnd
+    const now = this.#readLogEnd(stats, frames)
+    const isContinued = now.header.equals(before.header)
+    const isWhole =
+      (frames === 0 || stats.size >= BigInt(positionOf(frames))) &&
+      (isContinued
+        ? this.#frameAt(before.frames).equals(before.lastFrame)
+        : before.frames === 0 || isNextHeader(now.header, before.header))
+    if (!isWhole) throw changed(this.#log)
+    this.#logEnd = now
+  }
+
+  /** From now on the database changes by our own hand. @throws {ForeignFilesError} */
+  checkpointBegins(): void {
+    this.check()
+    this.#isCheckpointUnderWay = true
+  }
+
+  /** The next checkpoint leaves this number in the header of the database. */
+  expectGeneration(generation: number): void {
+    this.#generations = [this.#generation(), generation]
+  }
+
+  /** @throws {ForeignFilesError} what the checkpoint wrote to is not the store any more. */
+  checkpointEnds(): void {
+    this.#isCheckpointUnderWay = false
+    const stats = statOf(this.#database)
+    this.#checkGeneration(stats)
+    this.#databaseStats = stats
+  }
+
+  /** All is where it was, but for the name of the write-ahead log, which is still open: what it holds can be taken to the database. */
+  get isLogDeletedOnly(): boolean {
+    try {
+      checkIdentities([
+        this.#directory,
+        ...this.#names.filter((each) => !each.path.endsWith('-shm') && each !== this.#log),
+      ])
+      this.#checkDatabase()
+      if (statSync(this.#log.path, { throwIfNoEntry: false }) !== undefined) return false
+      const { size, mtimeNs } = fstatSync(this.#logDescriptor, { bigint: true })
+      return size === this.#logEnd.size && mtimeNs === this.#logEnd.mtimeNs
+    } catch {
+      return false
+    }
+  }
+
+  /** How long a checkpoint would read at least, in ms, by a few pages of the write-ahead log. */
+  readingMs(frames: number): number {
+    const startedMs = performance.now()
+    const page = Buffer.alloc(PAGE_BYTES)
+    for (let nth = 0; nth < PAGES_SAMPLED; nth++) {
+      const frame = Math.floor((frames * nth) / PAGES_SAMPLED)
+      readSync(this.#logDescriptor, page, 0, PAGE_BYTES, positionOf(frame) + FRAME_HEADER_BYTES)
+    }
+    return ((performance.now() - startedMs) / PAGES_SAMPLED) * frames
+  }
+
+  #checkPlace(): void {
+    const { mtimeNs } = statOf(this.#directory)
+    checkIdentities(this.#outside)
+    if (mtimeNs === this.#directoryNs) return
+    checkIdentities(this.#names)
+    this.#directoryNs = mtimeNs
+  }
+
+  #checkDatabase(): void {
+    const stats = statOf(this.#database)
+    const known = this.#databaseStats
+    if (this.#isCheckpointUnderWay) return this.#checkGeneration(stats)
+    if (stats.size !== known.size || stats.mtimeNs !== known.mtimeNs) throw changed(this.#database)
+    if (stats.ctimeNs === known.ctimeNs) return
+    // Mode, owner, links; or a copy whose time was set to that of the old one.
+    this.#checkGeneration(stats)
+    this.#databaseStats = stats
+  }
+
+  #checkGeneration({ size }: BigIntStats): void {
+    if (size < this.#databaseStats.size || !this.#generations.includes(this.#generation()))
+      throw changed(this.#database)
+  }
+
+  /** Read past SQLite, which would show the one of the write-ahead log. */
+  #generation(): number {
+    const bytes = Buffer.alloc(4)
+    readSync(this.#databaseDescriptor, bytes, 0, 4, APPLICATION_ID_AT)
+    return bytes.readInt32BE()
+  }
+
+  #checkLog(): void {
+    const { size, mtimeNs } = statOf(this.#log)
+    if (size !== this.#logEnd.size || mtimeNs !== this.#logEnd.mtimeNs) throw changed(this.#log)
+  }
+
+  #readLogEnd({ size, mtimeNs }: BigIntStats, frames: number): LogEnd {
+    const header = Buffer.alloc(LOG_HEADER_BYTES)
+    readSync(this.#logDescriptor, header, 0, LOG_HEADER_BYTES, 0)
+    return { size, mtimeNs, frames, header, lastFrame: this.#frameAt(frames) }
+  }
+
+  /** The head of a frame, counted from 1: it has a sum over all frames before it. */
+  #frameAt(frame: number): Buffer {
+    const head = Buffer.alloc(FRAME_HEADER_BYTES)
+    if (frame > 0) readSync(this.#logDescriptor, head, 0, FRAME_HEADER_BYTES, positionOf(frame - 1))
+    return head
+  }
+}
+
+/** The write-ahead log after our last transaction. */
+interface LogEnd {
+  readonly size: bigint
+  readonly mtimeNs: bigint
+  readonly frames: number
+  readonly header: Buffer
+  readonly lastFrame: Buffer
+}
+
+function statOf({ path, device, inode }: FileIdentity): BigIntStats {
+  let stats: BigIntStats | undefined
+  try {
+    stats = statSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch (error) {
+    throw new ForeignFilesError(`${path} cannot be reached (${(error as Error).message})`)
+  }
+  if (stats === undefined)
+    throw new ForeignFilesError(`${path} was deleted or moved away while it was open`)
+  if (stats.dev !== device || stats.ino !== inode)
+    throw new ForeignFilesError(`${path} is another file than the one that is open`)
+  return stats
+}
+
+function changed({ path }: FileIdentity): ForeignFilesError {
+  return new ForeignFilesError(`${path} was overwritten by somebody else while it was open`)
+}
+
+/** Of a write-ahead log that SQLite has begun anew: both numbers count up (sqlite.org/fileformat2.html#walformat). */
+function isNextHeader(next: Buffer, before: Buffer): boolean {
+  const steps = (at: number) => (next.readUInt32BE(at) - before.readUInt32BE(at)) >>> 0
+  return steps(CHECKPOINTS_AT) > 0 && steps(CHECKPOINTS_AT) === steps(SALT_AT)
+}
+
+/** Where the frame behind so many begins. */
+function positionOf(frames: number): number {
+  return LOG_HEADER_BYTES + frames * (FRAME_HEADER_BYTES + PAGE_BYTES)
+}
+
+export const PAGE_BYTES = 4_096
+/** As sqlite.org/fileformat2.html has it. */
+const APPLICATION_ID_AT = 68
+const LOG_HEADER_BYTES = 32
+const CHECKPOINTS_AT = 12
+const SALT_AT = 16
+const FRAME_HEADER_BYTES = 24
+const PAGES_SAMPLED = 8
