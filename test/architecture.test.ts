@@ -76,7 +76,8 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   ],
   'http/stream/stream.test.ts': ['http/stream/pypubsub-encoding.ts', 'http/stream/wishes.ts'],
   'log/memory/memory-event-log.test.ts': ['hub/event-log.ts'],
-  'log/sqlite/sqlite-store.test.ts': ['log/sqlite/store-lock.ts', 'log/sqlite/store-threads.ts'],
+  'log/sqlite/store-lock.test.ts': ['log/sqlite/flock.ts'],
+  'log/sqlite/sqlite-store.test.ts': ['log/sqlite/store-threads.ts'],
   'ops/watchdog.test.ts': ['ops/current-work.ts'],
   'protocols/lonelyps/byte-reader.test.ts': ['protocols/lonelyps/byte-writer.ts'],
   'protocols/lonelyps/door.test.ts': [

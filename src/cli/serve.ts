@@ -7,6 +7,7 @@ import { endOnFatalErrors } from '../ops/fatal-errors.ts'
 import { log } from '../ops/logger.ts'
 import { openFilesMax } from '../ops/open-files.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
+import { endInTime } from './end-in-time.ts'
 import { FILE_OPTIONS } from './file-options.ts'
 import { checkPlace } from './own-place.ts'
 
@@ -130,12 +131,21 @@ function onSignals(server: RunningServer, aclFile: string, pidFile: string | nul
     if (isStopping) return
     isStopping = true
     log('info', `${signal}: stopping`)
-    void server.stop().then(() => {
-      if (pidFile !== null) removePidFile(pidFile)
-      process.exit(0)
+    void endInTime({
+      async stop() {
+        await server.stop()
+        if (pidFile !== null) removePidFile(pidFile)
+      },
+      deadlineMs: STOP_MS,
+      logger: log,
+      exit: (code) => process.exit(code),
+      kill: () => process.kill(process.pid, 'SIGKILL'),
     })
   }
   process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGUSR2', reload)
   // On a terminal SIGHUP says that the terminal is gone.
   process.on('SIGHUP', process.stdin.isTTY ? stop : reload)
 }
+
+/** So that the process is gone within 3 s. */
+const STOP_MS = 2_900

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { resolve as absolute } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { OnBug } from '../../hub/bug.ts'
 import { LogUnavailableError, OutcomeUnknownError } from '../../hub/errors.ts'
@@ -23,7 +23,7 @@ import type { Committed, OpenOptions } from './sqlite-writer.ts'
 import { checkIdentities, FOREIGN_FILES, type FileIdentity } from './store-files.ts'
 import { StoreLock } from './store-lock.ts'
 import { putAside, startThreads, type StoreThreads, type ThreadOptions } from './store-threads.ts'
-import { isOutcomeUnknown, type WorkerPeer } from './worker-peer.ts'
+import { mayBeDone, type WorkerPeer } from './worker-peer.ts'
 
 export interface SqliteEventLogOptions extends ThreadOptions, RetentionLimits, ReceiptLimits {
   readonly clock?: ClockSources
@@ -80,7 +80,7 @@ export class SqliteEventLog implements EventLog {
 
   /** @throws {Error} another process has the store, its directory cannot be written, or it is of a newer version. */
   static async open(given: SqliteEventLogOptions): Promise<SqliteEventLog> {
-    const options = { ...given, directory: resolve(given.directory) }
+    const options = { ...given, directory: absolute(given.directory) }
     const lock = await StoreLock.take(options.directory)
     const log = new SqliteEventLog(options, lock)
     try {
@@ -346,7 +346,7 @@ export class SqliteEventLog implements EventLog {
     this.#inFlight = undefined
     for (const change of commit.changes)
       if (change.space === RECEIPTS) this.#leftovers.push({ ...change, value: null })
-    const refusal = isOutcomeUnknown(error) ? outcomeUnknown(error) : unavailable(error)
+    const refusal = mayBeDone(error) ? outcomeUnknown(error) : unavailable(error)
     for (const { reject } of commit.waiting) reject(refusal)
     this.#fail(error, isDamage(error) ? 'replace' : 'probe')
   }

@@ -11,19 +11,13 @@ import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record
 import { nextOffset, readRuns, type Run } from './runs.ts'
 import { Salvage } from './salvage.ts'
 import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
-import {
-  FOREIGN_FILES,
-  PAGE_BYTES,
-  StoreFiles,
-  type FileIdentity,
-  type OpenFiles,
-} from './store-files.ts'
+import { PAGE_BYTES, StoreFiles, type FileIdentity, type OpenFiles } from './store-files.ts'
 import { syncDirectory } from './store-lock.ts'
 import { keepExtent, keptExtent, sweptTo, type StoreExtent } from './store-extent.ts'
 import { isIdentityOf, keepIdentity, type StoreIdentity } from './store-identity.ts'
 import { Sweeper } from './sweeper.ts'
 import { keysOfEvent } from './topic-keys.ts'
-import { isOutcomeUnknown, serve, withUnknownOutcome } from './worker-peer.ts'
+import { hasUnknownOutcome, serve, withUnknownOutcome } from './worker-peer.ts'
 
 export interface WriterOptions {
   readonly directory: string
@@ -141,11 +135,13 @@ export class SqliteWriter {
 
   /** From now on nothing is written unless the files are at their place, as this process left them. */
   watch(
-    descriptors: Omit<OpenFiles, 'directory' | 'database' | 'frames'>,
+    descriptors: Pick<OpenFiles, 'locks' | 'databaseDescriptor' | 'logDescriptor'>,
   ): readonly FileIdentity[] {
     const { directory } = this.#options
     const database = databaseIn(directory)
-    this.#files = new StoreFiles({ directory, database, frames: this.#walPages(), ...descriptors })
+    const generation = Number(this.#pragma('application_id'))
+    const frames = this.#walPages()
+    this.#files = new StoreFiles({ directory, database, frames, generation, ...descriptors })
     return this.#files.identities
   }
 
@@ -158,7 +154,7 @@ export class SqliteWriter {
     try {
       return this.#commit(commit)
     } catch (error) {
-      throw isDamage(error) ? this.#trueReason(error as Error) : error
+      throw this.#trueReason(error as Error)
     }
   }
 
@@ -176,7 +172,7 @@ export class SqliteWriter {
       try {
         this.#transaction(sweep, index, insert)
       } catch (error) {
-        if (!isDamage(error) || isOutcomeUnknown(error as Error)) throw error
+        if (!isDamage(error) || hasUnknownOutcome(error)) throw error
         // The damage may lie among what is old or in the index, and new events need not suffer from that.
         this.#transaction(insert)
         upkeepFailure = (error as Error).message
@@ -277,20 +273,20 @@ export class SqliteWriter {
     return isBusy === 0 && pages === taken
   }
 
-  /** By which a copy of the database that is put in its place is known: it cannot have the number of a later checkpoint. */
+  /** By which a copy of the database that is put in its place is known: each start and checkpoint has its own. */
   #writeGeneration(): void {
-    const generation = randomInt(1, GENERATION_MAX)
+    const generation = newGeneration()
     this.#files?.expectGeneration(generation)
     this.#transaction(() => this.#database.exec(`PRAGMA application_id = ${generation}`))
   }
 
   /** Files that somebody else has overwritten look damaged, and must not be put aside for that. */
-  #trueReason(damage: Error): Error {
+  #trueReason(failure: Error): Error {
     try {
       this.#files?.check()
-      return damage
+      return failure
     } catch (error) {
-      return isOutcomeUnknown(damage) ? withUnknownOutcome(error as Error) : (error as Error)
+      return hasUnknownOutcome(failure) ? withUnknownOutcome(error as Error) : (error as Error)
     }
   }
 
@@ -465,6 +461,7 @@ export class SqliteWriter {
       runs.push(run)
     }
     this.#transaction(() => {
+      database.exec(`PRAGMA application_id = ${newGeneration()}`)
       if (continuation === undefined) this.#keepRuns({ keys, runs })
       keepExtent(database, { headSeq: this.#headSeq, rows: null })
     })
@@ -680,8 +677,10 @@ function isUndone(error: unknown): boolean {
 const CLOSE_MS = 500
 /** Of the write-ahead log, of the database, and of the directory. */
 const FLUSHES_TO_CLOSE = 3
-/** As SQLite has a signed number there. */
-const GENERATION_MAX = 2 ** 31
+/** The one number beside the version that SQLite keeps in the header for applications, which nothing else of ours needs. */
+function newGeneration(): number {
+  return randomInt(1, 2 ** 31)
+}
 
 const SQLITE_ERROR = 1
 const SQLITE_FULL = 13

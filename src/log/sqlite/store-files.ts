@@ -8,7 +8,7 @@ export interface FileIdentity {
 }
 
 /** The files at the place of a store are not those that this process has open, or somebody else has written to them. */
-export class ForeignFilesError extends Error {
+class ForeignFilesError extends Error {
   readonly code = FOREIGN_FILES
 }
 
@@ -34,6 +34,8 @@ export interface OpenFiles {
   readonly logDescriptor: number
   /** In the write-ahead log. */
   readonly frames: number
+  /** As it is committed, if not yet in the database. */
+  readonly generation: number
 }
 
 /**
@@ -65,6 +67,7 @@ export class StoreFiles {
     databaseDescriptor,
     logDescriptor,
     frames,
+    generation,
   }: OpenFiles) {
     this.#directory = identityOf(directory)
     this.#database = identityOf(database)
@@ -75,7 +78,7 @@ export class StoreFiles {
     this.#logDescriptor = logDescriptor
     this.#directoryNs = statOf(this.#directory).mtimeNs
     this.#databaseStats = statOf(this.#database)
-    this.#generations = [this.#generation()]
+    this.#generations = [this.#generation(), generation]
     this.#logEnd = this.#readLogEnd(statOf(this.#log), frames)
   }
 

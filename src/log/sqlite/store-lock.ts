@@ -129,7 +129,8 @@ function lockFile(path: string): DatabaseSync {
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
   const database = new DatabaseSync(path, { timeout: 0 })
   try {
-    database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE')
+    // Without a journal, which would be a file more; OFF is refused by the defensive mode that Node opens it in.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return database
   } catch (error) {
     database.close()

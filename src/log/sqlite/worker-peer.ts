@@ -44,9 +44,13 @@ export function withUnknownOutcome(error: Error): Error {
   return Object.assign(error, { isOutcomeUnknown: true })
 }
 
+export function hasUnknownOutcome(error: unknown): boolean {
+  return (error as Partial<WorkerError>).isOutcomeUnknown === true
+}
+
 /** Of a call that failed: it may have been done all the same. A thread that ended by itself tells nothing, so that is one. */
-export function isOutcomeUnknown(error: Error): boolean {
-  return (error as Partial<WorkerError>).isOutcomeUnknown ?? true
+export function mayBeDone(error: Error): boolean {
+  return !(error instanceof WorkerError) || error.isOutcomeUnknown
 }
 
 /** Calls the methods of an object that lives in a worker thread, one after the other, in the order of the calls. */
