@@ -89,7 +89,7 @@ export class SqliteWriter {
   #index!: IndexWriter
   #sweeper!: Sweeper
   #files: StoreFiles | undefined
-  /** How long the last COMMIT took, with its flush. */
+  /** How long the last COMMIT took that had something to flush. */
   #commitMs = 0
   /** In the write-ahead log, after the last transaction. */
   #frames = 0
@@ -561,12 +561,15 @@ export class SqliteWriter {
       this.#rollBack()
       throw isUndone(error) ? error : withUnknownOutcome(error as Error)
     }
-    this.#commitMs = performance.now() - startedMs
+    const commitMs = performance.now() - startedMs
     for (const each of settle) each?.()
     if (this.#files === undefined) return
     try {
-      this.#frames = this.#walPages()
-      this.#files.afterWriting(this.#frames)
+      const frames = this.#walPages()
+      // One that had nothing to write says nothing of the disk.
+      if (frames !== this.#frames) this.#commitMs = commitMs
+      this.#frames = frames
+      this.#files.afterWriting(frames)
     } catch (error) {
       throw withUnknownOutcome(error as Error)
     }
@@ -675,7 +678,7 @@ function isUndone(error: unknown): boolean {
 
 /** What closing may take, in ms, by what is known of the disk: the process must be gone within 3 s. */
 const CLOSE_MS = 500
-/** Of the write-ahead log, of the database, and of the directory. */
+/** Of a last transaction, of the write-ahead log, and of the database. */
 const FLUSHES_TO_CLOSE = 3
 /** The one number beside the version that SQLite keeps in the header for applications, which nothing else of ours needs. */
 function newGeneration(): number {

@@ -49,7 +49,9 @@ export class StoreFolder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#isOurs) rmSync(this.directory, { recursive: true, force: true })
+    if (!this.#isOurs) return
+    rmSync(this.directory, { recursive: true, force: true })
+    rmSync(`${this.directory}.lock`, { force: true })
   }
 }
 
