@@ -8,6 +8,7 @@ import { log } from '../ops/logger.ts'
 import { openFilesMax } from '../ops/open-files.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
 import { endInTime } from './end-in-time.ts'
+import { loadExit } from './exit-at-once.ts'
 import { FILE_OPTIONS } from './file-options.ts'
 import { checkPlace } from './own-place.ts'
 
@@ -78,7 +79,8 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
     throw error
   }
 
-  onSignals(server, aclFile, pidFile) // before anything says that there is somebody to signal
+  const exit = await loadExit()
+  onSignals(server, { aclFile, pidFile, exit }) // before anything says that there is somebody to signal
   log(
     'info',
     `pubsubd ${VERSION}, pid ${process.pid}, at most ${openFilesMax() ?? 'unknown'} open files`,
@@ -113,7 +115,14 @@ function removePidFile(file: string): void {
   }
 }
 
-function onSignals(server: RunningServer, aclFile: string, pidFile: string | null): void {
+function onSignals(
+  server: RunningServer,
+  {
+    aclFile,
+    pidFile,
+    exit,
+  }: { aclFile: string; pidFile: string | null; exit: (code: number) => void },
+): void {
   const reload = () => {
     try {
       const { users, warnings, missing } = loadAclFile(aclFile)
@@ -138,7 +147,7 @@ function onSignals(server: RunningServer, aclFile: string, pidFile: string | nul
       },
       deadlineMs: STOP_MS,
       logger: log,
-      exit: (code) => process.exit(code),
+      exit,
       kill: () => process.kill(process.pid, 'SIGKILL'),
     })
   }
