@@ -5,8 +5,7 @@ import { flushCompileCache } from 'node:module'
  * slow one that takes as long as everything else. Without koffi it is `process.exit`.
  */
 export async function loadExit(): Promise<(code: number) => void> {
-  const exit = (code: number) => process.exit(code)
-  if (process.platform !== 'linux') return exit
+  if (process.platform !== 'linux') return processExit
   try {
     const { default: koffi } = await import('koffi')
     const exitAtOnce = koffi.load(null).func('void _exit(int status)')
@@ -15,6 +14,10 @@ export async function loadExit(): Promise<(code: number) => void> {
       exitAtOnce(code)
     }
   } catch {
-    return exit
+    return processExit
   }
+}
+
+function processExit(code: number): never {
+  process.exit(code)
 }
