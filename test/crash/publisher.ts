@@ -76,12 +76,17 @@ export class Publisher implements PublisherRecord {
       const [answer] = (await once(sending, 'response')) as [IncomingMessage]
       if (answer.statusCode === 202) this.onAccepted()
       // The head has all that is promised; the connection may break behind it.
-      answer.on('error', () => {}).resume()
+      let text = ''
+      answer.setEncoding('utf8').on('error', () => {})
+      answer.on('data', (chunk: string) => {
+        text += chunk
+      })
       if (!answer.closed) await new Promise((resolve) => answer.once('close', resolve))
       const cursor = answer.headers['x-pubsub-cursor']
       if (answer.statusCode === 202 && typeof cursor === 'string')
         return { type: 'accepted', cursor }
-      if (answer.statusCode === 503) return { type: 'refused' }
+      if (answer.statusCode === 503)
+        return { type: text.startsWith('it may have been stored') ? 'unknown' : 'refused' }
       throw new Error(`the answer to a publication is ${answer.statusCode}`)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException

@@ -35,7 +35,7 @@ export class TracedServer implements AsyncDisposable {
   readonly port: number
   readonly directory: string
   readonly #process: ChildProcess
-  readonly #pid: number
+  readonly pid: number
   readonly #traceFile: string | null
 
   private constructor(options: {
@@ -48,7 +48,7 @@ export class TracedServer implements AsyncDisposable {
     this.directory = options.directory
     this.#traceFile = options.traceFile
     this.port = Number(/listening on \S+:(\d+)/.exec(options.output)![1])
-    this.#pid = Number(/, pid (\d+),/.exec(options.output)![1])
+    this.pid = Number(/, pid (\d+),/.exec(options.output)![1])
   }
 
   static async start(options: {
@@ -89,7 +89,7 @@ export class TracedServer implements AsyncDisposable {
   async stop(signal: NodeJS.Signals): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     const ended = once(this.#process, 'exit', { signal: AbortSignal.timeout(DEADLINE_MS) })
-    process.kill(this.#pid, signal)
+    process.kill(this.pid, signal)
     await ended
   }
 
