@@ -48,6 +48,7 @@ export const PAGE_BYTES = 131_072
  */
 export class CatchUp {
   readonly #log: EventLog
+  readonly #head: () => Position
   readonly #queue = new Queue<LogReader>()
   readonly #onBug: OnBug
   /** By audience and place, until the page is encoded. */
@@ -61,8 +62,10 @@ export class CatchUp {
   #publications = 0
   #patience: NodeJS.Timeout | undefined
 
-  constructor(log: EventLog, onBug: OnBug) {
+  /** `head`: of the last round. The log may be further, with what nobody has been given yet. */
+  constructor(log: EventLog, head: () => Position, onBug: OnBug) {
     this.#log = log
+    this.#head = head
     this.#onBug = onBug
   }
 
@@ -153,8 +156,10 @@ export class CatchUp {
 
   async #firstPage({ group }: Audience, after: Position): Promise<Page> {
     const { filters } = group
-    for await (const page of this.#log.read(after, { filters, pageBytes: PAGE_BYTES })) return page
-    return { events: [], reached: this.#log.head, gap: null }
+    const until = this.#head()
+    const options = { filters, until, pageBytes: PAGE_BYTES }
+    for await (const page of this.#log.read(after, options)) return page
+    return { events: [], reached: until, gap: null }
   }
 
   #finish({ key, audience, inParts, waiters, page }: Reading): void {

@@ -20,6 +20,7 @@ import { KeepAliveWheel } from './keep-alive.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
+import { Rounds } from './rounds.ts'
 import { Bounds, type BoundsRequest } from './bounds.ts'
 import { shortKey } from './short-key.ts'
 import { SlicedWork } from './sliced-work.ts'
@@ -79,6 +80,7 @@ export class Hub implements Disposable {
   readonly #predicates = new SharedPredicates()
   readonly #surroundings: Surroundings & { head: Position }
   readonly #ring: Ring
+  readonly #rounds: Rounds
   readonly #commits: Disposable
   readonly #watchers = new Set<RoundWatcher>()
   readonly #send: DirectSend
@@ -94,7 +96,7 @@ export class Hub implements Disposable {
     this.#surroundings = {
       log,
       ring: this.#ring,
-      catchUp: new CatchUp(log, onBug),
+      catchUp: new CatchUp(log, () => this.#surroundings.head, onBug),
       endings: new Endings(),
       onBug,
       wheel: new KeepAliveWheel(() => log.cursorOf(this.#surroundings.head), options.keepAliveMs),
@@ -113,11 +115,8 @@ export class Hub implements Disposable {
         this.#exit(subscription.audience)
       },
     }
-    this.#commits = log.onCommit((events, head) => {
-      const before = this.#surroundings.head
-      this.#surroundings.head = head
-      this.#deliver(events, before)
-    })
+    this.#rounds = new Rounds((events) => this.#deliver(events))
+    this.#commits = log.onCommit((events) => this.#rounds.add(events))
   }
 
   /** Open subscriptions. */
@@ -132,15 +131,20 @@ export class Hub implements Disposable {
    */
   async publish(publications: readonly Publication[], once?: Once): Promise<Receipt> {
     using _priority = this.#surroundings.catchUp.yieldToPublication()
-    if (once !== undefined) return await this.#log.appendOnce(publications, once)
-    return receiptOf(await this.#log.append(publications))
+    const receipt =
+      once === undefined
+        ? receiptOf(await this.#log.append(publications))
+        : await this.#log.appendOnce(publications, once)
+    if (!this.#rounds.isIdle) await this.#rounds.settled()
+    return receipt
   }
 
   /** @throws {OverloadedError} too many topic filters or conditions are open. */
   subscribe(request: SubscribeRequest): Subscription {
     const audience = this.#audienceOf(request)
     const { sink, opening, holdsOpening = false } = request
-    const from = request.from === 'head' ? this.#surroundings.head : request.from
+    const { head } = this.#surroundings
+    const from = request.from === 'head' ? head : (Math.min(request.from, head) as Position)
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
     const subscription = new Subscription(this.#surroundings, audience, sink, bounds)
     this.#subscriptions.add(subscription)
@@ -166,7 +170,7 @@ export class Hub implements Disposable {
 
   /** Pages of the log after a position, as `EventLog.read` gives them: for such a door's own catching up. */
   read(after: Position, options: ReadOptions): AsyncIterable<Page> {
-    return this.#log.read(after, options)
+    return this.#log.read(after, { until: this.#surroundings.head, ...options })
   }
 
   /** What a peer's cursor stands for. */
@@ -175,8 +179,9 @@ export class Hub implements Disposable {
   }
 
   /** The position before the first kept event published at or after a time (ms since the Unix epoch). */
-  positionAt(timeMs: number): Promise<Position> {
-    return this.#log.positionAt(timeMs)
+  async positionAt(timeMs: number): Promise<Position> {
+    const position = await this.#log.positionAt(timeMs)
+    return Math.min(position, this.#surroundings.head) as Position
   }
 
   /** The time of the log so long ago: what published times are compared with. */
@@ -191,6 +196,7 @@ export class Hub implements Disposable {
     } catch {
       // It cannot take events: none is under way.
     }
+    await this.#rounds.settled()
   }
 
   /** A cursor to be shown without its event. */
@@ -220,12 +226,15 @@ export class Hub implements Disposable {
   [Symbol.dispose](): void {
     this.#isDisposed = true
     this.#commits[Symbol.dispose]()
+    this.#rounds[Symbol.dispose]()
     this.endAll('shutdown')
   }
 
-  /** Everything one commit of the log brought, in cursor order: one round. `before`: the place before it. */
-  #deliver(events: readonly PublishedEvent[], before: Position): void {
+  /** One round, in cursor order: all that a commit of the log brought, or a part of it. */
+  #deliver(events: readonly PublishedEvent[]): void {
     beginWork('fan-out of events:', events.length)
+    const before = this.#surroundings.head
+    this.#surroundings.head = events.at(-1)!.position
     const gathered: Audience[] = []
     try {
       this.#ring.push(events)

@@ -51,7 +51,7 @@ class Reader implements LogReader {
 
 test('readers of one audience at one place share a page, which is read and encoded once', async () => {
   const log = new PagesLog()
-  const catchUp = new CatchUp(log.port, throwLater)
+  const catchUp = new CatchUp(log.port, () => log.port.head, throwLater)
   const audience = testAudience()
   const readers = Array.from({ length: 20 }, () => new Reader(catchUp, audience))
   for (const reader of readers) catchUp.enqueue(reader)
@@ -63,7 +63,7 @@ test('readers of one audience at one place share a page, which is read and encod
 
 test('who may end within a page gets it in parts, and shares it with no other', async () => {
   const log = new PagesLog()
-  const catchUp = new CatchUp(log.port, throwLater)
+  const catchUp = new CatchUp(log.port, () => log.port.head, throwLater)
   const audience = testAudience()
   const [whole, parted] = [
     new Reader(catchUp, audience),
@@ -80,7 +80,7 @@ test('who may end within a page gets it in parts, and shares it with no other', 
 
 test('at most two pages are read at once, and everybody comes to one', async () => {
   const log = new PagesLog({ isHeld: true })
-  const catchUp = new CatchUp(log.port, throwLater)
+  const catchUp = new CatchUp(log.port, () => log.port.head, throwLater)
   const readers = Array.from({ length: 10 }, (_, n) => new Reader(catchUp, testAudience({ id: n })))
   for (const reader of readers) catchUp.enqueue(reader)
   for (let n = 0; n < 20; n++) await turn()
@@ -94,7 +94,7 @@ test('at most two pages are read at once, and everybody comes to one', async () 
 
 test('a page that cannot be read ends those who wait for it, and nobody else', async () => {
   const log = new PagesLog({ failsAfter: 5 })
-  const catchUp = new CatchUp(log.port, throwLater)
+  const catchUp = new CatchUp(log.port, () => log.port.head, throwLater)
   const audience = testAudience()
   const lost = [1, 2].map(() => new Reader(catchUp, audience, { after: 5 }))
   const fine = new Reader(catchUp, audience)
@@ -111,7 +111,7 @@ test('a page is kept for those who come within a second, and read anew for later
   const clock = new Clock()
   try {
     const log = new PagesLog()
-    const catchUp = new CatchUp(log.port, throwLater)
+    const catchUp = new CatchUp(log.port, () => log.port.head, throwLater)
     const audience = testAudience()
     const read = async (): Promise<void> => {
       const reader = new Reader(catchUp, audience)
@@ -133,7 +133,8 @@ test('a page is kept for those who come within a second, and read anew for later
 test('in one turn of the event loop the crowd gets its slice and no more', async () => {
   const clock = new Clock()
   try {
-    const catchUp = new CatchUp(new PagesLog().port, throwLater)
+    const { port } = new PagesLog()
+    const catchUp = new CatchUp(port, () => port.head, throwLater)
     let advanced = 0
     const slow = {
       audience: testAudience(),
@@ -161,7 +162,8 @@ test('in one turn of the event loop the crowd gets its slice and no more', async
 test('while a publication is under way readers wait for its end, and for 5 ms at most', async () => {
   mock.timers.enable({ apis: ['setTimeout'] })
   try {
-    const catchUp = new CatchUp(new PagesLog().port, throwLater)
+    const { port } = new PagesLog()
+    const catchUp = new CatchUp(port, () => port.head, throwLater)
     const reader = new Reader(catchUp, testAudience())
     const publications = [catchUp.yieldToPublication(), catchUp.yieldToPublication()]
     catchUp.enqueue(reader)

@@ -546,3 +546,40 @@ function pathContains(text: string): { condition: EventPredicate; asked: string[
   }
   return { condition: { key: `path contains ${text}`, matches }, asked }
 }
+
+test('whoever comes, resumes or ends while a great batch is handed out gets each event once and in order', async () => {
+  const paths = Array.from({ length: 3_000 }, (_, i) => `/a/${i}`)
+  const lines = paths.map((path) => `${path} {}`)
+  using opened = openHub({ queueBytesMax: 10_000_000 })
+  const early = opened.subscribe('/a')
+  let isPublished = false
+  const publishing = opened.publish(...paths).then(() => (isPublished = true))
+  const later: { sink: RecordingSink; from: number }[] = []
+  for (let i = 0; i < 3; i++) {
+    const from = opened.hub.head
+    assert.ok(from < paths.length)
+    assert.ok(!isPublished)
+    later.push({ sink: opened.subscribe('/a').sink, from })
+    later.push({ sink: opened.subscribe('/a', { from: START }).sink, from: 0 })
+    later.push({ sink: opened.subscribe('/a', { from: 2_999 as Position }).sink, from })
+    await turn()
+  }
+  const meanwhile = opened.publish('/a/meanwhile')
+  await Promise.all([publishing, meanwhile])
+  assert.equal(opened.hub.head, paths.length + 1)
+  for (let i = 0; i < 100; i++) await turn() // those behind read the log
+  const eventsOf = (sink: RecordingSink) => sink.allLines.filter((line) => line.startsWith('/a'))
+  const all = [...lines, '/a/meanwhile {}']
+  assert.deepEqual(eventsOf(early.sink), all)
+  for (const { sink, from } of later) assert.deepEqual(eventsOf(sink), all.slice(from))
+})
+
+test('a bounded subscription has what was published before its end, though it is still being handed out', async () => {
+  using opened = openHub({ queueBytesMax: 10_000_000 })
+  const { subscription, sink } = opened.subscribe('/a', { bounds: {} })
+  void opened.publish(...Array.from({ length: 2_000 }, (_, i) => `/a/${i}`))
+  assert.ok(opened.hub.head < 2_000)
+  await opened.hub.settled()
+  subscription.finishAt(await opened.hub.positionAt(Date.now() + 1_000))
+  assert.equal(sink.allLines.filter((line) => line.startsWith('/a')).length, 2_000)
+})
