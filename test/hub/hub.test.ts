@@ -547,6 +547,10 @@ function pathContains(text: string): { condition: EventPredicate; asked: string[
   return { condition: { key: `path contains ${text}`, matches }, asked }
 }
 
+function eventsOf({ allLines }: RecordingSink): string[] {
+  return allLines.filter((line) => line.startsWith('/a'))
+}
+
 test('whoever comes, resumes or ends while a great batch is handed out gets each event once and in order', async () => {
   const paths = Array.from({ length: 3_000 }, (_, i) => `/a/${i}`)
   const lines = paths.map((path) => `${path} {}`)
@@ -568,7 +572,6 @@ test('whoever comes, resumes or ends while a great batch is handed out gets each
   await Promise.all([publishing, meanwhile])
   assert.equal(opened.hub.head, paths.length + 1)
   for (let i = 0; i < 100; i++) await turn() // those behind read the log
-  const eventsOf = (sink: RecordingSink) => sink.allLines.filter((line) => line.startsWith('/a'))
   const all = [...lines, '/a/meanwhile {}']
   assert.deepEqual(eventsOf(early.sink), all)
   for (const { sink, from } of later) assert.deepEqual(eventsOf(sink), all.slice(from))
@@ -581,5 +584,5 @@ test('a bounded subscription has what was published before its end, though it is
   assert.ok(opened.hub.head < 2_000)
   await opened.hub.settled()
   subscription.finishAt(await opened.hub.positionAt(Date.now() + 1_000))
-  assert.equal(sink.allLines.filter((line) => line.startsWith('/a')).length, 2_000)
+  assert.equal(eventsOf(sink).length, 2_000)
 })
