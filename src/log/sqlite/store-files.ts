@@ -1,4 +1,4 @@
-import { fstatSync, readSync, statSync, type BigIntStats } from 'node:fs'
+import { readSync, statSync, type BigIntStats } from 'node:fs'
 
 /** Which file stands behind a name. */
 export interface FileIdentity {
@@ -56,6 +56,8 @@ export class StoreFiles {
   #directoryNs: bigint
   #databaseStats: BigIntStats
   #logEnd: LogEnd
+  /** The write-ahead log when it was looked at last, unless we have written to it since. */
+  #idleLog: BigIntStats | undefined
   /** The numbers that a checkpoint of ours may have left in the database. */
   #generations: readonly number[]
   #isCheckpointUnderWay = false
@@ -79,7 +81,7 @@ export class StoreFiles {
     this.#directoryNs = statOf(this.#directory).mtimeNs
     this.#databaseStats = statOf(this.#database)
     this.#generations = [this.#generation(), generation]
-    this.#logEnd = this.#readLogEnd(statOf(this.#log), frames)
+    this.#logEnd = this.#readLogEnd(frames)
   }
 
   /** What is to be found again under its name. */
@@ -93,14 +95,16 @@ export class StoreFiles {
     checkIdentities(this.#names)
     this.#directoryNs = mtimeNs
     this.#checkDatabase()
-    this.#checkLog()
+    this.#checkLogEnd()
+    this.#checkIdleLog()
   }
 
   /** Before a transaction, in some µs. @throws {ForeignFilesError} nothing is written yet. */
   beforeWriting(): void {
     this.#checkPlace()
     this.#checkDatabase()
-    this.#checkLog()
+    this.#checkLogEnd()
+    this.#idleLog = undefined
   }
 
   /**
@@ -110,16 +114,13 @@ export class StoreFiles {
   afterWriting(frames: number): void {
     this.#checkPlace()
     this.#checkDatabase()
-    const stats = statOf(this.#log)
     const before = this.#logEnd
-    const now = this.#readLogEnd(stats, frames)
+    const now = this.#readLogEnd(frames)
     const isContinued = now.header.equals(before.header)
-    const isWhole =
-      (frames === 0 || stats.size >= BigInt(positionOf(frames))) &&
-      (isContinued
-        ? this.#frameAt(before.frames).equals(before.lastFrame)
-        : before.frames === 0 || isNextHeader(now.header, before.header))
-    if (!isWhole) throw changed(this.#log)
+    const isWhole = isContinued
+      ? this.#frameAt(before.frames).equals(before.lastFrame)
+      : before.frames === 0 || isNextHeader(now.header, before.header)
+    if (!isWhole || !this.#isFrame(now)) throw changed(this.#log)
     this.#logEnd = now
   }
 
@@ -151,8 +152,8 @@ export class StoreFiles {
       ])
       this.#checkDatabase()
       if (statSync(this.#log.path, { throwIfNoEntry: false }) !== undefined) return false
-      const { size, mtimeNs } = fstatSync(this.#logDescriptor, { bigint: true })
-      return size === this.#logEnd.size && mtimeNs === this.#logEnd.mtimeNs
+      this.#checkLogEnd()
+      return true
     } catch {
       return false
     }
@@ -200,15 +201,37 @@ export class StoreFiles {
     return bytes.readInt32BE()
   }
 
-  #checkLog(): void {
-    const { size, mtimeNs } = statOf(this.#log)
-    if (size !== this.#logEnd.size || mtimeNs !== this.#logEnd.mtimeNs) throw changed(this.#log)
+  /**
+   * Without asking for its time: a kernel that was asked gives the next write a time of its own, and each flush would then have
+   * that to write, too.
+   */
+  #checkLogEnd(): void {
+    const { header, frames, lastFrame } = this.#logEnd
+    const isSame = this.#readHeader().equals(header) && this.#frameAt(frames).equals(lastFrame)
+    if (!isSame) throw changed(this.#log)
   }
 
-  #readLogEnd({ size, mtimeNs }: BigIntStats, frames: number): LogEnd {
+  /** What nobody has written to since the last time has the size and time of then. */
+  #checkIdleLog(): void {
+    const stats = statOf(this.#log)
+    const before = this.#idleLog ?? stats
+    if (stats.size !== before.size || stats.mtimeNs !== before.mtimeNs) throw changed(this.#log)
+    this.#idleLog = stats
+  }
+
+  #readLogEnd(frames: number): LogEnd {
+    return { frames, header: this.#readHeader(), lastFrame: this.#frameAt(frames) }
+  }
+
+  #readHeader(): Buffer {
     const header = Buffer.alloc(LOG_HEADER_BYTES)
     readSync(this.#logDescriptor, header, 0, LOG_HEADER_BYTES, 0)
-    return { size, mtimeNs, frames, header, lastFrame: this.#frameAt(frames) }
+    return header
+  }
+
+  /** The head of a frame has the salts of its log: one that was cut off has none. */
+  #isFrame({ frames, header, lastFrame }: LogEnd): boolean {
+    return frames === 0 || lastFrame.subarray(8, 16).equals(header.subarray(SALT_AT, SALT_AT + 8))
   }
 
   /** The head of a frame, counted from 1: it has a sum over all frames before it. */
@@ -221,8 +244,6 @@ export class StoreFiles {
 
 /** The write-ahead log after our last transaction. */
 interface LogEnd {
-  readonly size: bigint
-  readonly mtimeNs: bigint
   readonly frames: number
   readonly header: Buffer
   readonly lastFrame: Buffer
