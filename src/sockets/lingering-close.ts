@@ -46,14 +46,20 @@ export function patienceWith(headers: IncomingHttpHeaders): Patience {
 export function closeLingering(socket: Socket, patience: Patience): void {
   const connection = connectionOf(socket)
   if (socket.destroyed || connection.isLingering) return
-  connection.isLingering = true
-  socket.end()
-  // Not at once: it may be HTTP's parser that has called.
+  connection.isLingering = connection.isDeaf = connection.isSpokenTo = true
+  // Not at once: it may be HTTP's parser that has called, and there may be records of TLS that are not decrypted yet. OpenSSL
+  // reads nothing more where it meets them while it closes our end: an end of the peer would seem to be there.
   setImmediate(() => {
     if (socket.destroyed) return
+    socket.end()
     leaveHttp(socket)
     readAway(socket, patience)
   })
+}
+
+/** Whether an answer can still be sent on it. */
+export function isAnswerable(socket: Socket): boolean {
+  return socket.writable && !connectionOf(socket).isLingering
 }
 
 /** Makes Node's own way to close a connection behind an answer a lingering one, wherever the peer is still sending. */
@@ -62,11 +68,15 @@ export function lingerWhenClosing(socket: Socket): void {
 }
 
 function destroySoon(this: Socket): void {
-  const { lastResponse, isSpokenTo, isLingering } = connectionOf(this)
+  const { lastResponse, isSpokenTo } = connectionOf(this)
   const isMidBody = lastResponse !== null && !lastResponse.req.complete
-  if (!isLingering && (isMidBody || isSpokenTo))
-    closeLingering(this, isMidBody ? BODY_PATIENCE : STRAY_PATIENCE)
-  else (Reflect.getPrototypeOf(this) as Socket).destroySoon.call(this)
+  if (isMidBody || isSpokenTo) closeLingering(this, isMidBody ? BODY_PATIENCE : STRAY_PATIENCE)
+  else destroyBehindAnswers(this)
+}
+
+/** Node's own `destroySoon`. */
+function destroyBehindAnswers(socket: Socket): void {
+  ;(Reflect.getPrototypeOf(socket) as Socket).destroySoon.call(socket)
 }
 
 function readAway(socket: Socket, { bytesMax, ms, silenceMs }: Patience): void {
@@ -87,7 +97,7 @@ function readAway(socket: Socket, { bytesMax, ms, silenceMs }: Patience): void {
     if (bytes > bytesMax) socket.destroy()
     else pace(chunk.length)
   })
-  socket.on('end', () => socket.destroySoon())
+  socket.on('end', () => destroyBehindAnswers(socket))
   socket.on('error', () => {})
   socket.on('close', () => {
     clearTimeout(timer)

@@ -63,7 +63,7 @@ async function playOnOurs(played: Case): Promise<Transcript> {
   }
   const running = shared.get(played.config) ?? start(played.config)
   shared.set(played.config, running)
-  return await play(played, targetOf(await running), TIMES)
+  return play(played, targetOf(await running), TIMES)
 }
 
 const TIMES = { silenceMs: SILENCE_MS, keepAliveMs: KEEP_ALIVE_MS }

@@ -2,11 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import {
-  closeLingering,
-  lingerWhenClosing,
-  STRAY_PATIENCE,
-} from '../../src/sockets/lingering-close.ts'
+import { closeLingering, lingerWhenClosing } from '../../src/sockets/lingering-close.ts'
 import { openConnection } from '../http/open-connection.ts'
 
 const PATIENT = { bytesMax: Infinity, ms: 60_000, silenceMs: 60_000 }
@@ -70,11 +66,33 @@ test('to close twice is to close once', async () => {
   using connection = await openConnection({ allowHalfOpen: true })
   const { socket, peer } = connection
   lingerWhenClosing(socket)
-  closeLingering(socket, STRAY_PATIENCE)
-  closeLingering(socket, STRAY_PATIENCE)
-  socket.destroySoon() // finished and asked to close by Node: our end is closed, the peer's is not awaited
-  await once(socket, 'close')
+  closeLingering(socket, PATIENT)
+  closeLingering(socket, PATIENT)
+  socket.destroySoon() // as Node does behind an answer
   await textUntilEnd(peer)
+  socket.destroySoon()
+  await sent(peer, 20 * MIB)
+  assert.equal(socket.destroyed, false)
+  peer.end()
+  await once(socket, 'close')
+})
+
+// Several records of TLS come in one read, and nobody knows which is the last of it.
+test('over TLS what still comes is read, too, behind whichever record it was closed', async () => {
+  for (let record = 1; record <= 12; record++) {
+    using connection = await openConnection({ allowHalfOpen: true, tls: true })
+    const { socket, peer } = connection
+    await new Promise((resolve) => socket.write('answer', resolve))
+    let [records, bytes] = [0, 0]
+    socket.on('data', (piece: Buffer) => {
+      bytes += piece.length
+      if (++records === record) closeLingering(socket, PATIENT)
+    })
+    peer.end(Buffer.alloc(MIB))
+    assert.equal(await textUntilEnd(peer), 'answer')
+    if (!socket.destroyed) await once(socket, 'close')
+    assert.equal(bytes, MIB, `behind ${record}`)
+  }
 })
 
 test('where nothing more is to come a connection is closed without lingering', async () => {

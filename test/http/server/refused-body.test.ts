@@ -101,7 +101,7 @@ for (const way of [PLAIN, TLS])
       await client.sent(body)
       client.socket.resume()
       const answer = await client.answer()
-      return answer.status === 100 ? client.answer() : answer
+      return answer.status === 100 ? await client.answer() : answer
     }
 
     Object.entries(REFUSALS).forEach(([why, [method, path, headers, status]], i) => {
