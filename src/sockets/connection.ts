@@ -9,6 +9,8 @@ export class Connection {
   isSpokenTo = false
   /** To the newest request, so that a broken one behind it is refused only after it. */
   lastResponse: ServerResponse | null = null
+  /** Requests behind one that may become a stream, held until that is decided. `null`: nothing is to be decided. */
+  heldRequests: (() => void)[] | null = null
   /** It is there to be refused. */
   isBeyondLimit = false
   /** Our end of it is closed, and what still comes is read away. */

@@ -12,9 +12,14 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { Socket } from 'node:net'
 import { PubSubError } from '../../publication/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
-import { connectionOf } from '../../sockets/connection.ts'
+import { connectionOf, type Connection } from '../../sockets/connection.ts'
 import { isLongBody } from '../../sockets/discard-body.ts'
-import { BODY_PATIENCE, lingerWhenClosing, STRAY_PATIENCE } from '../../sockets/lingering-close.ts'
+import {
+  BODY_PATIENCE,
+  isAnswerable,
+  lingerWhenClosing,
+  STRAY_PATIENCE,
+} from '../../sockets/lingering-close.ts'
 import type { HttpDoor } from './door.ts'
 import {
   BadQueryError,
@@ -29,6 +34,7 @@ import { openapiOfTopics } from '../pages/openapi.ts'
 import { ownUrl } from '../pages/own-url.ts'
 import { pages } from '../pages/pages.ts'
 import { peerAddress } from './peer.ts'
+import { carryOutInTurn, PendingStream } from './pending-stream.ts'
 import { publish } from '../publish/publish.ts'
 import { preflight } from './preflight.ts'
 import { prefersPage } from '../stream/negotiation.ts'
@@ -67,14 +73,17 @@ export async function httpServers(
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.setSerializerCompiler(() => JSON.stringify) // schemas of answers describe; compiling them takes 20 ms of the start
   app.addHook('onRequest', (request, reply, done) => {
-    beginWork('request', `${request.raw.method} ${originForm(request.originalUrl)}`)
-    if (!isAccepted(door, request, reply.raw)) reply.hijack()
-    // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
-    else if (request.raw.httpVersionMajor === 0)
-      done(new BadRequestError('HTTP/0.9 is not spoken here'))
-    else if (connectionOf(request.raw.socket).isBeyondLimit) done(door.connectionLimit.refusal())
-    else if (request.url === TOPIC_URL) void handle(door, request, reply)
-    else done()
+    const { socket } = request.raw
+    carryOutInTurn(socket, () => {
+      beginWork('request', `${request.raw.method} ${originForm(request.originalUrl)}`)
+      if (!isAccepted(door, request, reply.raw)) reply.hijack()
+      // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
+      else if (request.raw.httpVersionMajor === 0)
+        done(new BadRequestError('HTTP/0.9 is not spoken here'))
+      else if (connectionOf(socket).isBeyondLimit) done(door.connectionLimit.refusal())
+      else if (request.url === TOPIC_URL) void handle(door, request, reply)
+      else done()
+    })
   })
   app.setErrorHandler((error, request, reply) => refuseRequest(door, request, reply, error))
   const openapi = openapiOfTopics(door.version) as FastifyDynamicSwaggerOptions['openapi'] & object
@@ -131,8 +140,18 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', lingerWhenClosing)
   mountUpgrades(door, server)
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
+    const connection = connectionOf(socket)
+    const isBehindStream = connection.isDeaf
+    connection.isDeaf = connection.isSpokenTo = true
+    if (isBehindStream) {
+      socket.resume() // Node has left this socket to us
+      return
+    }
     traffic.requests++
-    refuseSocket(socket, traffic, new BadRequestError('this is no proxy'), request.headers)
+    behindAnswers(connection, () => {
+      const error = new BadRequestError('this is no proxy')
+      if (isAnswerable(socket)) refuseSocket(socket, traffic, error, request.headers)
+    })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // Nothing can be said over TLS before both sides are agreed.
@@ -143,7 +162,7 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
     // A stream may stand on this socket: what comes behind its request is nobody's business.
     const connection = connectionOf(socket)
     if (connection.isDeaf) connection.isSpokenTo = true
-    else if (socket.writable) refuseBroken(door, error, socket)
+    else if (isAnswerable(socket)) refuseBroken(door, error, socket)
     if (error.code === 'ECONNRESET') socket.destroy()
   })
 }
@@ -161,7 +180,7 @@ function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Sock
   const isBody = last !== null && !last.req.complete
   if (!isBody) door.traffic.requests++
   const refuseIt = () => {
-    if (!socket.writable) return
+    if (!isAnswerable(socket)) return
     const known = isBody ? last.req.headers : {}
     const shared = isBody ? door.cors.headersFor(known.origin) : []
     refuseSocket(socket, door.traffic, refusalOfBroken(error, door), known, {
@@ -174,7 +193,12 @@ function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Sock
     if (last.writableFinished) socket.destroySoon()
     else last.once('finish', () => socket.destroySoon())
   } else if (isBody && last.socket === null) last.once('socket', refuseIt)
-  else if (isBody || last === null || last.writableFinished) refuseIt()
+  else if (isBody) refuseIt()
+  else behindAnswers(connection, refuseIt)
+}
+
+function behindAnswers({ lastResponse: last }: Connection, refuseIt: () => void): void {
+  if (last === null || last.writableFinished) refuseIt()
   else last.once('finish', refuseIt)
 }
 
@@ -218,11 +242,12 @@ function isAccepted(
 /** A topic URL: whatever it is answered with, Fastify is done with it. */
 async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   reply.hijack()
-  const connection = connectionOf(request.raw.socket)
+  const { method, socket } = request.raw
+  using pending = method === 'GET' ? new PendingStream(socket) : null
   try {
     await route(door, request, reply)
     // Nothing is refused behind a stream, and with its request this was a third of what an idle one took.
-    if (connection.isDeaf) connection.lastResponse = null
+    if (pending !== null) connectionOf(socket).lastResponse = null
   } catch (error) {
     refuseRequest(door, request, reply, error)
   }
@@ -240,13 +265,15 @@ function refuseRequest(
   const connection = connectionOf(socket)
   const refusal = refusalFor(error)
   if (refusal instanceof InternalError) door.bugs.add('answering', error)
-  if (response.headersSent || !socket.writable) return
+  if (response.headersSent || !isAnswerable(socket)) return
   const mustClose =
     connection.isSpokenTo ||
     connection.isBeyondLimit ||
     isAwaitingContinue(response) ||
     isLongBody(incoming.headers)
-  connection.isDeaf = connection.isSpokenTo = mustClose
+  if (mustClose) connection.isDeaf = connection.isSpokenTo = true
+  // What has been asked for behind it may be a stream, whose connection stays deaf.
+  else if (connection.lastResponse === response) connection.isDeaf = false
   refuse(response, door.traffic, refusal, { mustClose })
 }
 
@@ -265,7 +292,6 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
     case 'POST':
       return publish(door, request, reply)
     case 'GET':
-      connectionOf(request.raw.socket).isDeaf = true
       return stream(door, request, reply)
     case 'HEAD':
       return head(reply.raw, door.traffic)

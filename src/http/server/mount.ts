@@ -51,11 +51,17 @@ export async function mountedDoors(
 /** Only handshakes for other protocols leave Node's HTTP layer this way; ours are answered like any request. */
 export function mountUpgrades(http: HttpDoor, server: Server): void {
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const connection = connectionOf(incoming.socket)
+    if (connection.isDeaf) {
+      connection.isSpokenTo = true
+      socket.resume() // Node has left this socket to us
+      return
+    }
     http.traffic.requests++
     const mounted = mountedAt(incoming.url!, http)!
-    connectionOf(incoming.socket).isDeaf = true
+    connection.isDeaf = true
     try {
-      if (connectionOf(incoming.socket).isBeyondLimit) throw http.connectionLimit.refusal()
+      if (connection.isBeyondLimit) throw http.connectionLimit.refusal()
       refuseForeignPage(http, incoming)
     } catch (error) {
       if (!(error instanceof PubSubError)) throw error

@@ -1,0 +1,40 @@
+import type { Socket } from 'node:net'
+import { connectionOf } from '../../sockets/connection.ts'
+
+/**
+ * A request for a stream that nobody has decided on yet, as a log-in may take seconds. What comes behind it on its connection is
+ * held meanwhile: it is carried out if the request is refused and the connection stays open, and dropped otherwise.
+ */
+export class PendingStream implements Disposable {
+  readonly #socket: Socket
+  readonly #held: (() => void)[] = []
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    const connection = connectionOf(socket)
+    connection.isDeaf = true
+    connection.heldRequests = this.#held
+  }
+
+  /** It is decided, and `isDeaf` says how. */
+  [Symbol.dispose](): void {
+    const socket = this.#socket
+    const connection = connectionOf(socket)
+    connection.heldRequests = null
+    if (this.#held.length === 0) return
+    socket.resume()
+    if (connection.isDeaf) connection.isSpokenTo = true
+    else if (!socket.destroyed) for (const carryOut of this.#held) carryOutInTurn(socket, carryOut)
+  }
+}
+
+/** Carries a request out at once, or once it is decided that there is no stream before it. */
+export function carryOutInTurn(socket: Socket, carryOut: () => void): void {
+  const { heldRequests } = connectionOf(socket)
+  if (heldRequests === null) carryOut()
+  else {
+    heldRequests.push(carryOut)
+    // Those of one packet are read already. More would be held without an end.
+    socket.pause()
+  }
+}
