@@ -9,7 +9,9 @@ import process from 'node:process'
  */
 export function checkPlace(file: string): void {
   const directory = dirname(file)
-  const place = statSync(directory)
+  const place = statSync(directory, { throwIfNoEntry: false })
+  if (place === undefined)
+    throw new Error(`there is no directory ${directory} for ${file}: make it, or name another file`)
   const isShared = (place.mode & OTHERS_WRITE) !== 0
   if (isShared && (place.mode & STICKY) === 0)
     throw new Error(

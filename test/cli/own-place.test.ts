@@ -11,6 +11,13 @@ test('a file of ours, or none, in a directory of ours is right', () => {
   checkPlace(join(files.directory, 'none'))
 })
 
+test('a directory that is not there is told, with the file that was to be in it', () => {
+  assert.throws(
+    () => checkPlace('none/pid'),
+    /there is no directory none for none\/pid: make it, or name another file/,
+  )
+})
+
 test('a symbolic link is refused, and so is what is no file', () => {
   using files = new TemporaryFiles()
   const link = join(files.directory, 'link')
