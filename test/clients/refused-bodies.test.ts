@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { after, before, describe, test } from 'node:test'
+import { startNginx } from '../http/nginx.ts'
+import { startPubsub } from '../http/requests.ts'
+import { missing, PYTHON } from '../programs.ts'
+import type { RunningServer } from '../running-server.ts'
+
+/** How it is sent. `null`: without an end. */
+interface Body {
+  readonly bytes: number | null
+  readonly framing: 'length' | 'chunks'
+}
+
+/** A command line that prints the status of the answer; what it reads from its input is the body, if it reads any. */
+type Client = (url: string, body: Body) => readonly string[]
+
+const script =
+  (command: string, file: string): Client =>
+  (url, { bytes, framing }) => [
+    command,
+    fileURLToPath(new URL(file, import.meta.url)),
+    url,
+    String(bytes ?? 'endless'),
+    framing,
+  ]
+
+const CLIENTS: Readonly<Record<string, { missing: string | false; commandOf: Client }>> = {
+  curl: {
+    missing: missing('curl'),
+    commandOf: (url, { bytes, framing }) => [
+      'curl',
+      '-sSk',
+      '--request=PUT',
+      '--output=/dev/null',
+      '--write-out=%{http_code}',
+      '--upload-file=-',
+      ...(framing === 'length' ? ['-H', `Content-Length: ${bytes}`] : []),
+      url,
+    ],
+  },
+  "Python's http.client": {
+    missing: missing('python'),
+    commandOf: script(PYTHON, 'refused_body.py'),
+  },
+  "Node's fetch": { missing: false, commandOf: script(process.execPath, 'refused_body.mjs') },
+}
+
+const BODIES: readonly Body[] = [
+  { bytes: 3_000_000, framing: 'length' },
+  { bytes: 3_000_000, framing: 'chunks' },
+  { bytes: 30_000_000, framing: 'length' },
+  { bytes: 30_000_000, framing: 'chunks' },
+  { bytes: null, framing: 'chunks' },
+]
+
+/** Bodies without an end are nginx's to refuse where it takes in all before. It reads what is refused for 30 s otherwise. */
+const AT_NGINX = 'client_max_body_size 40m; lingering_time 3s;'
+
+const WAYS: Readonly<Record<string, { changes: Readonly<Record<string, string>> | null }>> = {
+  'with nothing between them': { changes: null },
+  'through nginx': { changes: { 'client_max_body_size 9m;': AT_NGINX } },
+  'through nginx without proxy_request_buffering': {
+    changes: { 'client_max_body_size 9m;': `${AT_NGINX} proxy_request_buffering off;` },
+  },
+}
+
+for (const [way, { changes }] of Object.entries(WAYS))
+  describe(
+    `a refusal is received while a body is sent, ${way}`,
+    {
+      skip: changes === null ? false : missing('nginx'),
+      concurrency: 2,
+    },
+    () => {
+      let server: RunningServer
+      let url: string
+      const ends = new AsyncDisposableStack()
+      before(async () => {
+        server = ends.use(await startPubsub({ server: { max_payload_size: 1_000 } }))
+        url = server.url
+        if (changes !== null)
+          url = `https://127.0.0.1:${ends.use(await startNginx(server.port, changes)).port}`
+      })
+      after(() => ends.disposeAsync())
+
+      for (const [name, client] of Object.entries(CLIENTS))
+        for (const body of BODIES) {
+          const size = body.bytes === null ? 'one without an end' : `${body.bytes / 1e6} MB`
+          test(`${name}: ${size}, by ${body.framing}`, { skip: client.missing }, async () => {
+            const status = await statusOf(client.commandOf(`${url}/a`, body), body)
+            const isNginxs = body.bytes === null && way === 'through nginx'
+            assert.equal(status, isNginxs ? '413' : '400')
+          })
+        }
+    },
+  )
+
+async function statusOf([command, ...args]: readonly string[], { bytes }: Body): Promise<string> {
+  const client = spawn(command!, args, {
+    env: { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_NO_WARNINGS: '1' },
+  })
+  client.stdin.on('error', () => {}) // the answer may come before it has read all
+  const end = bytes === null ? Infinity : bytes - 1
+  createReadStream('/dev/zero', { end })
+    .on('error', () => {})
+    .pipe(client.stdin)
+  const [told, errors] = await Promise.all([
+    text(client.stdout),
+    text(client.stderr),
+    once(client, 'close'),
+  ])
+  client.stdin.destroy()
+  assert.equal(errors, '')
+  return told.trim()
+}
