@@ -147,7 +147,7 @@ export class SqliteWriter {
 
   /** @throws {ForeignFilesError} */
   checkFiles(): void {
-    this.#files?.check()
+    this.#files?.check(this.#walPages)
   }
 
   commit(commit: Commit): Committed {
@@ -223,7 +223,7 @@ export class SqliteWriter {
 
   /** Before anybody takes some of the write-ahead log to the database. @throws {ForeignFilesError} */
   beginCheckpoint(): void {
-    this.#files?.checkpointBegins()
+    this.#files?.checkpointBegins(this.#walPages)
   }
 
   /** Takes the rest of the write-ahead log to the database: if nobody reads it, the next commit begins it anew. */
@@ -239,7 +239,7 @@ export class SqliteWriter {
   /** What is to be done at the end: everything, or, where that would take too long or nobody would find it, nothing. */
   planClose(): ClosePlan {
     try {
-      this.#files?.check()
+      this.#files?.check(this.#walPages)
     } catch (error) {
       const { message } = error as Error
       if (this.#files?.isLogDeletedOnly !== true)
@@ -283,7 +283,7 @@ export class SqliteWriter {
   /** Files that somebody else has overwritten look damaged, and must not be put aside for that. */
   #trueReason(failure: Error): Error {
     try {
-      this.#files?.check()
+      this.#files?.check(this.#walPages)
       return failure
     } catch (error) {
       return hasUnknownOutcome(failure) ? withUnknownOutcome(error as Error) : (error as Error)
@@ -545,7 +545,7 @@ export class SqliteWriter {
    * @throws {ForeignFilesError} the files are not the store any more; outcome unknown: they were when it began.
    */
   #transaction(...parts: (() => (() => void) | void)[]): void {
-    this.#files?.beforeWriting()
+    this.#files?.beforeWriting(this.#walPages)
     this.#database.exec('BEGIN IMMEDIATE')
     let settle: ((() => void) | void)[]
     try {
@@ -596,9 +596,8 @@ export class SqliteWriter {
       throw new Error(`the disk of ${directory} has less than ${reserveBytes} bytes left`)
   }
 
-  #walPages(): number {
-    return (this.#statements.walPages.get() as unknown as [number, number, number])[1]
-  }
+  readonly #walPages = (): number =>
+    (this.#statements.walPages.get() as unknown as [number, number, number])[1]
 
   #warn(message: string): void {
     this.#warnings.push(message)

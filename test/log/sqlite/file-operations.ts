@@ -36,6 +36,7 @@ export const HARMFUL: Readonly<Record<string, string>> = {
   'the write-ahead log is emptied': ': > $S/events.db-wal',
   'the write-ahead log is deleted': 'rm $S/events.db-wal',
   'the index of the write-ahead log is deleted': 'rm $S/events.db-shm',
+  'an old index is copied over it': 'cp $O/events.db-shm $S/events.db-shm',
   'the write-ahead log and its index are deleted': 'rm $S/events.db-wal $S/events.db-shm',
   'the lock is deleted': 'rm $S/owner.lock',
   'the lock is deleted and made again': 'rm $S/owner.lock && touch $S/owner.lock',
@@ -87,7 +88,7 @@ export class PlacedStore implements Disposable {
 
   /** Of a running store: as it is now. */
   copyLog(): void {
-    this.shell('cp $S/events.db-wal $O/')
+    this.shell('cp $S/events.db-wal $S/events.db-shm $O/')
   }
 
   shell(command: string): string {
