@@ -25,7 +25,7 @@ import { Bounds, type BoundsRequest } from './bounds.ts'
 import { shortKey } from './short-key.ts'
 import { SlicedWork } from './sliced-work.ts'
 import { Subscription, type Surroundings } from './subscription.ts'
-import { canonicalFilters, TopicIndex, type TopicFilter } from './topics.ts'
+import { canonicalFilters, TopicIndex, type CanonicalFilters, type TopicFilter } from './topics.ts'
 import { beginWork } from '../ops/current-work.ts'
 
 export interface HubOptions {
@@ -48,8 +48,8 @@ export interface HubOptions {
 
 /** What a door asks the hub for. */
 export interface SubscribeRequest {
-  /** Any of these. */
-  readonly wants: readonly TopicFilter[]
+  /** Any of these. Whoever has thousands makes them canonical before, in a turn of its own. */
+  readonly wants: readonly TopicFilter[] | CanonicalFilters
   /** All of these, too. */
   readonly conditions?: readonly EventPredicate[]
   readonly rights: Rights
@@ -286,8 +286,8 @@ export class Hub implements Disposable {
   }
 
   /** @throws {OverloadedError} */
-  #groupOf(wants: readonly TopicFilter[]): AudienceGroup<Audience> {
-    const { filters, key } = canonicalFilters(wants)
+  #groupOf(wants: SubscribeRequest['wants']): AudienceGroup<Audience> {
+    const { filters, key } = 'key' in wants ? wants : canonicalFilters(wants)
     let group = this.#groups.get(key)
     if (group !== undefined) return group
     this.#refuseTooMany(filters)

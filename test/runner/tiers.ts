@@ -41,6 +41,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'clients/snippets.test.ts',
     'clients/websockets.test.ts',
     'crash/crash.test.ts',
+    'crash/failing-flush.test.ts',
     'crash/flush.test.ts',
     'crash/replay-writes.test.ts',
     'http/server/identify-directory.test.ts',

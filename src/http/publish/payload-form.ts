@@ -6,7 +6,7 @@ import type { HttpLimits } from '../server/door.ts'
 import { BadBatchError, BadCloudEventError, PayloadTooLargeError } from '../server/errors.ts'
 import type { BodyLimit } from './body.ts'
 import { binaryCloudEvent, checkCloudEvent } from './cloud-event.ts'
-import { ThreadSlice } from './thread-slice.ts'
+import { ThreadSlice } from '../server/thread-slice.ts'
 
 /** What a body holds, and how payloads are read from it. */
 export interface PayloadForm {

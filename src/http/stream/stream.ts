@@ -92,7 +92,7 @@ function endsOf(
 ): Disposable | null {
   if (login === null) return timeLimits(query, subscription, hub)
   const ends = new DisposableStack()
-  ends.use(keepRights(login, subscribe.wants, subscription))
+  ends.use(keepRights(login, subscribe.wants.filters, subscription))
   ends.use(timeLimits(query, subscription, hub))
   return ends
 }

@@ -3,19 +3,23 @@ import type { Login } from '../../auth/identity.ts'
 import type { BoundsRequest } from '../../hub/bounds.ts'
 import type { SubscribeRequest } from '../../hub/hub.ts'
 import type { EventPredicate } from '../../hub/predicate.ts'
+import { canonicalFilters, type CanonicalFilters } from '../../hub/topics.ts'
 import { PUBLIC_ONLY } from '../../hub/rights.ts'
 import { without } from '../../where/without.ts'
 import type { HttpDoor } from '../server/door.ts'
 import { NotFoundError, TooManyStreamsError } from '../server/errors.ts'
 import { identify } from '../server/identify.ts'
 import { peerAddress } from '../server/peer.ts'
+import { ThreadSlice } from '../server/thread-slice.ts'
 import { decodePath, isReserved, topicFilters } from '../server/topic-path.ts'
 import { startOf, type Start } from './resume.ts'
 import { streamQuery, type StreamQuery } from './stream-query.ts'
 
 /** What a request for a stream asks for, in whatever form. */
 export interface Wishes {
-  readonly subscribe: Pick<SubscribeRequest, 'wants' | 'conditions' | 'rights' | 'from' | 'bounds'>
+  readonly subscribe: Pick<SubscribeRequest, 'conditions' | 'rights' | 'from' | 'bounds'> & {
+    readonly wants: CanonicalFilters
+  }
   readonly gap: Start['gap']
   readonly query: StreamQuery
   readonly login: Login | null
@@ -38,7 +42,13 @@ export async function wishesOf(
   const { raw: incoming, originalUrl } = request
   const path = decodePath(originalUrl)
   if (isReserved(path)) throw new NotFoundError('there is no such page here')
-  const wants = topicFilters(path, limits)
+  // Reading thousands of topics takes some ms, sorting them and making a subscription of them as long again each: of all
+  // requests together one step in a turn, however many connections they come by.
+  const slice = path.length > LONG_PATH_CHARACTERS ? new ThreadSlice() : null
+  await slice?.next()
+  const filters = topicFilters(path, limits)
+  await slice?.next()
+  const wants = canonicalFilters(filters)
   const query = streamQuery(originalUrl, incoming.headers, limits, (ms) => door.hub.timeAgo(ms))
   const conditions = conditionsOf(query, door)
   const isNamed = mayLogIn && incoming.headers.authorization !== undefined
@@ -52,6 +62,7 @@ export async function wishesOf(
   const address = peerAddress(incoming, trustedProxies) ?? 'unknown'
   if (door.traffic.streamsOf(address) >= (limits.streamsPerAddressMax || Infinity))
     throw new TooManyStreamsError(limits.streamsPerAddressMax)
+  await slice?.next()
   const rights = login?.identity.rights ?? PUBLIC_ONLY
   const bounds = boundsOf(query)
   return {
@@ -62,6 +73,9 @@ export async function wishesOf(
     address,
   }
 }
+
+/** Shorter ones take less than a millisecond. */
+const LONG_PATH_CHARACTERS = 4_096
 
 function conditionsOf(query: StreamQuery, { where }: HttpDoor): readonly EventPredicate[] {
   const conditions = query.without.length === 0 ? [] : [without(query.without)]

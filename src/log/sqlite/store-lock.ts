@@ -151,7 +151,8 @@ function holderOf(path: string): string | null {
   try {
     const { ino } = statSync(path)
     const locks = readFileSync('/proc/locks', 'utf8')
-    return new RegExp(`WRITE +(\\d+) [0-9a-f]+:[0-9a-f]+:${ino} `).exec(locks)?.[1] ?? null
+    const line = locks.split('\n').find((each) => each.includes(`:${ino} `))
+    return /WRITE +(\d+) /.exec(line ?? '')?.[1] ?? null
   } catch {
     return null
   }

@@ -85,7 +85,11 @@ test('what leaves the log while a receiver that is behind takes its time is told
 test('without a backlog, what does not fit into the queue is told as lost', async (t) => {
   const world = await started(t, 0)
   await world.subscribe('u', 'a')
+  const { promise, resolve } = Promise.withResolvers<number>()
+  world.answer = () => promise
   await world.publish('/a', 2_000)
+  world.answer = async () => 1
+  resolve(1)
   await settled(100)
   assert.ok(world.lost.length > 0)
   const next = await world.publish('/a')

@@ -1,7 +1,7 @@
 /**
  * Keeps long work of the main thread short for everybody else: after each small part of it, whoever does it asks whether
  * its slice is over, and if so waits for the next one. All who wait have one slice in each turn of the event loop together,
- * not each of them. Held by `test/http/publish/thread-slice.test.ts`.
+ * not each of them. Held by `test/http/server/thread-slice.test.ts`.
  */
 export class ThreadSlice {
   #endsMs = 0

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ThreadSlice } from '../../../src/http/publish/thread-slice.ts'
+import { ThreadSlice } from '../../../src/http/server/thread-slice.ts'
 
 /** Does so many parts of a millisecond each, and takes down in which turn. */
 async function work(parts: number, turns: number[], now: () => number): Promise<void> {
