@@ -88,6 +88,7 @@ test('without a backlog, what does not fit into the queue is told as lost', asyn
   const { promise, resolve } = Promise.withResolvers<number>()
   world.answer = () => promise
   await world.publish('/a', 2_000)
+  await world.hub.settled()
   world.answer = async () => 1
   resolve(1)
   await settled(100)
