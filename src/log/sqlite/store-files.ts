@@ -107,6 +107,8 @@ export class StoreFiles {
     this.#checkPlace()
     this.#checkDatabase()
     this.#checkLogEnd()
+    // Without a look since the last flush, asking would cost the next one; with one, it has been asked already.
+    if (this.#idleLog !== undefined) this.#checkIdleLog()
     this.#checkIndex(frames)
     this.#idleLog = undefined
   }

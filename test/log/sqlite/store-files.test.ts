@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { closeSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
+import { StoreFiles } from '../../../src/log/sqlite/store-files.ts'
 import { HARMFUL, HARMLESS, PlacedStore } from './file-operations.ts'
 import { readAll } from './store-folder.ts'
 
@@ -48,3 +51,38 @@ for (const [name, command] of Object.entries(HARMLESS))
     assert.deepEqual(await readAll(store.log), acknowledged)
     assert.deepEqual(folder.told, [])
   })
+
+test('a page in the middle of the write-ahead log that was overwritten since somebody looked is noticed before anything is written', () => {
+  using place = new PlacedStore()
+  place.shell('mkdir $S')
+  const path = place.folder.file('events.db')
+  const database = new DatabaseSync(path)
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (n)')
+  for (let n = 0; n < 4; n++) database.exec(`INSERT INTO t VALUES (${n})`)
+  const [databaseDescriptor, logDescriptor] = [openSync(path, 'r'), openSync(`${path}-wal`, 'r')]
+  try {
+    const frames = () =>
+      (database.prepare('PRAGMA wal_checkpoint(NOOP)').get() as { log: number }).log
+    const files = new StoreFiles({
+      directory: place.folder.directory,
+      database: path,
+      locks: [],
+      databaseDescriptor,
+      logDescriptor,
+      frames: frames(),
+      generation: 0,
+    })
+    files.check(frames)
+    files.beforeWriting(frames)
+    files.afterWriting(frames())
+    files.check(frames)
+    place.shell(
+      'dd if=/dev/zero of=$S/events.db-wal bs=4096 seek=2 count=1 conv=notrunc status=none',
+    )
+    assert.throws(() => files.beforeWriting(frames), { code: 'FOREIGN_FILES' })
+  } finally {
+    closeSync(databaseDescriptor)
+    closeSync(logDescriptor)
+    database.close()
+  }
+})
