@@ -86,6 +86,8 @@ export class SqliteEventLog implements EventLog {
     try {
       await log.#open({ wasClosed: lock.wasClosed })
       await log.#loadReceipts()
+      // Before there are events of the past: after a kill they alone would say what time it is (test/log/tools/import-events.test.ts).
+      await log.#remember({ isLast: false }).catch(() => void (log.#rememberAtMs = 0))
     } catch (error) {
       lock.release({ isClosed: lock.wasClosed })
       const { message } = error as Error

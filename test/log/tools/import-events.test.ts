@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { cpSync } from 'node:fs'
 import { test } from 'node:test'
+import { publication } from '../../contracts/event-log.ts'
 import type { PublishedEvent } from '../../../src/hub/event.ts'
 import { eventLines } from '../../../src/log/tools/event-lines.ts'
 import { exportedLine, parseExportedLine } from '../../../src/log/tools/exported-line.ts'
@@ -94,6 +96,23 @@ for (const [what, timeOf] of [
     )
     assert.equal((await numbers(store)).length, 1_300)
   })
+
+test('an import of old events that was killed keeps their times when it is run again, and new events have the present one', async () => {
+  using folder = new StoreFolder()
+  using killed = new StoreFolder()
+  const text = lines(range(0, 1_300))
+  {
+    await using store = await folder.open()
+    await assert.rejects(importText(store, text, 1), /killed/)
+    cpSync(folder.directory, killed.directory, { recursive: true })
+  }
+  await using store = await killed.open()
+  const { imported, importedBefore, timesChanged } = await importText(store, text)
+  assert.deepEqual([imported, importedBefore, timesChanged], [300, 1_000, 0])
+  const [event] = await store.log.append([publication('/now')])
+  assert.ok(Math.abs(event!.publishedAtMs - killed.clock.wallMs()) < 60_000)
+  assert.deepEqual(killed.told, [])
+})
 
 test('a file that has changed in between brings what is new, and the rest is named by its reason', async () => {
   using folder = new StoreFolder()
