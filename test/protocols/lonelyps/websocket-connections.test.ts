@@ -100,7 +100,11 @@ for (const [what, request, status] of [
     handshake('/-/lonelyps/v1/websocket', 'Origin: https://evil.example'),
     /^HTTP\/1.1 403 /,
   ],
-  ['no upgrade', 'GET /-/lonelyps/v1/websocket HTTP/1.1\r\nHost: x\r\n\r\n', /^HTTP\/1.1 404 /],
+  [
+    'no upgrade',
+    'GET /-/lonelyps/v1/websocket HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    /^HTTP\/1.1 404 /,
+  ],
 ] as const)
   test(`a handshake with ${what} is refused, and its connection is not kept`, async () => {
     await using server = await startInProcess({ config: CONFIG })
