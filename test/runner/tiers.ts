@@ -44,9 +44,12 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'crash/failing-flush.test.ts',
     'crash/flush.test.ts',
     'crash/replay-writes.test.ts',
+    'hostile/hostile-group.test.ts', // whether the suite of hostile input can fail
     'http/server/identify-directory.test.ts',
     'http/stream/forms-nginx.test.ts',
+    'http/stream/forms-tls.test.ts', // forms and waits of the quick tier once more
     'http/stream/waits-nginx.test.ts',
+    'http/stream/waits-tls.test.ts',
     'proxies.test.ts',
     'sockets/direct-send-fallback.test.ts', // three suites of the quick tier once more
     'ui/page.test.ts',
