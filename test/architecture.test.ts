@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   publication: [],
   hub: ['publication'],
-  config: [],
+  settings: [],
+  config: ['settings'],
   ui: [],
   log: ['hub', 'publication'],
   auth: ['hub'],
@@ -21,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   protocols: ['hub', 'publication', 'auth', 'outgoing', 'sockets', 'websocket'],
   'protocols/*': ['hub', 'publication', 'auth', 'outgoing', 'sockets', 'websocket', 'protocols'], // never another protocol
   client: [], // the CLI's own publish and listen over HTTP; shares nothing with the server
-  cli: ['config', 'server', 'log', 'auth', 'client', 'ops'],
+  cli: ['settings', 'config', 'server', 'log', 'auth', 'client', 'ops'],
 }
 
 /** Files that any room may import, as they import nothing but each other. */
@@ -52,15 +53,15 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'config/load.test.ts': [
     'config/ldap.ts',
     'config/lonelyps.ts',
-    'config/place.ts',
     'config/schema.ts',
-    'config/section.ts',
-    'config/text-file.ts',
     'config/tls.ts',
-    'config/values.ts',
-    'config/warnings.ts',
+    'settings/place.ts',
+    'settings/section.ts',
+    'settings/text-file.ts',
+    'settings/values.ts',
+    'settings/warnings.ts',
   ],
-  'config/yaml.test.ts': ['config/config-error.ts'],
+  'config/yaml.test.ts': ['settings/config-error.ts'],
   'conformance/lonelyps/authorization.test.ts': [
     'protocols/lonelyps/authorization.ts',
     'protocols/lonelyps/signed-bytes.ts',

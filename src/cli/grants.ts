@@ -2,7 +2,7 @@ import { LdapDirectory } from '../auth/ldap-directory.ts'
 import { GaveUpError } from '../client/client-error.ts'
 import type { AclUser } from '../config/acl-file.ts'
 import type { placesIn } from '../config/find-place.ts'
-import { shown } from '../config/place.ts'
+import { shown } from '../settings/place.ts'
 import type { Settings } from '../config/schema.ts'
 
 /** What an entry of a configuration file gives to a name. */

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { loadAclFile } from '../config/acl-file.ts'
-import { ConfigError } from '../config/config-error.ts'
+import { ConfigError } from '../settings/config-error.ts'
 import { loadSettings } from '../config/load.ts'
 import { endOnFatalErrors } from '../ops/fatal-errors.ts'
 import { log } from '../ops/logger.ts'

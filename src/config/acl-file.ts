@@ -1,9 +1,10 @@
-import { ConfigError } from './config-error.ts'
-import { placeBelow, shown, type Place } from './place.ts'
-import { readTextFile } from './text-file.ts'
-import { anyText, entriesOf, isGiven, list, map, type Reader } from './values.ts'
-import { Warnings } from './warnings.ts'
-import { parseYaml, type YamlEntry, type YamlNode } from './yaml.ts'
+import { ConfigError } from '../settings/config-error.ts'
+import { placeBelow, shown, type Place } from '../settings/place.ts'
+import { readTextFile } from '../settings/text-file.ts'
+import { anyText, entriesOf, isGiven, list, map, type Reader } from '../settings/values.ts'
+import { Warnings } from '../settings/warnings.ts'
+import type { YamlEntry, YamlNode } from '../settings/yaml-node.ts'
+import { parseYaml } from './yaml.ts'
 
 /** A user of `pubsub_acl.yaml`. */
 export interface AclUser {

@@ -1,5 +1,6 @@
-import { readTextFile } from './text-file.ts'
-import { parseYaml, type YamlNode } from './yaml.ts'
+import { readTextFile } from '../settings/text-file.ts'
+import type { YamlNode } from '../settings/yaml-node.ts'
+import { parseYaml } from './yaml.ts'
 
 /** Keys of maps and numbers of list items, from the top of a file. */
 export type PlacePath = readonly (string | number)[]

@@ -1,7 +1,16 @@
-import { placeBelow, refuse, shown } from './place.ts'
-import { optional, required, sectionReader, setting } from './section.ts'
+import { placeBelow, refuse, shown } from '../settings/place.ts'
+import { optional, required, sectionReader, setting } from '../settings/section.ts'
 import { certificateFile } from './tls.ts'
-import { anyText, boolean, duration, integer, list, map, text, type Reader } from './values.ts'
+import {
+  anyText,
+  boolean,
+  duration,
+  integer,
+  list,
+  map,
+  text,
+  type Reader,
+} from '../settings/values.ts'
 
 /** What an LDAP entry's members are allowed. */
 interface LdapGroup {

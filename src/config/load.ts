@@ -1,9 +1,10 @@
-import { ConfigError } from './config-error.ts'
-import { shownKey, type Place } from './place.ts'
+import { ConfigError } from '../settings/config-error.ts'
+import { shownKey, type Place } from '../settings/place.ts'
 import { SETTINGS, type Settings } from './schema.ts'
-import { readTextFile } from './text-file.ts'
-import { Warnings } from './warnings.ts'
-import { parseYaml, type YamlNode } from './yaml.ts'
+import { readTextFile } from '../settings/text-file.ts'
+import { Warnings } from '../settings/warnings.ts'
+import type { YamlNode } from '../settings/yaml-node.ts'
+import { parseYaml } from './yaml.ts'
 
 /**
  * Reads `pubsub.yaml`.

@@ -1,7 +1,7 @@
-import { ConfigError } from './config-error.ts'
-import { placeBelow, refuse, type Place } from './place.ts'
-import { optional, required, section, sectionReader, setting } from './section.ts'
-import { readBytes, readTextFile } from './text-file.ts'
+import { ConfigError } from '../settings/config-error.ts'
+import { placeBelow, refuse, type Place } from '../settings/place.ts'
+import { optional, required, section, sectionReader, setting } from '../settings/section.ts'
+import { readBytes, readTextFile } from '../settings/text-file.ts'
 import {
   bytes,
   duration,
@@ -12,7 +12,7 @@ import {
   placedText,
   text,
   type Reader,
-} from './values.ts'
+} from '../settings/values.ts'
 
 /** A file whose contents are for the protocol to read. */
 export interface SecretsFile {

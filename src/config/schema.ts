@@ -1,10 +1,26 @@
 import { ldap } from './ldap.ts'
 import { lonelyps } from './lonelyps.ts'
-import { describePlace, refuse, shown, type Place } from './place.ts'
-import { optional, required, section, sectionReader, setting, type Setting } from './section.ts'
+import { describePlace, refuse, shown, type Place } from '../settings/place.ts'
+import {
+  optional,
+  required,
+  section,
+  sectionReader,
+  setting,
+  type Setting,
+} from '../settings/section.ts'
 import { tls } from './tls.ts'
-import { bytes, duration, integer, list, oneOf, placedText, text, type Reader } from './values.ts'
-import type { YamlNode } from './yaml.ts'
+import {
+  bytes,
+  duration,
+  integer,
+  list,
+  oneOf,
+  placedText,
+  text,
+  type Reader,
+} from '../settings/values.ts'
+import type { YamlNode } from '../settings/yaml-node.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB

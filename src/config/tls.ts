@@ -1,10 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import { ConfigError } from './config-error.ts'
-import { placeBelow, refuse } from './place.ts'
-import { optional, required, sectionReader } from './section.ts'
-import { readTextFile } from './text-file.ts'
-import { integer, text, type Reader } from './values.ts'
+import { ConfigError } from '../settings/config-error.ts'
+import { placeBelow, refuse } from '../settings/place.ts'
+import { optional, required, sectionReader } from '../settings/section.ts'
+import { readTextFile } from '../settings/text-file.ts'
+import { integer, text, type Reader } from '../settings/values.ts'
 
 export interface TlsSettings {
   readonly port: number

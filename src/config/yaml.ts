@@ -9,7 +9,8 @@ import {
   type ScalarEvent,
   type SequenceEvent,
 } from 'js-yaml'
-import { ConfigError } from './config-error.ts'
+import { ConfigError } from '../settings/config-error.ts'
+import type { Spot, YamlEntry, YamlList, YamlMap, YamlNode } from '../settings/yaml-node.ts'
 
 /** Maps and lists within each other. Our files need 6. */
 const DEPTH_MAX = 64
@@ -19,37 +20,6 @@ const DEPTH_MAX = 64
  * walk over the tree: a few lines of aliases that name each other could stand for more entries than there are atoms.
  */
 const ENTRIES_MAX = 4_000_000
-
-/** A value in a YAML file. Aliases share nodes; there are no cycles, and never more than `ENTRIES_MAX` nodes to walk. */
-export type YamlNode = YamlScalar | YamlList | YamlMap
-
-/** Where something begins in a file, from 1. */
-export interface Spot {
-  readonly line: number
-  readonly column: number
-}
-
-interface YamlScalar extends Spot {
-  readonly type: 'scalar'
-  /** As written: `007` is `007`. `null`: nothing, or `null` or `~` without quotes. */
-  readonly text: string | null
-}
-
-interface YamlList extends Spot {
-  readonly type: 'list'
-  readonly items: readonly YamlNode[]
-}
-
-export interface YamlMap extends Spot {
-  readonly type: 'map'
-  /** Merge keys (`<<`) are already carried out. */
-  readonly entries: ReadonlyMap<string, YamlEntry>
-}
-
-/** The spot is the key's. */
-export interface YamlEntry extends Spot {
-  readonly value: YamlNode
-}
 
 /** A key given again in the same map. The last one counts. */
 interface DuplicateKey {

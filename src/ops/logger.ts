@@ -9,9 +9,12 @@ export function log(level: LogLevel, message: string): void {
   stream.write(`${new Date().toISOString()} ${level} ${printable(message)}\n`)
 }
 
-/** Line breaks inside a message are kept readable: they are ours in a stack trace, and look like that in any other case. */
+/**
+ * Text as a terminal and a log may see it: one line, and every character that does not print as an escape. Line breaks are
+ * kept readable: they are ours in a stack trace, and look like that in any other case.
+ */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
     if (character === '\n') return '\\n'
     return `\\u{${character.codePointAt(0)!.toString(16)}}`
   })

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { loadAclFile, type AclFile, type AclUser } from '../../src/config/acl-file.ts'
-import { ConfigError } from '../../src/config/config-error.ts'
+import { ConfigError } from '../../src/settings/config-error.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
 function load(text: string): AclFile {

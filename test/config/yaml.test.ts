@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { ConfigError } from '../../src/config/config-error.ts'
-import { parseYaml, type YamlNode } from '../../src/config/yaml.ts'
+import { ConfigError } from '../../src/settings/config-error.ts'
+import type { YamlNode } from '../../src/settings/yaml-node.ts'
+import { parseYaml } from '../../src/config/yaml.ts'
 
 /** A tree as plain values; maps as lists of pairs, so that no key is special. */
 type Plain = string | null | Plain[] | { pairs: [string, Plain][] }

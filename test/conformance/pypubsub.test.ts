@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
-import { ConfigError } from '../../src/config/config-error.ts'
+import { ConfigError } from '../../src/settings/config-error.ts'
 import { startInProcess, type InProcessServer } from '../in-process-server.ts'
 import type { Case } from './pypubsub/case.ts'
 import { cases } from './pypubsub/cases.ts'

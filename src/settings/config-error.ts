@@ -1,4 +1,4 @@
-import { printable } from './printable.ts'
+import { printable } from '../ops/logger.ts'
 
 /** A file the operator wrote cannot be used. The message names file, line and key, and never a secret. */
 export class ConfigError extends Error {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nearestName } from '../../src/config/nearest-name.ts'
+import { nearestName } from '../../src/settings/nearest-name.ts'
 
 const NAMES = ['bind', 'port', 'max_payload_size', 'backlog', 'tls', 'payloaders', 'ldap']
 

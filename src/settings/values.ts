@@ -1,5 +1,5 @@
 import { describePlace, placeBelow, refuse, shown, type Place } from './place.ts'
-import type { YamlMap, YamlNode } from './yaml.ts'
+import type { YamlMap, YamlNode } from './yaml-node.ts'
 
 /** Makes a value of what stands in the file, or refuses it with a message that begins with the place. */
 export type Reader<T> = (node: YamlNode, place: Place) => T

@@ -2,7 +2,7 @@ import { ConfigError } from './config-error.ts'
 import { nearestName } from './nearest-name.ts'
 import { placeBelow, refuse, type Place } from './place.ts'
 import { entriesOf, isGiven, type Reader } from './values.ts'
-import type { YamlNode } from './yaml.ts'
+import type { YamlNode } from './yaml-node.ts'
 
 /** One key of a section: its name in the file and what its value becomes. */
 export interface Setting<T> {

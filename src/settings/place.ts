@@ -1,6 +1,6 @@
 import { ConfigError } from './config-error.ts'
 import type { Warnings } from './warnings.ts'
-import type { Spot } from './yaml.ts'
+import type { Spot } from './yaml-node.ts'
 
 /** Longest piece of a file's text that a message repeats, in characters. */
 const SHOWN_MAX = 60

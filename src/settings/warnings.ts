@@ -1,4 +1,4 @@
-import { printable } from './printable.ts'
+import { printable } from '../ops/logger.ts'
 
 /** More warnings than this help nobody, and a hostile file could cause millions. */
 const WARNINGS_MAX = 100
