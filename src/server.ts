@@ -7,6 +7,7 @@ import { AddressList } from './auth/address-list.ts'
 import { AttemptLimiter } from './auth/attempt-limiter.ts'
 import { SYSTEM_CLOCK } from './auth/clock.ts'
 import { LdapDirectory } from './auth/ldap-directory.ts'
+import { sameNamesIn } from './auth/name.ts'
 import { OptionError } from './auth/option-error.ts'
 import { LoginGate } from './auth/login-gate.ts'
 import { Logins } from './auth/logins.ts'
@@ -274,6 +275,12 @@ export function lonelypsParts({
   readonly policy: OutgoingPolicy
   readonly presets: Presets
 } {
+  const same = sameNamesIn(users.keys())
+  if (same !== null)
+    throw new OptionError(
+      `protocols.lonelyps.users: ${same.map((name) => JSON.stringify(name)).join(' and ')} are the same name, ` +
+        'as case, spaces and forms of characters make no difference. Take one of them out',
+    )
   const known = [...users].map(([name, file]) => secretsIn(file, name))
   if (secrets !== null) known.push(secretsIn(secrets, null))
   else if (known.length === 0)

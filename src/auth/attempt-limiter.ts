@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { addressBlock } from './address-block.ts'
 import type { Clock } from './clock.ts'
 import { FailureCounts, type FailureCount } from './failure-counts.ts'
+import { nameKey } from './name.ts'
 import { Turn, type Admission } from './turn.ts'
 
 /** Who tries to prove something. */
@@ -78,7 +79,7 @@ export class AttemptLimiter {
     const block = addressBlock(address)
     this.#byAddress.add(block)
     if (name !== null) {
-      this.#byName.add(nameKey(name))
+      this.#byName.add(keptKey(name))
       this.#byPair.add(pairKey(block, name))
     }
     const nowMs = this.#clock.now()
@@ -116,7 +117,7 @@ export class AttemptLimiter {
     const lanes: Lane[] = []
     const byPair = pair === null ? undefined : this.#byPair.get(pair)
     if (byPair !== undefined) {
-      const isAttacked = (this.#byName.get(nameKey(name!))?.failures ?? 0) >= ATTACKED_NAME_FAILURES
+      const isAttacked = (this.#byName.get(keptKey(name!))?.failures ?? 0) >= ATTACKED_NAME_FAILURES
       const free = isAttacked ? 1 : FREE_FAILURES
       const delayMs = growing(
         FIRST_DELAY_MS,
@@ -171,13 +172,13 @@ const ATTACKED_NAME_FAILURES = 20
 const PROVEN_MAX = 10_000
 
 function pairKey(block: string, name: string): string {
-  return `${block} ${nameKey(name)}`
+  return `${block} ${keptKey(name)}`
 }
 
-/** Equal for names that directories take for one. Nobody's name is long, so of long ones only a digest is kept. */
-function nameKey(name: string): string {
-  if (name.length > NAME_KEPT_MAX) return hash('sha256', name, 'base64')
-  return name.normalize('NFKC').trim().toLowerCase()
+/** Nobody's name is long, so of long ones only a digest is kept. */
+function keptKey(name: string): string {
+  const key = nameKey(name)
+  return key.length > NAME_KEPT_MAX ? hash('sha256', key, 'base64') : key
 }
 
 /** In UTF-16 units. */

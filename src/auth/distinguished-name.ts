@@ -1,3 +1,5 @@
+import { isSameName } from './name.ts'
+
 /** A name as one attribute value of a DN (RFC 4514, section 2.4): it can never end the value it stands in. */
 export function escapeDnValue(value: string): string {
   return value.replace(/[\\",+;<=>]|^[# ]| $/g, '\\$&').replaceAll('\0', '\\00')
@@ -9,16 +11,53 @@ export function escapeDnValue(value: string): string {
  * `null`: not a DN.
  */
 export function canonicalDn(text: string): string | null {
-  const rdns: string[][] = [[]]
+  const rdns = partsOf(text)?.map((avas) =>
+    avas.map(({ type, value, hex }) =>
+      JSON.stringify([type, withoutCaseAndSpaces(value), ...(hex ? ['hex'] : [])]),
+    ),
+  )
+  return rdns === undefined ? null : JSON.stringify(rdns.map((avas) => avas.toSorted()))
+}
+
+/**
+ * What stands for `%s` in a DN that was made of a pattern such as `uid=%s,ou=people,dc=example,dc=org`, as it is written there.
+ * `null`: it is not of that pattern.
+ */
+export function nameInDn(dn: string, pattern: string): string | null {
+  const wanted = partsOf(pattern.replace('%s', '\uffff'))?.flat() ?? []
+  const found = partsOf(dn)?.flat() ?? []
+  const at = wanted.findIndex(({ value }) => value.includes('\uffff'))
+  const { type, value } = wanted[at] ?? { type: '', value: '' }
+  const [before = '', behind = ''] = value.split('\uffff')
+  // The order within an RDN may be any.
+  const text = found.find((each) => each.type === type)?.value ?? ''
+  const isLikeIt =
+    found.length === wanted.length &&
+    text.length > before.length + behind.length &&
+    isSameName(text.slice(0, before.length), before) &&
+    isSameName(text.slice(text.length - behind.length), behind)
+  return isLikeIt ? text.slice(before.length, text.length - behind.length) : null
+}
+
+interface AttributeAndValue {
+  readonly type: string
+  readonly value: string
+  /** The value is the digits of one that is no text. */
+  readonly hex: boolean
+}
+
+/** Its RDNs, with what is in each of them. `null`: not a DN. */
+function partsOf(text: string): readonly (readonly AttributeAndValue[])[] | null {
+  const rdns: AttributeAndValue[][] = [[]]
   let rest = text
   for (;;) {
     const match = ATTRIBUTE_AND_VALUE.exec(rest)
     if (match === null) return null
     const [whole, type = '', hex, value = '', separator] = match
-    const ava = [type.toLowerCase(), ...(hex === undefined ? [unescape(value)] : fromHex(hex))]
-    rdns.at(-1)!.push(JSON.stringify(ava))
+    const parsed = hex === undefined ? { value: unescape(value), hex: false } : fromHex(hex)
+    rdns.at(-1)!.push({ type: type.toLowerCase(), ...parsed })
     rest = rest.slice(whole.length)
-    if (separator === '') return JSON.stringify(rdns.map((avas) => avas.toSorted()))
+    if (separator === '') return rdns
     if (separator === ',') rdns.push([])
   }
 }
@@ -28,12 +67,11 @@ const ATTRIBUTE_AND_VALUE =
   /^ *([a-z][a-z\d-]*|\d+(?:\.\d+)*) *= *(?:#((?:[\da-f]{2})+) *|((?:[^\\",;+<>\0# ]|\\(?:[\\ "#+,;<=>]|[\da-f]{2}))(?:[^\\",;+<>\0]|\\(?:[\\ "#+,;<=>]|[\da-f]{2}))*|))(,|\+|$)/i
 
 function unescape(value: string): string {
-  const text = value.replace(
+  return value.replace(
     /((?:\\[\da-f]{2})+)|\\(.)/gi,
     (_, bytes: string | undefined, character: string) =>
       bytes === undefined ? character : Buffer.from(bytes.replaceAll('\\', ''), 'hex').toString(),
   )
-  return withoutCaseAndSpaces(text)
 }
 
 /** As directories compare names (RFC 4518): inner spaces count as one, outer ones not at all. */
@@ -42,12 +80,12 @@ function withoutCaseAndSpaces(text: string): string {
 }
 
 /** The value of `#…`, the BER encoding: its text if it is a string, else the hex digits, marked as such. */
-function fromHex(hex: string): readonly [string] | readonly [string, 'hex'] {
+function fromHex(hex: string): { readonly value: string; readonly hex: boolean } {
   const [tag = 0, length, ...content] = Buffer.from(hex, 'hex')
   const isText = STRING_TAGS.has(tag) && length === content.length && length < 0x80
   return isText
-    ? [withoutCaseAndSpaces(Buffer.from(content).toString())]
-    : [hex.toLowerCase(), 'hex']
+    ? { value: Buffer.from(content).toString(), hex: false }
+    : { value: hex.toLowerCase(), hex: true }
 }
 
 /** BER tags of OCTET STRING, UTF8String, PrintableString and IA5String. */

@@ -2,13 +2,15 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { type Client, ResultCodeError, SASL_MECHANISMS } from 'ldapts'
 import type { LogLevel } from '../ops/logger.ts'
 import { SeldomReport } from '../ops/seldom-report.ts'
-import { canonicalDn, escapeDnValue } from './distinguished-name.ts'
+import { canonicalDn, escapeDnValue, nameInDn } from './distinguished-name.ts'
 import { ExpiringCache } from './expiring-cache.ts'
-import { ANONYMOUS, type Authenticator, type Identity, type LoginResult } from './identity.ts'
+import { ANONYMOUS, type Identity, type LoginResult } from './identity.ts'
 import { LdapServer, type LdapServerOptions } from './ldap-connection.ts'
 import { LdapConnections, type LdapConnectionsOptions } from './ldap-connections.ts'
 import { LiveLogin } from './live-login.ts'
+import type { Directory } from './logins.ts'
 import { membershipFilter } from './membership-filter.ts'
+import { NAME_COMPARED_MAX } from './name.ts'
 import { OptionError } from './option-error.ts'
 import { rightsOf } from './rights-of.ts'
 
@@ -39,7 +41,7 @@ export interface LdapGrant {
 export type LdapLog = (level: LogLevel, message: string) => void
 
 /** The users of an LDAP directory. They prove their password by a simple bind; their groups decide what they may. */
-export class LdapDirectory implements Authenticator, AsyncDisposable {
+export class LdapDirectory implements Directory, AsyncDisposable {
   readonly #options: LdapDirectoryOptions
   readonly #outages: SeldomReport
   readonly #server: LdapServer
@@ -74,7 +76,7 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
     // name may; where strings end at a NUL, `\0x` is such an empty password.
     if (name === '' || password === '' || `${name}${password}`.includes('\0'))
       return { type: 'refused' }
-    if (name.length > CREDENTIAL_LENGTH_MAX || password.length > CREDENTIAL_LENGTH_MAX)
+    if (name.length > NAME_COMPARED_MAX || password.length > PASSWORD_LENGTH_MAX)
       return { type: 'refused' }
     const key = this.#keyOf(name, password)
     const answer = this.#cache.get(key) ?? (await this.#ask(key, name, password))
@@ -82,15 +84,15 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
 
     const { identity, askedAtMs } = answer
     const login: LiveLogin = new LiveLogin(identity, (isWatched) => {
-      if (isWatched) this.#watch(key, login, { name, password, confirmedAtMs: askedAtMs })
+      if (isWatched) this.#watch(key, login, { name, password, identity, confirmedAtMs: askedAtMs })
       else this.#unwatch(key, login)
     })
     return { type: 'accepted', login }
   }
 
-  /** Ends the logins of these names at once: they are no longer the directory's. */
   endLogins(isEnded: (name: string) => boolean): void {
-    for (const [key, { name }] of this.#open) if (isEnded(name)) this.#end(key)
+    for (const [key, { name, identity }] of this.#open)
+      if (isEnded(name) || isEnded(identity.name ?? name)) this.#end(key)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -134,41 +136,75 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
   async #identify(client: Client, name: string, password: string): Promise<Identity | null> {
     const dn = await this.#bind(client, name, password)
     if (dn === null) return null
-    const grants = (await this.#dnsOf(client, name, dn)).flatMap(
-      (found) => this.#grants.get(found) ?? [],
-    )
+    const entry = await this.#entryOf(client, name, dn)
+    const grants = entry.dns.flatMap((found) => this.#grants.get(found) ?? [])
     return {
-      name,
+      name: entry.name,
       rights: rightsOf(grants.flatMap(({ segments }) => [...segments.values()])),
       secureTopics: new Set(grants.flatMap(({ secureTopics }) => secureTopics)),
     }
   }
 
   /**
-   * The DNs of the ACL, as written there, whose rights a name has. `password` `null`: asked as nobody in particular, who may see
-   * less. `null`: the directory refuses the name or the password.
+   * The DNs of the ACL, as written there, whose rights a name has, and how the directory spells the name. `password` `null`: asked
+   * as anonymous, who may see less. `null`: the directory refuses the name or the password.
    * @throws {Error} it cannot be asked.
    */
-  grantsOf(name: string, password: string | null): Promise<readonly string[] | null> {
+  grantsOf(
+    name: string,
+    password: string | null,
+  ): Promise<{ readonly name: string; readonly dns: readonly string[] } | null> {
     return this.#connections.use(async (client) => {
       const dn = await this.#bind(client, name, password)
       if (dn === null) return null
-      const dns = await this.#dnsOf(client, name, dn)
-      return [...this.#options.acl.keys()].filter((text) => dns.includes(canonicalDn(text) ?? ''))
+      const entry = await this.#entryOf(client, name, dn)
+      const held = (text: string) => entry.dns.includes(canonicalDn(text) ?? '')
+      return { name: entry.name, dns: [...this.#options.acl.keys()].filter(held) }
     })
   }
 
-  /** The user's own DN and those of the groups. */
-  async #dnsOf(client: Client, name: string, dn: string): Promise<readonly string[]> {
-    const { baseScope, timeoutMs } = this.#options
-    const timeLimit = Math.ceil(timeoutMs / 1000)
+  /**
+   * The name as the directory has it, and the DNs of the user and the groups. A directory takes many spellings of a name for
+   * one, and compares some attributes (`memberUid`) more strictly than others: the groups are those of the entry, whatever was
+   * typed. Of an entry that may not be read, or is bound to by something else than its DN, the spelling is not known.
+   */
+  async #entryOf(client: Client, name: string, dn: string): Promise<Entry> {
+    const timeLimit = Math.ceil(this.#options.timeoutMs / 1000)
+    const [own, typed] = await Promise.all([
+      canonicalDn(dn) === null ? dn : this.#ownDn(client, dn, timeLimit),
+      this.#groupsOf(client, name, timeLimit),
+    ])
+    const itsName = nameInDn(own, this.#options.userDn) ?? name
+    const groups = itsName === name ? typed : await this.#groupsOf(client, itsName, timeLimit)
+    const dns = new Set([own, ...groups].map((text) => canonicalDn(text) ?? ''))
+    return { name: itsName, dns: [...dns] }
+  }
+
+  /** How the directory writes a DN; as it is, if that cannot be known. */
+  async #ownDn(client: Client, dn: string, timeLimit: number): Promise<string> {
+    try {
+      const { searchEntries } = await client.search(dn, {
+        scope: 'base',
+        attributes: ['1.1'],
+        timeLimit,
+      })
+      return searchEntries[0]?.dn ?? dn
+    } catch (error) {
+      if (error instanceof ResultCodeError) return dn
+      throw error
+    }
+  }
+
+  async #groupsOf(client: Client, name: string, timeLimit: number): Promise<readonly string[]> {
     const searches = this.#membershipFilters.map((filterFor) =>
-      client.search(baseScope, { filter: filterFor(name), attributes: ['1.1'], timeLimit }),
+      client.search(this.#options.baseScope, {
+        filter: filterFor(name),
+        attributes: ['1.1'],
+        timeLimit,
+      }),
     )
-    const groups = (await Promise.all(searches)).flatMap(({ searchEntries }) => searchEntries)
-    return [
-      ...new Set([dn, ...groups.map((group) => group.dn)].map((text) => canonicalDn(text) ?? '')),
-    ]
+    const found = (await Promise.all(searches)).flatMap(({ searchEntries }) => searchEntries)
+    return found.map(({ dn }) => dn)
   }
 
   /** The user's DN; `null`: the directory refuses the name or the password. Without a password nobody is bound. */
@@ -197,6 +233,7 @@ export class LdapDirectory implements Authenticator, AsyncDisposable {
       this.#cache.set(key, answer, cacheMs)
       if (open === undefined) return
       open.confirmedAtMs = answer.askedAtMs
+      open.identity = answer.identity
       for (const login of open.logins) login.change(answer.identity)
     }
   }
@@ -268,17 +305,25 @@ type Answer =
 
 /** Logins with the same credentials that somebody listens to: rechecked with one question. */
 interface OpenLogins {
+  /** As typed. */
   readonly name: string
   readonly password: string
+  identity: Identity
   confirmedAtMs: number
   readonly logins: Set<LiveLogin>
+}
+
+interface Entry {
+  readonly name: string
+  /** The user's own and those of the groups, in canonical form. */
+  readonly dns: readonly string[]
 }
 
 /** Some 300 bytes each. */
 const CACHED_MAX = 10_000
 
 /** In UTF-16 units. Nobody has longer ones, and each would go to the directory for every guess. */
-const CREDENTIAL_LENGTH_MAX = 1_024
+const PASSWORD_LENGTH_MAX = 1_024
 
 /** Spares the directory (and its lock-out counters) a client that retries in a loop; short for those who mistyped. */
 const REFUSAL_CACHED_MAX_MS = 5_000

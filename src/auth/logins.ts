@@ -1,24 +1,31 @@
 import type { AclUser, AclUsers } from './acl-users.ts'
 import type { Authenticator, LoginResult } from './identity.ts'
-import type { LdapDirectory } from './ldap-directory.ts'
+
+/** Users of somebody else's, whose spellings of a name only they know. The `name` of an identity is theirs. */
+export interface Directory extends Authenticator {
+  /** Ends the logins of these names at once: they are no longer the directory's. */
+  endLogins(isEnded: (name: string) => boolean): void
+}
 
 /** Everybody who can log in: the users of the ACL file, then those of the LDAP directory, if there is one. */
 export class Logins implements Authenticator {
   readonly #aclUsers: AclUsers
-  readonly #directory: LdapDirectory | null
+  readonly #directory: Directory | null
 
-  constructor(aclUsers: AclUsers, directory: LdapDirectory | null) {
+  constructor(aclUsers: AclUsers, directory: Directory | null) {
     this.#aclUsers = aclUsers
     this.#directory = directory
   }
 
   async login(name: string, password: string): Promise<LoginResult> {
-    if (this.#directory !== null && !this.#aclUsers.has(name)) {
-      const result = await this.#directory.login(name, password)
-      // A reload may have brought the name into the file meanwhile.
-      if (!this.#aclUsers.has(name)) return result
-    }
-    return this.#aclUsers.login(name, password)
+    if (this.#directory === null || this.#aclUsers.has(name))
+      return this.#aclUsers.login(name, password)
+    const result = await this.#directory.login(name, password)
+    // A reload may have brought the name into the file meanwhile, and only the directory knows which spellings it takes for
+    // one name.
+    const itsName = (result.type === 'accepted' && result.login.identity.name) || name
+    const own = [name, itsName].find((each) => this.#aclUsers.has(each))
+    return own === undefined ? result : this.#aclUsers.login(own, password)
   }
 
   /** A reload of the ACL file. A name that is new in it is no longer the directory's. */

@@ -1,5 +1,7 @@
 import { AddressList } from '../auth/address-list.ts'
+import { AclUsers } from '../auth/acl-users.ts'
 import { LdapDirectory } from '../auth/ldap-directory.ts'
+import { isSameName } from '../auth/name.ts'
 import { loadAclFile, type AclUser } from '../config/acl-file.ts'
 import { ConfigError } from '../settings/config-error.ts'
 import { placesIn, type PlacePath } from '../config/find-place.ts'
@@ -123,7 +125,7 @@ function checkLonelypsUsers(
 ): void {
   const where = placesIn(files.config)
   for (const name of protocols.lonelyps?.users.keys() ?? [])
-    if (!users.some((user) => user.name === name))
+    if (!users.some((user) => isSameName(user.name, name)))
       report.warn(
         `${where(['protocols', 'lonelyps', 'users', name])}: ${shown(name)} is not in ${files.acl} and sees no private event`,
       )
@@ -148,6 +150,11 @@ function checkAddresses(ranges: Settings['clients']['payloaders'], report: Repor
 }
 
 function checkUsers(users: readonly AclUser[], where: Where, report: Report): void {
+  try {
+    void new AclUsers(users)
+  } catch (error) {
+    report.error((error as Error).message)
+  }
   for (const { name, password, segments } of users) {
     const user = where([name])
     if (password === null) report.warn(`${user}: ${shown(name)} has no password and never logs in`)

@@ -1,4 +1,5 @@
 import { LdapDirectory } from '../auth/ldap-directory.ts'
+import { isSameName } from '../auth/name.ts'
 import { GaveUpError } from '../client/client-error.ts'
 import type { AclUser } from '../config/acl-file.ts'
 import type { placesIn } from '../config/find-place.ts'
@@ -48,23 +49,33 @@ export async function grantsFor(
         `(clients.bad_credentials, ${where.settings(['clients', 'bad_credentials'])})`,
     ],
   })
-  const user = users.findLast((each) => each.name === name)
-  if (user !== undefined) {
-    if (user.password === null)
-      return unknown(`${shown(name)} has no password (${where.acl([name])})`)
-    const grant: Grant = {
-      ...user,
-      name: shown(name),
-      whereSegment: (segment) => where.acl([name, 'acl', segment]),
-      whereTopic: (topic) => where.acl([name, 'topics', user.secureTopics.indexOf(topic)]),
-    }
-    return { grants: [grant], isRefused: false, notes: [] }
+  const inFile = (typed: string): Subject | null => {
+    const user = users.find((each) => isSameName(each.name, typed))
+    return user === undefined ? null : (grantsOfUser(user, where.acl) ?? unknown(noPassword(user)))
   }
+  const own = inFile(name)
+  if (own !== null) return own
   if (ldap === null) return unknown(`${shown(name)} is no user of the ACL file`)
-  return (
-    (await directoryGrants(name, ldap, where.settings)) ??
-    unknown(`the directory refuses ${shown(name)}`)
-  )
+  const found = await directoryGrants(name, ldap, where.settings)
+  if (found === null) return unknown(`the directory refuses ${shown(name)}`)
+  return inFile(found.name) ?? found
+}
+
+/** `null`: it never logs in. */
+function grantsOfUser(user: AclUser, where: Where): Subject | null {
+  const { name, password, secureTopics } = user
+  if (password === null) return null
+  const grant: Grant = {
+    ...user,
+    name: shown(name),
+    whereSegment: (segment) => where([name, 'acl', segment]),
+    whereTopic: (topic) => where([name, 'topics', secureTopics.indexOf(topic)]),
+  }
+  return { grants: [grant], isRefused: false, notes: [] }
+}
+
+function noPassword({ name, where }: AclUser): string {
+  return `${shown(name)} has no password (${where})`
 }
 
 /** `null`: the directory refuses the name or the password. */
@@ -72,18 +83,19 @@ async function directoryGrants(
   name: string,
   ldap: NonNullable<Clients['ldap']>,
   where: Where,
-): Promise<Subject | null> {
+): Promise<(Subject & { readonly name: string }) | null> {
   const password = process.env['PUBSUBD_PASSWORD'] || null
   await using directory = new LdapDirectory(ldap, () => {})
-  let dns: readonly string[] | null
+  let entry: { readonly name: string; readonly dns: readonly string[] } | null
   try {
-    dns = await directory.grantsOf(name, password)
+    entry = await directory.grantsOf(name, password)
   } catch (error) {
     throw new GaveUpError(`the directory cannot be asked: ${(error as Error).message}`, {
       cause: error,
     })
   }
-  if (dns === null) return null
+  if (entry === null) return null
+  const { dns } = entry
   const grants = dns.map((dn): Grant => {
     const path = ['clients', 'ldap', 'acl', dn]
     const { segments, secureTopics } = ldap.acl.get(dn)!
@@ -101,6 +113,7 @@ async function directoryGrants(
       : 'as that user'
   const found = dns.length === 0 ? 'nothing of clients.ldap.acl' : dns.join(' and ')
   return {
+    name: entry.name,
     grants,
     isRefused: false,
     notes: [

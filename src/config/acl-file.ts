@@ -1,5 +1,5 @@
 import { ConfigError } from '../settings/config-error.ts'
-import { placeBelow, shown, type Place } from '../settings/place.ts'
+import { placeBelow, shown, spotOf, type Place } from '../settings/place.ts'
 import { readTextFile } from '../settings/text-file.ts'
 import { anyText, entriesOf, isGiven, list, map, type Reader } from '../settings/values.ts'
 import { Warnings } from '../settings/warnings.ts'
@@ -10,6 +10,8 @@ import { parseYaml } from './yaml.ts'
 export interface AclUser {
   /** `''` is a name like any other. */
   readonly name: string
+  /** Where its name stands: `pubsub_acl.yaml, line 7, column 1`. */
+  readonly where: string
   /** As written. `null`: never logs in. */
   readonly password: string | null
   /** Segment name to topics; a segment without topics covers every private event. */
@@ -85,8 +87,9 @@ function readUser(name: string, node: YamlNode, place: Place): AclUser {
         `${place.file}, line ${line}: user ${shown(name)} has an unknown key here, not one of ` +
           `${USER_KEYS.join(', ')}. It is ignored`,
       )
-  if (isBroken) return { name, password, segments: NO_SEGMENTS, secureTopics: [] }
-  return { name, password, segments, secureTopics }
+  const where = spotOf(place)
+  if (isBroken) return { name, where, password, segments: NO_SEGMENTS, secureTopics: [] }
+  return { name, where, password, segments, secureTopics }
 }
 
 function readIfThere(file: string): string | null {

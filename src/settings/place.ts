@@ -18,8 +18,12 @@ export function placeBelow(place: Place, key: string, { line, column }: Spot): P
   return { ...place, line, column, path: place.path === '' ? name : `${place.path}.${name}` }
 }
 
-export function describePlace({ file, line, column, path }: Place): string {
-  return `${file}, line ${line}, column ${column}: ${path || 'the file'}`
+export function describePlace(place: Place): string {
+  return `${spotOf(place)}: ${place.path || 'the file'}`
+}
+
+export function spotOf({ file, line, column }: Place): string {
+  return `${file}, line ${line}, column ${column}`
 }
 
 export function refuse(place: Place, problem: string, cause?: unknown): never {

@@ -90,8 +90,26 @@ test('rights may come and go while the login stays', async () => {
   )
 })
 
-test('of a name given twice the last counts', async () => {
-  const users = new AclUsers([userOf('bob', 'old'), userOf('bob', 'new')])
-  await acceptedLogin(users, 'bob', 'new')
-  assert.deepEqual(await users.login('bob', 'old'), { type: 'refused' })
+test('users whose names are the same are refused with their places, and the rights stay as they were', async () => {
+  const users = new AclUsers([bob])
+  const login = await acceptedLogin(users, 'bob', 'bob-secret')
+  const two = [
+    { ...userOf('Bob', 'new'), where: 'acl.yaml, line 1, column 1' },
+    { ...userOf('ｂｏｂ', 'other'), where: 'acl.yaml, line 2, column 1' },
+  ]
+  const message =
+    /the users "Bob" \(acl\.yaml, line 1, column 1\) and "ｂｏｂ" \(acl\.yaml, line 2, column 1\) have the same name.*Take one of them out/
+  assert.throws(() => users.replace(two), { name: 'OptionError', message })
+  assert.throws(() => new AclUsers(two), { name: 'OptionError', message })
+  assert.equal(login.identity.name, 'bob')
+  assert.deepEqual(await users.login('Bob', 'new'), { type: 'refused' })
+})
+
+test('a reload that spells a name in another way keeps its logins', async () => {
+  const users = new AclUsers([bob])
+  const login = await acceptedLogin(users, ' BOB', 'bob-secret')
+  users.replace([userOf('Bob', 'bob-secret')])
+  assert.equal(login.identity.name, 'Bob')
+  users.replace([])
+  assert.equal(login.identity, ANONYMOUS)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { canonicalDn, escapeDnValue } from '../../src/auth/distinguished-name.ts'
+import { canonicalDn, escapeDnValue, nameInDn } from '../../src/auth/distinguished-name.ts'
 
 function assertSame(...dns: readonly [string, ...string[]]): void {
   for (const dn of dns) {
@@ -103,6 +103,32 @@ test('values that differ in more than case and spaces stay different', () => {
       const areSame =
         canonicalDn(`cn=${escapeDnValue(one)}`) === canonicalDn(`cn=${escapeDnValue(other)}`)
       assert.equal(areSame, one === other)
+    }),
+  )
+})
+
+test('the name in a DN is what stands for %s in the pattern, however the rest is written', () => {
+  const pattern = 'uid=%s,ou=people,dc=example'
+  assert.equal(nameInDn('UID=Carol, OU=People, dc=example', pattern), 'Carol')
+  assert.equal(nameInDn(`uid=${escapeDnValue(' a,b ')},ou=people,dc=example`, pattern), ' a,b ')
+  assert.equal(nameInDn('cn=x+uid=carol,dc=example', 'uid=%s+cn=x,dc=example'), 'carol')
+  assert.equal(nameInDn('cn=User-carol.x,dc=example', 'cn=user-%s.x,dc=example'), 'carol')
+  for (const other of [
+    'cn=carol,ou=people,dc=example',
+    'uid=carol,dc=example',
+    'uid=,ou=people,dc=example',
+    'carol@example.org',
+  ])
+    assert.equal(nameInDn(other, pattern), null, other)
+  assert.equal(nameInDn('cn=other-carol,dc=example', 'cn=user-%s,dc=example'), null)
+  assert.equal(nameInDn('carol@example.org', '%s@example.org'), null)
+})
+
+test('a name of any characters is found in the DN that was made of it', () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1, maxLength: 20 }), (name) => {
+      const dn = `uid=${escapeDnValue(name)},dc=example`
+      assert.equal(nameInDn(dn, 'uid=%s,dc=example'), name)
     }),
   )
 })

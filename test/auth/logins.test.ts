@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AclUsers } from '../../src/auth/acl-users.ts'
-import { Logins } from '../../src/auth/logins.ts'
+import { type Directory, Logins } from '../../src/auth/logins.ts'
+import { ANONYMOUS } from '../../src/auth/identity.ts'
+import { LiveLogin } from '../../src/auth/live-login.ts'
 import { acceptedLogin } from '../contracts/authenticator.ts'
 
 test('without a directory only the ACL file counts', async () => {
@@ -9,4 +11,19 @@ test('without a directory only the ACL file counts', async () => {
   const logins = new Logins(new AclUsers([bob]), null)
   await acceptedLogin(logins, 'bob', 'bob-secret')
   assert.deepEqual(await logins.login('alice', 'alice-secret'), { type: 'refused' })
+})
+
+test('a user of the file is not let in by a directory that takes another name for the same', async () => {
+  const directory: Directory = {
+    login: async () => ({
+      type: 'accepted',
+      login: new LiveLogin({ ...ANONYMOUS, name: 'carol' }),
+    }),
+    endLogins: () => {},
+  }
+  const carol = { name: 'Carol', password: null, segments: new Map(), secureTopics: [] }
+  const blocked = new Logins(new AclUsers([carol]), directory)
+  assert.deepEqual(await blocked.login('cárol', 'carol-secret'), { type: 'refused' })
+  const logins = new Logins(new AclUsers([]), directory)
+  assert.equal((await acceptedLogin(logins, 'cárol', 'carol-secret')).identity.name, 'carol')
 })

@@ -122,6 +122,11 @@ describe('pubsubd check', { concurrency: 4 }, () => {
       '"a:b": {password: a}\n',
       /"a:b" never logs in: HTTP Basic ends a name/,
     ],
+    'two users of the same name': [
+      SETTINGS,
+      'carol: {}\n" Ｃarol": {password: a}\n',
+      /error: the users "carol" \(pubsub_acl\.yaml, line 1, column 1\) and " Ｃarol" \(pubsub_acl\.yaml, line 2, column 1\) have the same name/,
+    ],
     'a topic that need not be secured': [
       SETTINGS,
       'alice: {password: a, topics: [x]}\n',

@@ -48,6 +48,14 @@ describe('pubsubd explain', { concurrency: 4 }, () => {
         '  "commit" is secured (pubsub.yaml, line 6, column 28), and among the topics of "alice" (pubsub_acl.yaml, line 6, column 12)',
       ],
     ],
+    'a name that is spelled in another way': [
+      '--as ＡLICE publish /commit/x',
+      0,
+      [
+        'publish /commit/x as "ＡLICE": yes',
+        '  "commit" is secured (pubsub.yaml, line 6, column 28), and among the topics of "alice" (pubsub_acl.yaml, line 6, column 12)',
+      ],
+    ],
     'a secure topic of others': [
       '--as alice publish /release --from 127.0.0.1',
       3,

@@ -7,17 +7,19 @@ import { loadAclFile, type AclFile, type AclUser } from '../../src/config/acl-fi
 import { ConfigError } from '../../src/settings/config-error.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
-function load(text: string): AclFile {
+type UserWithoutPlace = Omit<AclUser, 'where'>
+
+function load(text: string): Omit<AclFile, 'users'> & { users: readonly UserWithoutPlace[] } {
   using files = new TemporaryFiles()
   const { users, warnings, missing } = loadAclFile(files.write('acl.yaml', text))
   return {
-    users,
+    users: users.map(({ where: _where, ...user }) => user),
     missing,
     warnings: warnings.map((each) => each.replace(/^.*acl\.yaml/, 'acl.yaml')),
   }
 }
 
-function loadUser(text: string): AclUser {
+function loadUser(text: string): UserWithoutPlace {
   const { users, warnings } = load(text)
   assert.deepEqual(warnings, [])
   return users[0] ?? assert.fail('no user')
@@ -41,11 +43,21 @@ test('the shipped file is read without a warning', () => {
   assert.deepEqual(users, [
     {
       name: 'testuser',
+      where: users[0]!.where,
       password: 'foobar',
       segments: new Map([['example commits', ['commit', 'example']]]),
       secureTopics: ['commit'],
     },
   ])
+})
+
+test('a user knows where its name stands', () => {
+  using files = new TemporaryFiles()
+  const file = files.write('acl.yaml', 'alice: {password: a}\n\nbob:\n  password: b\n')
+  assert.deepEqual(
+    loadAclFile(file).users.map(({ name, where }) => `${name}: ${where}`),
+    [`alice: ${file}, line 1, column 1`, `bob: ${file}, line 3, column 1`],
+  )
 })
 
 test('a missing file means no users, with a warning', () => {

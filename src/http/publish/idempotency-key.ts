@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Identity } from '../../auth/identity.ts'
+import { nameKey } from '../../auth/name.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { Once } from '../../hub/event-log.ts'
 import { BadIdempotencyKeyError } from '../server/errors.ts'
@@ -19,7 +20,7 @@ export function onceOf(
       `an Idempotency-Key has 1 to ${KEY_CHARACTERS_MAX} visible characters of ASCII`,
     )
   const { name } = peer.identity
-  const publisher = name === null ? ['address', String(peer.address)] : ['user', name]
+  const publisher = name === null ? ['address', String(peer.address)] : ['user', nameKey(name)]
   const texts = publications.map(({ payload }) => payload.text)
   return {
     key: digest([...publisher, key]),
