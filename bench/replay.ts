@@ -6,6 +6,7 @@ import type { Cursor } from '../src/hub/event.ts'
 import type { Publication } from '../src/publication/publication.ts'
 import { openSqliteStore } from '../src/log/sqlite/sqlite-store.ts'
 import { fanload, median, replay, row, startPubsubd, type Figures, type Peer } from './harness.ts'
+import { appendTo } from '../test/log/append-to.ts'
 
 /** Readers that ask for the past, of a server whose log is on disk: alone, beside live subscribers, and a crowd of them. */
 const { values } = parseArgs({
@@ -136,7 +137,7 @@ async function fill(storage: string, events: number): Promise<Cursor[]> {
     const batch = Array.from({ length: Math.min(EVENTS_PER_COMMIT, events - n) }, (_, i) =>
       publication(n + i),
     )
-    for (const { cursor } of await eventLog.append(batch)) cursors.push(cursor)
+    for (const { cursor } of await appendTo(eventLog, batch)) cursors.push(cursor)
   }
   await eventLog[Symbol.asyncDispose]()
   return cursors

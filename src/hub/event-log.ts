@@ -42,10 +42,21 @@ export interface Once {
   readonly fingerprint: string
 }
 
-/** Where a batch lies in the log; nothing stands between its events. */
+export interface AppendOptions {
+  /**
+   * A key seen before, within its window and among the newest, stores nothing and resolves as it did then; durable as the events
+   * are. One whose batch was refused is free again; one whose outcome is unknown may be used again, and its batch is then stored
+   * once all the same.
+   */
+  readonly once?: Once | undefined
+}
+
+/** Where a batch lies in the log: its events have the positions from the first to the last, and nothing stands between them. */
 export interface Receipt {
   readonly first: Cursor
   readonly last: Cursor
+  readonly firstPosition: Position
+  readonly lastPosition: Position
   readonly count: number
   readonly publishedAtMs: number
 }
@@ -55,19 +66,16 @@ export interface EventLog extends AsyncDisposable {
   /** The newest position. Changes only inside `onCommit`. */
   readonly head: Position
   /**
-   * All or none, in one commit. Resolves once as durable as this log promises, after `onCommit` ran.
+   * All or none, in one commit, at least one. Resolves once as durable as this log promises, after `onCommit` ran.
    * Batches appended while a commit is under way share the next one.
    * @throws {LogUnavailableError} for certain nothing was stored, nor will be; try again later.
    * @throws {OutcomeUnknownError} it was stored, whole, or not at all: its events may turn up later, or never.
-   */
-  append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]>
-  /**
-   * As `append`, but a key seen before, within its window and among the newest, stores nothing and resolves as it did then;
-   * durable as the events are. One whose batch was refused is free again; one whose outcome is unknown may be used again, and its
-   * batch is then stored once all the same.
    * @throws {IdempotencyKeyReusedError} nothing was stored.
+   * @throws {RangeError} the batch is empty: there is no receipt for that.
    */
-  appendOnce(batch: readonly Publication[], once: Once): Promise<Receipt>
+  append(batch: readonly Publication[], options?: AppendOptions): Promise<Receipt>
+  /** Resolves once `onCommit` has told of everything that was appended before, or it is sure that it never will. */
+  flushed(): Promise<void>
   /** Every commit, ours or another process's, once, in order, synchronously, already as durable as promised. */
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable
   /**
@@ -94,9 +102,19 @@ export interface EventLog extends AsyncDisposable {
   }
 }
 
-/** For events that were stored together, at least one. */
-export function receiptOf(events: readonly PublishedEvent[]): Receipt {
-  const [first, last] = [events[0]!, events.at(-1)!]
-  const { publishedAtMs } = last
-  return { first: first.cursor, last: last.cursor, count: events.length, publishedAtMs }
+/** @throws {RangeError} */
+export function checkBatch(batch: readonly Publication[]): void {
+  if (batch.length === 0) throw new RangeError('a batch has at least one publication')
+}
+
+/** For events that were stored together, by the first and the last of them. */
+export function receiptOf(first: PublishedEvent, last: PublishedEvent): Receipt {
+  return {
+    first: first.cursor,
+    last: last.cursor,
+    firstPosition: first.position,
+    lastPosition: last.position,
+    count: last.position - first.position + 1,
+    publishedAtMs: last.publishedAtMs,
+  }
 }

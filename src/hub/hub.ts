@@ -7,15 +7,7 @@ import type { CloseReason, DirectSend, SharedEncoding, Sink } from './encoding.t
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
 import type { Publication } from '../publication/publication.ts'
-import {
-  receiptOf,
-  type EventLog,
-  type Once,
-  type Page,
-  type ReadOptions,
-  type Receipt,
-  type Resolution,
-} from './event-log.ts'
+import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from './event-log.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
@@ -131,10 +123,7 @@ export class Hub implements Disposable {
    */
   async publish(publications: readonly Publication[], once?: Once): Promise<Receipt> {
     using _priority = this.#surroundings.catchUp.yieldToPublication()
-    const receipt =
-      once === undefined
-        ? receiptOf(await this.#log.append(publications))
-        : await this.#log.appendOnce(publications, once)
+    const receipt = await this.#log.append(publications, { once })
     if (!this.#rounds.isIdle) await this.#rounds.settled()
     return receipt
   }
@@ -191,11 +180,7 @@ export class Hub implements Disposable {
 
   /** Resolves once everything that was published before has been delivered, or never will be. */
   async settled(): Promise<void> {
-    try {
-      await this.#log.append([])
-    } catch {
-      // It cannot take events: none is under way.
-    }
+    await this.#log.flushed()
     await this.#rounds.settled()
   }
 

@@ -1,6 +1,5 @@
 import { IdempotencyKeyReusedError } from '../hub/errors.ts'
-import type { PublishedEvent } from '../hub/event.ts'
-import { receiptOf, type Once, type Receipt } from '../hub/event-log.ts'
+import type { Once, Receipt } from '../hub/event-log.ts'
 
 export interface ReceiptLimits {
   /** How long a key is remembered; 24 hours unless said otherwise. */
@@ -28,10 +27,7 @@ export class Receipts {
    */
   once(
     { key, fingerprint }: Once,
-    append: (
-      expiresAtMs: number,
-      forgotten: readonly string[],
-    ) => Promise<readonly PublishedEvent[]>,
+    append: (expiresAtMs: number, forgotten: readonly string[]) => Promise<Receipt>,
   ): Promise<Receipt> {
     this.#forgetExpired()
     const known = this.#known.get(key)
@@ -41,7 +37,7 @@ export class Receipts {
         : Promise.reject(new IdempotencyKeyReusedError())
     const forgotten = this.#forgetOldest()
     const expiresAtMs = this.#now() + this.windowMs
-    const receipt = append(expiresAtMs, forgotten).then(receiptOf)
+    const receipt = append(expiresAtMs, forgotten)
     const own = { fingerprint, receipt, expiresAtMs }
     this.#known.set(key, own)
     receipt.catch(() => {

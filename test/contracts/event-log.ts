@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import type { Publication } from '../../src/publication/publication.ts'
 import type { MovableClock } from '../log/movable-clock.ts'
-import type { EventLog } from '../../src/hub/event-log.ts'
+import { receiptOf, type EventLog } from '../../src/hub/event-log.ts'
+import { appendTo } from '../log/append-to.ts'
 
 export interface LogUnderTest extends AsyncDisposable {
   readonly log: EventLog
@@ -48,7 +49,7 @@ export function eventLogContract(
   test(`${name}: an event keeps what was published and gets a position, a cursor and a time`, async () => {
     await using opened = await open(plenty)
     const given = publication('/private/fruits/apples/apples', { n: 1 })
-    const [event] = await opened.log.append([given])
+    const [event] = await appendTo(opened.log, [given])
     const { position, cursor, publishedAtMs, ...kept } = event!
     assert.deepEqual(kept, given)
     assert.equal(position, opened.log.head)
@@ -59,7 +60,7 @@ export function eventLogContract(
   test(`${name}: an event whose payload came as bytes is read as such`, async () => {
     await using opened = await open(plenty)
     const payload = { type: 'data', text: '{"data":"42"}' } as const
-    const [appended] = await opened.log.append([{ ...publication('/a'), payload }])
+    const [appended] = await appendTo(opened.log, [{ ...publication('/a'), payload }])
     assert.deepEqual(appended!.payload, payload)
     assert.deepEqual(await readAll(opened.log), [appended])
   })
@@ -68,7 +69,7 @@ export function eventLogContract(
     await using opened = await open(plenty)
     for (const text of ['{ }', '{\t}', '{ "a" : { } , "b":[ ]\t}', '{"n": 1.0, "n": 1e400}']) {
       const payload = { type: 'json-object', text } as const
-      const [appended] = await opened.log.append([{ ...publication('/a'), payload }])
+      const [appended] = await appendTo(opened.log, [{ ...publication('/a'), payload }])
       assert.equal((await readAll(opened.log)).at(-1)?.payload.text, text)
       assert.deepEqual(appended!.payload, payload)
     }
@@ -77,7 +78,7 @@ export function eventLogContract(
   test(`${name}: batches that are appended together are committed in the order they came, each whole`, async () => {
     await using opened = await open(plenty)
     const batches = await Promise.all(
-      [1, 2, 3].map((n) => opened.log.append([publication(`/${n}/a`), publication(`/${n}/b`)])),
+      [1, 2, 3].map((n) => appendTo(opened.log, [publication(`/${n}/a`), publication(`/${n}/b`)])),
     )
     const all = await readAll(opened.log)
     assert.deepEqual(all.map(pathOf), ['/1/a', '/1/b', '/2/a', '/2/b', '/3/a', '/3/b'])
@@ -95,22 +96,82 @@ export function eventLogContract(
     await opened.log.append([publication('/a')])
     assert.deepEqual(told, ['/a'])
     await Promise.all([
-      opened.log.append([publication('/b')]),
-      opened.log.append([publication('/c')]),
+      appendTo(opened.log, [publication('/b')]),
+      appendTo(opened.log, [publication('/c')]),
     ])
     assert.deepEqual(told, ['/a', '/b', '/c'])
   })
 
-  test(`${name}: an empty batch is stored once everything appended before it was told`, async () => {
+  test(`${name}: a receipt says where the batch lies`, async () => {
     await using opened = await open(plenty)
+    const { log, clock } = opened
+    const told: PublishedEvent[] = []
+    using _listener = log.onCommit((events) => void told.push(...events))
+    const receipts = await Promise.all(
+      [['/a'], ['/b', '/c', '/d'], ['/e']].map((paths) =>
+        log.append(paths.map((path) => publication(path))),
+      ),
+    )
+    clock.pass(1_000)
+    receipts.push(await log.append([publication('/f')]))
+    let at = 0
+    for (const { count, ...rest } of receipts) {
+      const [first, last] = [told[at]!, told[at + count - 1]!]
+      at += count
+      assert.deepEqual(rest, {
+        first: first.cursor,
+        last: last.cursor,
+        firstPosition: first.position,
+        lastPosition: last.position,
+        publishedAtMs: last.publishedAtMs,
+      })
+      assert.equal(last.position - first.position, count - 1)
+    }
+    assert.deepEqual(
+      receipts.map(({ count }) => count),
+      [1, 3, 1, 1],
+    )
+  })
+
+  test(`${name}: an empty batch is refused`, async () => {
+    await using opened = await open(plenty)
+    await assert.rejects(opened.log.append([]), RangeError)
+    await assert.rejects(
+      opened.log.append([], { once: { key: 'k', fingerprint: 'f' } }),
+      RangeError,
+    )
+  })
+
+  test(`${name}: a log is flushed once everything that was appended before is told, and stores nothing for that`, async () => {
+    await using opened = await open(plenty)
+    const { log } = opened
     const told: string[] = []
-    using _listener = opened.log.onCommit((events) => void told.push(...events.map(pathOf)))
-    const { head } = opened.log
-    void opened.log.append([publication('/a')])
-    assert.deepEqual(await opened.log.append([]), [])
+    let commits = 0
+    using _listener = log.onCommit((events) => {
+      commits++
+      told.push(...events.map(pathOf))
+    })
+    const { head } = log
+    void log.append([publication('/a')])
+    await log.flushed()
     assert.deepEqual(told, ['/a'])
-    await opened.log.append([])
-    assert.equal(opened.log.head, head + 1)
+    void log.append([publication('/b')])
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    void log.append([publication('/c')])
+    await Promise.all([log.flushed(), log.flushed()])
+    assert.deepEqual(told, ['/a', '/b', '/c'])
+    await log.flushed()
+    assert.equal(log.head, head + 3)
+    assert.ok(commits <= 3)
+  })
+
+  test(`${name}: a log is flushed, too, when what was appended before is refused`, async () => {
+    const opened = await open(plenty)
+    const { log } = opened
+    const refused = assert.rejects(log.append([publication('/a')]), { code: 'LOG_UNAVAILABLE' })
+    const flushed = log.flushed()
+    await opened[Symbol.asyncDispose]()
+    await Promise.all([refused, flushed, log.flushed()])
   })
 
   test(`${name}: a listener that is disposed of hears no more`, async () => {
@@ -124,7 +185,7 @@ export function eventLogContract(
   test(`${name}: the head moves only with a commit`, async () => {
     await using opened = await open(plenty)
     const before = opened.log.head
-    const appended = opened.log.append([publication('/a')])
+    const appended = appendTo(opened.log, [publication('/a')])
     assert.equal(opened.log.head, before)
     await appended
     assert.ok(opened.log.head > before)
@@ -132,7 +193,7 @@ export function eventLogContract(
 
   test(`${name}: reading after a position skips the event it belongs to`, async () => {
     await using opened = await open(plenty)
-    const [first, second] = await opened.log.append([publication('/a'), publication('/b')])
+    const [first, second] = await appendTo(opened.log, [publication('/a'), publication('/b')])
     assert.deepEqual(await readAll(opened.log, first!.position), [second])
   })
 
@@ -144,7 +205,10 @@ export function eventLogContract(
 
   test(`${name}: reading until a position stops with the event it belongs to`, async () => {
     await using opened = await open(plenty)
-    const events = await opened.log.append(['/a', '/b', '/c'].map((path) => publication(path)))
+    const events = await appendTo(
+      opened.log,
+      ['/a', '/b', '/c'].map((path) => publication(path)),
+    )
     const pages = await Array.fromAsync(
       opened.log.read(0 as Position, { until: events[1]!.position, pageBytes: 1e6 }),
     )
@@ -169,7 +233,10 @@ export function eventLogContract(
     test(`${name}: readers of ${wish} who come from different places soon have the same pages`, async () => {
       await using opened = await open({ eventsMax: 10_000, maxAgeMs: 0 })
       const paths = ['/a', '/b', '/c'].map((path) => publication(path))
-      const events = await opened.log.append(Array.from({ length: 9_000 }, (_, n) => paths[n % 3]!))
+      const events = await appendTo(
+        opened.log,
+        Array.from({ length: 9_000 }, (_, n) => paths[n % 3]!),
+      )
       const ends = async (start: number) => {
         const options = { pageBytes: 20_000, ...(filters && { filters }) }
         const pages = await Array.fromAsync(opened.log.read(events[start]!.position, options))
@@ -182,7 +249,8 @@ export function eventLogContract(
 
   test(`${name}: a page ends with the event that reaches its size, and the next goes on behind it`, async () => {
     await using opened = await open(plenty)
-    const events = await opened.log.append(
+    const events = await appendTo(
+      opened.log,
       [1, 2, 3].map((n) => publication('/a', { text: 'x'.repeat(100), n })),
     )
     const pages = await Array.fromAsync(opened.log.read(0 as Position, { pageBytes: 101 }))
@@ -198,7 +266,8 @@ export function eventLogContract(
 
   test(`${name}: a filter leaves out what does not match, and the position moves past it`, async () => {
     await using opened = await open(plenty)
-    const events = await opened.log.append(
+    const events = await appendTo(
+      opened.log,
       ['/fruits/apples', '/fruits', '/apples/fruits/red', '/private/fruits/apples', '/nuts'].map(
         (path) => publication(path),
       ),
@@ -239,14 +308,17 @@ export function eventLogContract(
     const seen: string[] = []
     for await (const page of opened.log.read(0 as Position, { pageBytes: 1 })) {
       seen.push(...page.events.map(pathOf))
-      if (seen.length === 1) await opened.log.append([publication('/c')])
+      if (seen.length === 1) await appendTo(opened.log, [publication('/c')])
     }
     assert.deepEqual(seen, ['/a', '/b', '/c'])
   })
 
   test(`${name}: only the newest events are kept, and the oldest kept one is known`, async () => {
     await using opened = await open({ eventsMax: 2, maxAgeMs: 0 })
-    const events = await opened.log.append(['/a', '/b', '/c'].map((path) => publication(path)))
+    const events = await appendTo(
+      opened.log,
+      ['/a', '/b', '/c'].map((path) => publication(path)),
+    )
     assert.deepEqual(await readAll(opened.log), events.slice(1))
     assert.equal(opened.log.status.oldest, events[1]!.position)
   })
@@ -254,7 +326,7 @@ export function eventLogContract(
   test(`${name}: who reads on behind events that were dropped is told, once`, async () => {
     await using opened = await open({ eventsMax: 3, maxAgeMs: 0 })
     const { log } = opened
-    const [first] = await log.append([publication('/a')])
+    const [first] = await appendTo(log, [publication('/a')])
     await log.append(['/b', '/c', '/d', '/e'].map((path) => publication(path)))
     const gapsAfter = async (position: Position, until?: Position) => {
       const options = { pageBytes: 1, ...(until !== undefined && { until }) }
@@ -276,7 +348,11 @@ export function eventLogContract(
   test(`${name}: a reader whose place is dropped while it reads is told`, async () => {
     await using opened = await open({ eventsMax: 3, maxAgeMs: HOUR_MS })
     const { log, clock } = opened
-    const append = (...paths: string[]) => log.append(paths.map((path) => publication(path)))
+    const append = (...paths: string[]) =>
+      appendTo(
+        log,
+        paths.map((path) => publication(path)),
+      )
     await append('/a', '/b', '/c')
     const read: [string, string | null][] = []
     for await (const { events, gap } of log.read((log.status.oldest - 1) as Position, {
@@ -311,7 +387,7 @@ export function eventLogContract(
     await using opened = await open({ eventsMax: 10, maxAgeMs: 1_000 })
     await opened.log.append([publication('/old')])
     opened.clock.pass(600)
-    const [young] = await opened.log.append([publication('/young')])
+    const [young] = await appendTo(opened.log, [publication('/young')])
     opened.clock.pass(600)
     assert.deepEqual(await readAll(opened.log), [young])
     assert.equal(opened.log.status.oldest, young!.position)
@@ -319,7 +395,7 @@ export function eventLogContract(
 
   test(`${name}: a log that keeps nothing has its oldest event in the future`, async () => {
     await using opened = await open({ eventsMax: 0, maxAgeMs: 0 })
-    const [event] = await opened.log.append([publication('/a')])
+    const [event] = await appendTo(opened.log, [publication('/a')])
     assert.deepEqual(await readAll(opened.log), [])
     assert.equal(opened.log.status.oldest, event!.position + 1)
     assert.deepEqual(opened.log.resolve(event!.cursor), { type: 'found', at: event!.position })
@@ -327,7 +403,8 @@ export function eventLogContract(
 
   test(`${name}: the cursor of an event is found while everything after it is kept, and expired then`, async () => {
     await using opened = await open({ eventsMax: 2, maxAgeMs: 0 })
-    const events = await opened.log.append(
+    const events = await appendTo(
+      opened.log,
       ['/a', '/b', '/c', '/d'].map((path) => publication(path)),
     )
     assert.deepEqual(
@@ -342,7 +419,7 @@ export function eventLogContract(
 
   test(`${name}: the cursor of a place leads there, and looks different every time`, async () => {
     await using opened = await open(plenty)
-    const [event] = await opened.log.append([publication('/a')])
+    const [event] = await appendTo(opened.log, [publication('/a')])
     const [one, two] = [opened.log.cursorOf(event!.position), opened.log.cursorOf(event!.position)]
     assert.notEqual(one, two)
     assert.notEqual(one, event!.cursor)
@@ -353,8 +430,8 @@ export function eventLogContract(
   test(`${name}: cursors of another log, made-up and damaged ones are foreign`, async () => {
     await using opened = await open(plenty)
     await using other = await open(plenty)
-    const [event] = await opened.log.append([publication('/a')])
-    const [elsewhere] = await other.log.append([publication('/a')])
+    const [event] = await appendTo(opened.log, [publication('/a')])
+    const [elsewhere] = await appendTo(other.log, [publication('/a')])
     const damaged = event!.cursor.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))
     for (const cursor of [
       elsewhere!.cursor,
@@ -368,9 +445,9 @@ export function eventLogContract(
 
   test(`${name}: a time leads to the first event at or after it, the future to the head`, async () => {
     await using opened = await open(plenty)
-    const [first] = await opened.log.append([publication('/a')])
+    const [first] = await appendTo(opened.log, [publication('/a')])
     opened.clock.pass(1_000)
-    const [second] = await opened.log.append([publication('/b')])
+    const [second] = await appendTo(opened.log, [publication('/b')])
     const after = async (timeMs: number) => readAll(opened.log, await opened.log.positionAt(timeMs))
     assert.deepEqual(await after(0), [first, second])
     assert.deepEqual(await after(first!.publishedAtMs), [first, second])
@@ -381,9 +458,9 @@ export function eventLogContract(
 
   test(`${name}: times never decrease, though the clock is set back`, async () => {
     await using opened = await open(plenty)
-    const [first] = await opened.log.append([publication('/a')])
+    const [first] = await appendTo(opened.log, [publication('/a')])
     opened.clock.set(-3_600_000)
-    const [second] = await opened.log.append([publication('/b')])
+    const [second] = await appendTo(opened.log, [publication('/b')])
     assert.ok(second!.publishedAtMs >= first!.publishedAtMs)
   })
 
@@ -391,14 +468,14 @@ export function eventLogContract(
     await using opened = await open({ eventsMax: 10, maxAgeMs: 3 * HOUR_MS })
     const { log, clock } = opened
     const startMs = clock.wallMs()
-    const append = async (path: string) => (await log.append([publication(path)]))[0]!
+    const append = async (path: string) => (await appendTo(log, [publication(path)]))[0]!
     const once = { key: 'k', fingerprint: 'f' }
-    const receipt = await log.appendOnce([publication('/a')], once)
+    const receipt = await log.append([publication('/a')], { once })
     clock.set(YEAR_MS)
     await append('/b')
     clock.pass(HOUR_MS)
     await append('/c')
-    assert.deepEqual(await log.appendOnce([publication('/a')], once), receipt)
+    assert.deepEqual(await log.append([publication('/a')], { once }), receipt)
     assert.equal(await log.positionAt(log.timeAgo(0) + 1), log.head)
     clock.set(-YEAR_MS)
     clock.pass(HOUR_MS)
@@ -424,14 +501,14 @@ export function eventLogContract(
     await using opened = await open({ eventsMax: 10, maxAgeMs: HOUR_MS })
     const { log, clock } = opened
     clock.set(2 * HOUR_MS)
-    const [early] = await log.append([publication('/early')])
+    const [early] = await appendTo(log, [publication('/early')])
     assert.equal(early!.publishedAtMs, clock.wallMs() - 2 * HOUR_MS)
     for (let passedMs = 0; passedMs < 2 * HOUR_MS; passedMs += HOUR_MS / 2) {
       assert.equal(log.timeAgo(0), clock.wallMs() - 2 * HOUR_MS)
       clock.pass(HOUR_MS / 2)
       await log.append([publication('/a')])
     }
-    const [late] = await log.append([publication('/late')])
+    const [late] = await appendTo(log, [publication('/late')])
     assert.equal(late!.publishedAtMs, clock.wallMs())
     assert.equal(log.timeAgo(HOUR_MS / 4), clock.wallMs() - 2.25 * HOUR_MS)
     assert.deepEqual((await readAll(log)).map(pathOf), ['/a', '/a', '/a', '/late'])
@@ -441,11 +518,11 @@ export function eventLogContract(
   test(`${name}: while the clock is set back, times go on, and no event is younger than now`, async () => {
     await using opened = await open({ eventsMax: 100, maxAgeMs: 10 * HOUR_MS })
     const { log, clock } = opened
-    let lastMs = (await log.append([publication('/a')]))[0]!.publishedAtMs
+    let lastMs = (await appendTo(log, [publication('/a')]))[0]!.publishedAtMs
     clock.set(-HOUR_MS)
     for (let n = 0; n < 4; n++) {
       clock.pass(HOUR_MS)
-      const [event] = await log.append([publication(`/${n}`)])
+      const [event] = await appendTo(log, [publication(`/${n}`)])
       assert.ok(event!.publishedAtMs >= lastMs)
       assert.ok(event!.publishedAtMs <= Math.max(log.timeAgo(0), clock.wallMs()))
       assert.equal(await log.positionAt(log.timeAgo(0) + 1), log.head)
@@ -460,7 +537,7 @@ export function eventLogContract(
     const { log, clock } = opened
     await log.append([publication('/a')])
     clock.sleep(10 * HOUR_MS)
-    const [event] = await log.append([publication('/b')])
+    const [event] = await appendTo(log, [publication('/b')])
     assert.equal(event!.publishedAtMs, clock.wallMs())
     assert.deepEqual((await readAll(log)).map(pathOf), ['/b'])
     assert.deepEqual(opened.told, [])
@@ -471,25 +548,24 @@ export function eventLogContract(
     const batch = [publication('/a'), publication('/b')]
     const once = { key: 'k', fingerprint: 'f' }
     const [one, two] = await Promise.all([
-      opened.log.appendOnce(batch, once),
-      opened.log.appendOnce(batch, once),
+      opened.log.append(batch, { once }),
+      opened.log.append(batch, { once }),
     ])
     const events = await readAll(opened.log)
     assert.deepEqual(events.map(pathOf), ['/a', '/b'])
     const [first, last] = [events[0]!, events[1]!]
-    const { publishedAtMs } = last
-    assert.deepEqual(one, { first: first.cursor, last: last.cursor, count: 2, publishedAtMs })
+    assert.deepEqual(one, receiptOf(first, last))
     assert.deepEqual(two, one)
-    assert.deepEqual(await opened.log.appendOnce(batch, once), one)
-    await opened.log.appendOnce([publication('/c')], { key: 'other', fingerprint: 'f' })
+    assert.deepEqual(await opened.log.append(batch, { once }), one)
+    await opened.log.append([publication('/c')], { once: { key: 'other', fingerprint: 'f' } })
     assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/b', '/c'])
   })
 
   test(`${name}: a known key with something else is refused, and nothing stored`, async () => {
     await using opened = await open(plenty)
-    await opened.log.appendOnce([publication('/a')], { key: 'k', fingerprint: 'f' })
+    await opened.log.append([publication('/a')], { once: { key: 'k', fingerprint: 'f' } })
     await assert.rejects(
-      opened.log.appendOnce([publication('/b')], { key: 'k', fingerprint: 'g' }),
+      opened.log.append([publication('/b')], { once: { key: 'k', fingerprint: 'g' } }),
       {
         code: 'IDEMPOTENCY_KEY_REUSED',
       },
@@ -504,25 +580,25 @@ export function eventLogContract(
     test(`${name}: a key is known until its window ${what} has passed, and new again then`, async () => {
       await using opened = await open({ ...plenty, ...window })
       const once = { key: 'k', fingerprint: 'f' }
-      const first = await opened.log.appendOnce([publication('/a')], once)
+      const first = await opened.log.append([publication('/a')], { once })
       opened.clock.pass(windowMs - 1)
-      assert.deepEqual(await opened.log.appendOnce([publication('/a')], once), first)
+      assert.deepEqual(await opened.log.append([publication('/a')], { once }), first)
       opened.clock.pass(1)
-      const second = await opened.log.appendOnce([publication('/a')], once)
+      const second = await opened.log.append([publication('/a')], { once })
       assert.notEqual(second.last, first.last)
       // The window is that of the new event.
       opened.clock.pass(windowMs - 1)
-      assert.deepEqual(await opened.log.appendOnce([publication('/a')], once), second)
+      assert.deepEqual(await opened.log.append([publication('/a')], { once }), second)
       assert.deepEqual((await readAll(opened.log)).map(pathOf), ['/a', '/a'])
     })
 
   test(`${name}: beyond their number the oldest key is forgotten, and by a new one only`, async () => {
     await using opened = await open({ ...plenty, keysMax: 2 })
     const store = (key: string) =>
-      opened.log.appendOnce([publication(`/${key}`)], { key, fingerprint: 'f' })
+      opened.log.append([publication(`/${key}`)], { once: { key, fingerprint: 'f' } })
     for (const key of ['a', 'b', 'a', 'b', 'a', 'c', 'b', 'c', 'a', 'c']) await store(key)
     await assert.rejects(
-      opened.log.appendOnce([publication('/x')], { key: 'c', fingerprint: 'g' }),
+      opened.log.append([publication('/x')], { once: { key: 'c', fingerprint: 'g' } }),
       {
         code: 'IDEMPOTENCY_KEY_REUSED',
       },
@@ -535,7 +611,7 @@ export function eventLogContract(
     await using opened = await open({ ...plenty, keysMax: 10 })
     const keys = Array.from({ length: 30 }, (_, n) => `${n}`)
     const store = (key: string) =>
-      opened.log.appendOnce([publication(`/${key}`)], { key, fingerprint: 'f' })
+      opened.log.append([publication(`/${key}`)], { once: { key, fingerprint: 'f' } })
     await Promise.all(keys.map(store))
     await Promise.all(keys.slice(20).map(store))
     assert.equal((await readAll(opened.log)).length, 30)
@@ -545,16 +621,17 @@ export function eventLogContract(
 
   test(`${name}: a log that is closed refuses what comes, also what has been waiting`, async () => {
     const opened = await open(plenty)
-    const waiting = opened.log.append([publication('/a')])
+    const waiting = appendTo(opened.log, [publication('/a')])
     const refused = assert.rejects(waiting, { code: 'LOG_UNAVAILABLE' })
     await opened[Symbol.asyncDispose]()
     await refused
-    await assert.rejects(opened.log.append([publication('/b')]), { code: 'LOG_UNAVAILABLE' })
+    await assert.rejects(appendTo(opened.log, [publication('/b')]), { code: 'LOG_UNAVAILABLE' })
   })
 
   test(`${name}: what is refused leaves no receipt, so that its repeat is refused, too`, async () => {
     const opened = await open(plenty)
-    const store = () => opened.log.appendOnce([publication('/a')], { key: 'k', fingerprint: 'f' })
+    const store = () =>
+      opened.log.append([publication('/a')], { once: { key: 'k', fingerprint: 'f' } })
     const refused = assert.rejects(store(), { code: 'LOG_UNAVAILABLE' })
     await opened[Symbol.asyncDispose]()
     await refused
@@ -571,12 +648,12 @@ export function eventLogContract(
       if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
       const told: PublishedEvent[] = []
       using _listener = log.onCommit((events) => void told.push(...events))
-      const [before] = await log.append([publication('/before')])
+      const [before] = await appendTo(log, [publication('/before')])
       loseNextOutcome(isStored)
-      const lost = log.append([publication('/a'), publication('/b')])
+      const lost = appendTo(log, [publication('/a'), publication('/b')])
       await assert.rejects(lost, { code: 'OUTCOME_UNKNOWN' })
       await untilWritable(log)
-      const [after] = await log.append([publication('/after')])
+      const [after] = await appendTo(log, [publication('/after')])
       const all = await readAll(log)
       assert.deepEqual([all[0], all.at(-1)], [before, after])
       const between = all.slice(1, -1).map(pathOf)
@@ -588,7 +665,7 @@ export function eventLogContract(
       await using opened = await open(plenty)
       const { log, loseNextOutcome } = opened
       if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
-      const store = () => log.appendOnce([publication('/a')], { key: 'k', fingerprint: 'f' })
+      const store = () => log.append([publication('/a')], { once: { key: 'k', fingerprint: 'f' } })
       loseNextOutcome(isStored)
       await assert.rejects(store(), { code: 'OUTCOME_UNKNOWN' })
       await untilWritable(log)
@@ -602,14 +679,26 @@ export function eventLogContract(
     })
   }
 
+  test(`${name}: a log is flushed once nobody knows of what was appended before, and it is told what the log has of it`, async (t) => {
+    await using opened = await open(plenty)
+    const { log, loseNextOutcome } = opened
+    if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
+    loseNextOutcome(true)
+    const lost = assert.rejects(log.append([publication('/a')]), { code: 'OUTCOME_UNKNOWN' })
+    await log.flushed()
+    await lost
+  })
+
   test(`${name}: what waits behind a commit without an answer is refused for certain, and not in the log`, async (t) => {
     await using opened = await open(plenty)
     const { log, loseNextOutcome } = opened
     if (typeof loseNextOutcome === 'string') return t.skip(loseNextOutcome)
     loseNextOutcome(true)
-    const first = assert.rejects(log.append([publication('/first')]), { code: 'OUTCOME_UNKNOWN' })
+    const first = assert.rejects(appendTo(log, [publication('/first')]), {
+      code: 'OUTCOME_UNKNOWN',
+    })
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
-    await assert.rejects(log.append([publication('/behind')]), { code: 'LOG_UNAVAILABLE' })
+    await assert.rejects(appendTo(log, [publication('/behind')]), { code: 'LOG_UNAVAILABLE' })
     await first
     await untilWritable(log)
     await log.append([publication('/after')])

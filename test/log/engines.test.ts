@@ -7,6 +7,7 @@ import type { EventLog } from '../../src/hub/event-log.ts'
 import type { TopicFilter } from '../../src/hub/topics.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { StoreFolder } from './sqlite/store-folder.ts'
+import { appendTo } from './append-to.ts'
 
 /** Enough events for several lots of the topic index, of which the last is not written yet. */
 const EVENTS = 24_000
@@ -38,7 +39,7 @@ test(
     const sqlite = store.log
     const pairs = new Map<Position, Position>()
     const publishBoth = async (batch: readonly Publication[]) => {
-      const [ours, theirs] = await Promise.all([memory.append(batch), sqlite.append(batch)])
+      const [ours, theirs] = await Promise.all([appendTo(memory, batch), appendTo(sqlite, batch)])
       ours.forEach((event, i) => pairs.set(event.position, theirs[i]!.position))
     }
     for (let n = 0; n < EVENTS; n += 400) {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
+import type { Cursor, Position } from '../../src/hub/event.ts'
+import type { Receipt } from '../../src/hub/event-log.ts'
 import { Receipts } from '../../src/log/receipts.ts'
 
 test('whatever comes in whatever order, a key is known for its window while it is among the newest', async () => {
@@ -28,9 +29,9 @@ test('whatever comes in whatever order, a key is known for its window while it i
           const { key, fingerprint } = each
           const before = known.find((entry) => entry.key === key)
           let forgotten: readonly string[] | undefined
-          const receipt = receipts.once({ key, fingerprint }, async (_expiresAtMs, gone) => {
+          const given = receipts.once({ key, fingerprint }, async (_expiresAtMs, gone) => {
             forgotten = gone
-            return [event(++stored)]
+            return receipt(++stored)
           })
           if (before === undefined) {
             const gone = known.splice(0, Math.max(0, known.length + 1 - keysMax))
@@ -39,12 +40,12 @@ test('whatever comes in whatever order, a key is known for its window while it i
               forgotten,
               gone.map((entry) => entry.key),
             )
-            assert.equal((await receipt).first, cursor(stored))
+            assert.equal((await given).first, cursor(stored))
           } else {
             assert.equal(forgotten, undefined, 'stored again')
             if (before.fingerprint === fingerprint)
-              assert.equal((await receipt).first, cursor(before.n))
-            else await assert.rejects(receipt, { code: 'IDEMPOTENCY_KEY_REUSED' })
+              assert.equal((await given).first, cursor(before.n))
+            else await assert.rejects(given, { code: 'IDEMPOTENCY_KEY_REUSED' })
           }
         }
       },
@@ -57,39 +58,39 @@ test('who stores is told until when the key is known', async () => {
   let told = 0
   await receipts.once({ key: 'k', fingerprint: 'f' }, async (expiresAtMs) => {
     told = expiresAtMs
-    return [event(1)]
+    return receipt(1)
   })
   assert.equal(told, 75_000)
 })
 
 test('a key whose batch was refused is free again, and one that took its place meanwhile stays', async () => {
   const receipts = new Receipts({ keysMax: 1 }, () => 0)
-  const storeAs = (key: string, stored: Promise<readonly PublishedEvent[]>) =>
+  const storeAs = (key: string, stored: Promise<Receipt>) =>
     receipts.once({ key, fingerprint: 'f' }, () => stored)
-  const refusal = Promise.withResolvers<readonly PublishedEvent[]>()
+  const refusal = Promise.withResolvers<Receipt>()
   const refused = assert.rejects(storeAs('k', refusal.promise), { message: 'disk full' })
   // It goes for another key, and comes again, while its first batch is on its way.
-  await storeAs('other', Promise.resolve([event(1)]))
-  const again = await storeAs('k', Promise.resolve([event(2)]))
+  await storeAs('other', Promise.resolve(receipt(1)))
+  const again = await storeAs('k', Promise.resolve(receipt(2)))
   refusal.reject(new Error('disk full'))
   await refused
   const never = new Promise<never>(() => {})
   assert.deepEqual(await storeAs('k', never), again)
 
   await assert.rejects(storeAs('l', Promise.reject(new Error('disk full'))))
-  assert.equal((await storeAs('l', Promise.resolve([event(3)]))).first, cursor(3))
+  assert.equal((await storeAs('l', Promise.resolve(receipt(3)))).first, cursor(3))
 })
 
 test('a receipt of an earlier run is known until it expires', async () => {
   let nowMs = 0
   const receipts = new Receipts({}, () => nowMs)
   const once = { key: 'k', fingerprint: 'f' }
-  const receipt = { first: cursor(1), last: cursor(2), count: 2, publishedAtMs: 3 }
-  receipts.add(once, receipt, 1_000)
+  const kept = receipt(1)
+  receipts.add(once, kept, 1_000)
   nowMs = 999
-  assert.deepEqual(await receipts.once(once, neverAsked), receipt)
+  assert.deepEqual(await receipts.once(once, neverAsked), kept)
   nowMs = 1_000
-  const stored = await receipts.once(once, async () => [event(9)])
+  const stored = await receipts.once(once, async () => receipt(9))
   assert.equal(stored.first, cursor(9))
 })
 
@@ -101,14 +102,13 @@ function cursor(n: number): Cursor {
   return `cursor ${n}` as Cursor
 }
 
-function event(n: number): PublishedEvent {
+function receipt(n: number): Receipt {
   return {
-    position: n as Position,
-    cursor: cursor(n),
+    first: cursor(n),
+    last: cursor(n),
+    firstPosition: n as Position,
+    lastPosition: n as Position,
+    count: 1,
     publishedAtMs: n,
-    topics: [],
-    isPrivate: false,
-    path: '/',
-    payload: { type: 'json-object', text: '{}' },
   }
 }

@@ -2,7 +2,16 @@ import type { OnBug } from '../../hub/bug.ts'
 import { LogUnavailableError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import type { Publication } from '../../publication/publication.ts'
-import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../../hub/event-log.ts'
+import {
+  checkBatch,
+  receiptOf,
+  type AppendOptions,
+  type EventLog,
+  type Page,
+  type ReadOptions,
+  type Receipt,
+  type Resolution,
+} from '../../hub/event-log.ts'
 import { matcherOf, type FilteredEvent } from '../../hub/topics.ts'
 import { CommitListeners } from '../commit-listeners.ts'
 import { PageFill } from '../page-fill.ts'
@@ -57,18 +66,16 @@ export class MemoryEventLog implements EventLog {
     return this.#head as Position
   }
 
-  append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]> {
-    if (this.#disposed) return Promise.reject(new LogUnavailableError('the event log is closed'))
-    if (this.#pending.length === 0) {
-      // Publishers in parallel that wait for their answers come back one after the other: a turn later all of them have.
-      if (this.#isShared) setImmediate(() => setImmediate(() => this.#commit()))
-      else setImmediate(() => this.#commit())
-    }
-    return new Promise((resolve, reject) => this.#pending.push({ batch, resolve, reject }))
+  async append(batch: readonly Publication[], { once }: AppendOptions = {}): Promise<Receipt> {
+    checkBatch(batch)
+    return once === undefined
+      ? this.#append(batch)
+      : this.#receipts.once(once, () => this.#append(batch))
   }
 
-  appendOnce(batch: readonly Publication[], once: Once): Promise<Receipt> {
-    return this.#receipts.once(once, () => this.append(batch))
+  async flushed(): Promise<void> {
+    const last = this.#pending.at(-1)
+    if (last !== undefined) await new Promise<void>((resolve) => last.settled.push(resolve))
   }
 
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {
@@ -121,11 +128,26 @@ export class MemoryEventLog implements EventLog {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true
     const pending = this.#pending.splice(0)
-    for (const { reject } of pending) reject(new LogUnavailableError('the event log is closed'))
+    for (const { reject, settled } of pending) {
+      reject(new LogUnavailableError('the event log is closed'))
+      for (const settle of settled) settle()
+    }
   }
 
   get #oldest(): Position {
     return (this.#head + 1 - (this.#events.length - this.#start)) as Position
+  }
+
+  #append(batch: readonly Publication[]): Promise<Receipt> {
+    if (this.#disposed) return Promise.reject(new LogUnavailableError('the event log is closed'))
+    if (this.#pending.length === 0) {
+      // Publishers in parallel that wait for their answers come back one after the other: a turn later all of them have.
+      if (this.#isShared) setImmediate(() => setImmediate(() => this.#commit()))
+      else setImmediate(() => this.#commit())
+    }
+    return new Promise((resolve, reject) =>
+      this.#pending.push({ batch, resolve, reject, settled: [] }),
+    )
   }
 
   #commit(): void {
@@ -139,7 +161,7 @@ export class MemoryEventLog implements EventLog {
     const publishedAtMs = this.#clock.nowMs
 
     const events: PublishedEvent[] = []
-    const results = pending.map(({ batch }) => {
+    const receipts = pending.map(({ batch }) => {
       const from = events.length
       for (const { topics, isPrivate, path, payload } of batch) {
         const i = events.length
@@ -154,11 +176,14 @@ export class MemoryEventLog implements EventLog {
           publishedAtMs,
         })
       }
-      return events.slice(from)
+      return receiptOf(events[from]!, events.at(-1)!)
     })
     this.#keep(events)
     this.#listeners.tell(events, this.head)
-    pending.forEach(({ resolve }, i) => resolve(results[i]!))
+    pending.forEach(({ resolve, settled }, i) => {
+      resolve(receipts[i]!)
+      for (const settle of settled) settle()
+    })
   }
 
   #keep(events: readonly PublishedEvent[]): void {
@@ -224,8 +249,10 @@ const DROPPED = {} as PublishedEvent
 
 interface PendingBatch {
   readonly batch: readonly Publication[]
-  readonly resolve: (events: readonly PublishedEvent[]) => void
+  readonly resolve: (receipt: Receipt) => void
   readonly reject: (error: LogUnavailableError) => void
+  /** Who waits until it is told or refused. */
+  readonly settled: (() => void)[]
 }
 
 /** A page ends here even if nothing matched, so that a rare topic does not hold up the event loop (about 0.3 ms). */

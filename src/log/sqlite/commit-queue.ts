@@ -1,5 +1,6 @@
 import { LogUnavailableError, type OutcomeUnknownError } from '../../hub/errors.ts'
-import type { Position, PublishedEvent } from '../../hub/event.ts'
+import type { Position } from '../../hub/event.ts'
+import type { Receipt } from '../../hub/event-log.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { StateChange } from '../../hub/state-store.ts'
 
@@ -21,7 +22,8 @@ export interface Place {
 /** Work, and who waits for it. */
 export interface Waiting extends Work {
   readonly bytes: number
-  readonly resolve: (events: readonly PublishedEvent[]) => void
+  /** `null`: it had no publications. */
+  readonly resolve: (receipt: Receipt | null) => void
   readonly reject: (error: LogUnavailableError | OutcomeUnknownError) => void
 }
 
@@ -34,9 +36,9 @@ export class CommitQueue {
     return this.#waiting.length === 0
   }
 
-  push(work: Work): Promise<readonly PublishedEvent[]> {
+  push(work: Work): Promise<Receipt | null> {
     const bytes = bytesOf(work)
-    if (this.#bytes > 0 && this.#bytes + bytes > WAITING_BYTES_MAX)
+    if (bytes > 0 && this.#bytes > 0 && this.#bytes + bytes > WAITING_BYTES_MAX)
       return Promise.reject(
         new LogUnavailableError(`more than ${WAITING_BYTES_MAX} bytes wait to be stored`),
       )

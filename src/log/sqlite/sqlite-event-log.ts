@@ -5,7 +5,17 @@ import { LogUnavailableError, OutcomeUnknownError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import type { Publication } from '../../publication/publication.ts'
-import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from '../../hub/event-log.ts'
+import {
+  checkBatch,
+  receiptOf,
+  type AppendOptions,
+  type EventLog,
+  type Once,
+  type Page,
+  type ReadOptions,
+  type Receipt,
+  type Resolution,
+} from '../../hub/event-log.ts'
 import { payloadFromStored, storedPayload } from '../../publication/payload.ts'
 import type { StateChange, StateEntry } from '../../hub/state-store.ts'
 import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
@@ -121,13 +131,22 @@ export class SqliteEventLog implements EventLog {
     return this.#store.runs.positionOf(this.#end.headSeq)
   }
 
-  append(batch: readonly Publication[]): Promise<readonly PublishedEvent[]> {
-    return this.commit({ publications: batch, changes: [] })
+  async append(batch: readonly Publication[], { once }: AppendOptions = {}): Promise<Receipt> {
+    checkBatch(batch)
+    return once === undefined
+      ? this.#commitEvents({ publications: batch, changes: [] })
+      : this.#appendOnce(batch, once)
   }
 
-  appendOnce(batch: readonly Publication[], { key, fingerprint }: Once): Promise<Receipt> {
+  async flushed(): Promise<void> {
+    // Work without anything to store goes behind all that waits.
+    if (!this.#queue.isEmpty) await this.commit({ publications: [], changes: [] }).catch(() => {})
+    else if (this.#inFlight !== undefined) await this.#idle
+  }
+
+  #appendOnce(batch: readonly Publication[], { key, fingerprint }: Once): Promise<Receipt> {
     return this.#receipts.once({ key, fingerprint }, (expiresAtMs, forgotten) =>
-      this.commit({
+      this.#commitEvents({
         publications: batch,
         changes: forgotten.map((each) => ({ space: RECEIPTS, key: each, value: null })),
         record: (first, last) => {
@@ -146,8 +165,13 @@ export class SqliteEventLog implements EventLog {
     )
   }
 
-  /** Shares a commit with what else is waiting. */
-  commit(work: Work): Promise<readonly PublishedEvent[]> {
+  /** Of work that has publications. */
+  #commitEvents(work: Work): Promise<Receipt> {
+    return this.commit(work) as Promise<Receipt>
+  }
+
+  /** Shares a commit with what else is waiting. Resolves with `null` if nothing of it is an event. */
+  commit(work: Work): Promise<Receipt | null> {
     if (this.#disposed) return Promise.reject(closed())
     if (this.#failure !== undefined) return Promise.reject(unavailable(this.#failure))
     const stored = this.#queue.push(work)
@@ -299,7 +323,14 @@ export class SqliteEventLog implements EventLog {
       const [firstCursor, lastCursor] = codec.ofEvents([first, last])
       // Of a commit that was refused and undone, before a crash kept its receipt from being deleted.
       if (this.resolve(lastCursor!).type === 'foreign') continue
-      const receipt = { first: firstCursor!, last: lastCursor!, count, publishedAtMs }
+      const receipt = {
+        first: firstCursor!,
+        last: lastCursor!,
+        firstPosition: first,
+        lastPosition: last,
+        count,
+        publishedAtMs,
+      }
       this.#receipts.add({ key, fingerprint }, receipt, expiresAtMs)
     }
   }
@@ -327,11 +358,10 @@ export class SqliteEventLog implements EventLog {
     this.#store.sweptTo = firstSeq
     // The thread is given its next work first: it writes that while this is handed out.
     const next = this.#disposed ? undefined : this.#commitNext()
-    const results = commit.publish()
+    const events = commit.publish()
     this.#end = commit.end
-    const events = results.flat()
     if (events.length > 0) this.#listeners.tell(events, this.head)
-    commit.waiting.forEach(({ resolve }, i) => resolve(results[i]!))
+    commit.answer()
     next?.publish()
 
     if (upkeepFailure !== undefined)
@@ -544,7 +574,7 @@ class Commit {
   readonly events: readonly EventRecord[]
   readonly end: End & { readonly lastMs: number }
   readonly #store: OpenStore
-  #published: readonly (readonly PublishedEvent[])[] | undefined
+  #published: readonly PublishedEvent[] | undefined
 
   constructor(
     waiting: readonly Waiting[],
@@ -590,22 +620,35 @@ class Commit {
     return { position: this.#store.runs.positionOf(seq), publishedAtMs }
   }
 
-  /** The events as everybody sees them, for each who waits; made while the thread writes. */
-  publish(): readonly (readonly PublishedEvent[])[] {
-    if (this.#published !== undefined) return this.#published
+  /** The events as everybody sees them; made while the thread writes. */
+  publish(): readonly PublishedEvent[] {
+    return (this.#published ??= this.#makeEvents())
+  }
+
+  /** Everybody who waits is told that it is stored. */
+  answer(): void {
+    const events = this.publish()
+    let at = 0
+    for (const { publications, resolve } of this.waiting) {
+      const [first, last] = [events[at], events[at + publications.length - 1]]
+      at += publications.length
+      resolve(publications.length === 0 ? null : receiptOf(first!, last!))
+    }
+  }
+
+  #makeEvents(): PublishedEvent[] {
     const { runs, codec } = this.#store
     const positions = this.events.map(({ seq }) => runs.positionOf(seq))
     const cursors = codec.ofEvents(positions)
-    let at = 0
-    this.#published = this.waiting.map(({ publications }) =>
-      publications.map(({ topics, isPrivate, path, payload }) => {
+    const published: PublishedEvent[] = []
+    for (const { publications } of this.waiting)
+      for (const { topics, isPrivate, path, payload } of publications) {
+        const at = published.length
         const { publishedAtMs } = this.events[at]!
         const [position, cursor] = [positions[at]!, cursors[at]!]
-        at++
-        return { topics, isPrivate, path, payload, position, cursor, publishedAtMs }
-      }),
-    )
-    return this.#published
+        published.push({ topics, isPrivate, path, payload, position, cursor, publishedAtMs })
+      }
+    return published
   }
 }
 

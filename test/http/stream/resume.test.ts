@@ -6,6 +6,7 @@ import { streamQuery } from '../../../src/http/stream/stream-query.ts'
 import { Hub } from '../../../src/hub/hub.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
+import { appendTo } from '../../log/append-to.ts'
 
 const UNKNOWN = 'f02b4908-755f-4455-a215-d1627f190110'
 
@@ -26,7 +27,10 @@ async function openHub() {
     topicFiltersMax: 10,
     conditionsMax: 10,
   })
-  const events = await log.append([1, 2, 3, 4, 5].map((n) => publication('/a', { n })))
+  const events = await appendTo(
+    log,
+    [1, 2, 3, 4, 5].map((n) => publication('/a', { n })),
+  )
   const [first, , third, fourth, fifth] = events.map(({ cursor, position }) => ({
     cursor,
     position,

@@ -52,6 +52,17 @@ test('beyond the limit publishers are told to come back, until some of what wait
   await assert.rejects(queue.push(quarter), { code: 'LOG_UNAVAILABLE' })
 })
 
+test('work without anything to store is taken however much waits, behind it', async () => {
+  const queue = new CommitQueue()
+  void queue.push(work(WAITING_BYTES_MAX + 1))
+  let isRefused = false
+  queue.push({ publications: [], changes: [] }).catch(() => (isRefused = true))
+  await Promise.resolve()
+  assert.equal(isRefused, false)
+  queue.take()
+  assert.equal(queue.take().length, 1)
+})
+
 test('what alone is larger than the limit is taken where nothing waits', () => {
   const queue = new CommitQueue()
   void queue.push(work(WAITING_BYTES_MAX + 1))

@@ -21,6 +21,7 @@ import { Salvage } from '../../../src/log/sqlite/salvage.ts'
 import { openReader } from '../../../src/log/sqlite/schema.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { readAll, StoreFolder, type OpenedStore } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 /** Small enough to copy often, large enough for inner pages, overflow pages and an index. */
 const EVENTS = 9_000
@@ -187,7 +188,7 @@ test('damage among the oldest events does not keep new ones from being stored', 
 })
 
 async function assertWorks({ log }: OpenedStore): Promise<void> {
-  const appended = await log.append([publication('/new/a'), publication('/new/b')])
+  const appended = await appendTo(log, [publication('/new/a'), publication('/new/b')])
   assert.deepEqual((await readAll(log)).slice(-2), appended)
 }
 
@@ -201,7 +202,8 @@ async function fill(folder: StoreFolder): Promise<readonly PublishedEvent[]> {
   const all: PublishedEvent[] = []
   for (let n = 0; n < EVENTS; n += 100)
     all.push(
-      ...(await store.log.append(
+      ...(await appendTo(
+        store.log,
         Array.from({ length: 100 }, (_, i) =>
           publication(`/topic-${i % 7}/${n % 900 === 0 ? 'rare' : 'other'}`, {
             n: n + i,

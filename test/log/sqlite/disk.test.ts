@@ -8,13 +8,14 @@ import type { PublishedEvent } from '../../../src/hub/event.ts'
 import type { Receipt } from '../../../src/hub/event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { readAll, StoreFolder, type OpenedStore } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 test('below the reserve publishers are refused, readers go on, and it heals by itself', async (t) => {
   using disk = smallDisk(t)
   if (disk === undefined) return
   using folder = new StoreFolder(disk.path)
   await using store = await folder.open({ reserveBytes: 4 * MIB })
-  const acknowledged = [...(await store.log.append([publication('/a')]))]
+  const acknowledged = [...(await appendTo(store.log, [publication('/a')]))]
   writeFileSync(folder.file('filler'), Buffer.alloc(10 * MIB))
   await untilRefused(store, acknowledged)
   assert.equal(store.log.status.writable, false)
@@ -26,7 +27,7 @@ test('below the reserve publishers are refused, readers go on, and it heals by i
 
   rmSync(folder.file('filler'))
   await untilWritable(store)
-  acknowledged.push(...(await store.log.append([publication('/healed')])))
+  acknowledged.push(...(await appendTo(store.log, [publication('/healed')])))
   assert.deepEqual(await readAll(store.log), acknowledged)
 })
 
@@ -60,7 +61,7 @@ test('a disk that the events themselves have filled heals when they pass their a
     await untilRefused(store, [])
     folder.clock.pass(2_000)
     await untilWritable(store)
-    const appended = await store.log.append([publication('/healed')])
+    const appended = await appendTo(store.log, [publication('/healed')])
     assert.deepEqual(await readAll(store.log), appended)
   }
   const lines = folder.told.map((line) => line.split(':')[0])
@@ -80,7 +81,7 @@ test('on a full disk nothing that was acknowledged is missing, nor later, nor af
       assert.deepEqual(await readAll(store.log), acknowledged)
       rmSync(folder.file('filler'))
       await untilWritable(store)
-      acknowledged.push(...(await store.log.append([publication('/healed')])))
+      acknowledged.push(...(await appendTo(store.log, [publication('/healed')])))
     }
     fill(folder.file('filler'))
     await untilRefused(store, acknowledged)
@@ -113,7 +114,7 @@ test('a disk that is read-only is a clear error at the start', async (t) => {
 })
 
 function storeOnce({ log }: OpenedStore): Promise<Receipt> {
-  return log.appendOnce([publication('/once')], { key: 'k', fingerprint: 'f' })
+  return log.append([publication('/once')], { once: { key: 'k', fingerprint: 'f' } })
 }
 
 /** Takes all the space there is. */
@@ -130,7 +131,7 @@ async function untilRefused({ log }: OpenedStore, acknowledged: PublishedEvent[]
   for (;;) {
     try {
       const text = 'x'.repeat(20_000)
-      acknowledged.push(...(await log.append([publication('/a', { text }), publication('/b')])))
+      acknowledged.push(...(await appendTo(log, [publication('/a', { text }), publication('/b')])))
     } catch (error) {
       assert.equal((error as { code?: string }).code, 'LOG_UNAVAILABLE')
       return

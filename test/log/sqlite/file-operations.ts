@@ -6,6 +6,7 @@ import type { EventLog } from '../../../src/hub/event-log.ts'
 import type { PublishedEvent } from '../../../src/hub/event.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { StoreFolder } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 /**
  * What hands do to the files of a running server, for a shell: `$S` is the store, `$O` a copy of it as it was once, `$P` the
@@ -82,8 +83,8 @@ export class PlacedStore implements Disposable {
     return copy
   }
 
-  async publish(log: Pick<EventLog, 'append'>): Promise<void> {
-    this.acknowledged.push(...(await log.append([publication(`/${this.#n++}`)])))
+  async publish(log: Pick<EventLog, 'append' | 'onCommit'>): Promise<void> {
+    this.acknowledged.push(...(await appendTo(log, [publication(`/${this.#n++}`)])))
   }
 
   /** Of a running store: as it is now. */

@@ -11,6 +11,7 @@ import { verifyStore } from '../../../src/log/tools/verify-store.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { PLAIN, RecordingSink } from '../../hub/recording-sink.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 const PAGE_BYTES = 4_096
 
@@ -145,7 +146,7 @@ async function check(
       read.filter(({ topics }) => topics.includes('topic-2')).map(lineOf),
       `${what}: by topic`,
     )
-    const [appended] = await log.append([publication('/new', { what })])
+    const [appended] = await appendTo(log, [publication('/new', { what })])
     shown.push(lineOf(appended!))
   }
   if (!isThorough) return
@@ -213,7 +214,7 @@ async function fill(folder: StoreFolder, count: number): Promise<readonly Publis
           text: 'x'.repeat(n === 10 && i === 5 ? 9_000 : 100),
         }),
       )
-      events.push(...(await store.log.append(batch)))
+      events.push(...(await appendTo(store.log, batch)))
       folder.clock.pass(100)
     }
     const value = Buffer.from('v'.repeat(500))

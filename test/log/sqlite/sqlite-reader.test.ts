@@ -10,6 +10,7 @@ import { readRuns } from '../../../src/log/sqlite/runs.ts'
 import { WorkerPeer } from '../../../src/log/sqlite/worker-peer.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { StoreFolder } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 const SOURCE = new URL('../../../src/log/sqlite/sqlite-reader.ts', import.meta.url)
 const EVENTS = 500
@@ -26,7 +27,12 @@ before(async () => {
     await using store = await folder.open()
     for (let n = 0; n < EVENTS / 20; n++) {
       folder.clock.pass(n % 3 === 0 ? 7 : 0)
-      events.push(...(await store.log.append(Array.from({ length: 10 }, () => publication('/a')))))
+      events.push(
+        ...(await appendTo(
+          store.log,
+          Array.from({ length: 10 }, () => publication('/a')),
+        )),
+      )
     }
   }
   await reader.call('open', openedAs(folder))

@@ -11,6 +11,7 @@ import type { EventLog, Receipt } from '../../../src/hub/event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { SYSTEM_CLOCK } from '../../../src/log/log-clock.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 test('a restart keeps events, cursors and times, and goes on behind them', async () => {
   using folder = new StoreFolder()
@@ -18,7 +19,7 @@ test('a restart keeps events, cursors and times, and goes on behind them', async
   let head: Position
   {
     await using store = await folder.open()
-    before = await store.log.append([publication('/a', { n: 1 }), publication('/private/b')])
+    before = await appendTo(store.log, [publication('/a', { n: 1 }), publication('/private/b')])
     head = store.log.head
   }
   folder.clock.set(-3_600_000)
@@ -27,7 +28,7 @@ test('a restart keeps events, cursors and times, and goes on behind them', async
   assert.deepEqual(await readAll(store.log), before)
   for (const { cursor, position } of before)
     assert.deepEqual(store.log.resolve(cursor), { type: 'found', at: position })
-  const [next] = await store.log.append([publication('/c')])
+  const [next] = await appendTo(store.log, [publication('/c')])
   assert.ok(next!.position > head)
   assert.ok(next!.publishedAtMs >= before[1]!.publishedAtMs)
   assert.deepEqual(await readAll(store.log, head), [next])
@@ -73,7 +74,7 @@ test('a reader that was at the head of the last run misses nothing in the next o
   const heads: Position[] = []
   for (let run = 0; run < 4; run++) {
     await using store = await folder.open({ eventsMax: 2 })
-    if (run !== 2) await store.log.append([publication(`/${run}`)])
+    if (run !== 2) await appendTo(store.log, [publication(`/${run}`)])
     heads.push(store.log.head)
     const cursor = store.log.cursorOf(store.log.head)
     assert.equal(store.log.resolve(cursor).type, 'found')
@@ -109,12 +110,12 @@ test('cursors of events that a restored backup does not have are foreign, the ot
   let lost: readonly PublishedEvent[]
   {
     await using store = await folder.open()
-    ;[kept] = await store.log.append([publication('/kept')])
+    ;[kept] = await appendTo(store.log, [publication('/kept')])
   }
   cpSync(folder.directory, backup.directory, { recursive: true })
   {
     await using store = await folder.open()
-    lost = await store.log.append([publication('/lost'), publication('/lost')])
+    lost = await appendTo(store.log, [publication('/lost'), publication('/lost')])
   }
   await using store = await backup.open()
   await store.log.append(Array.from({ length: 10 }, () => publication('/new')))
@@ -139,9 +140,9 @@ test('events of the past keep their times, as far as times do not decrease', asy
   await using store = await folder.open()
   const publications = ['/a', '/b', '/c', '/d'].map((path) => publication(path))
   const timesMs = [1_000, 3_000, 2_000, folder.clock.wallMs() + 1]
-  const events = await store.log.commit({ publications, timesMs, changes: [] })
+  await store.log.commit({ publications, timesMs, changes: [] })
   assert.deepEqual(
-    events.map(({ publishedAtMs }) => publishedAtMs),
+    (await readAll(store.log)).map(({ publishedAtMs }) => publishedAtMs),
     [1_000, 3_000, 3_000, folder.clock.wallMs()],
   )
 })
@@ -164,7 +165,7 @@ test('what waits beyond the limit is refused, and what is larger than a commit g
   await using store = await folder.open({ durability: 'os' })
   const large = publication('/large', { text: 'x'.repeat(5_000_000) })
   const results = await Promise.allSettled(
-    Array.from({ length: 20 }, () => store.log.append([large])),
+    Array.from({ length: 20 }, () => appendTo(store.log, [large])),
   )
   const refused = results.filter((result) => result.status === 'rejected')
   assert.ok(refused.length > 0 && refused.length < 10, `${refused.length} refused`)
@@ -229,7 +230,7 @@ test('a store whose write-ahead log is gone is told, and goes on with what there
   let kept: PublishedEvent | undefined
   {
     await using store = await folder.open()
-    ;[kept] = await store.log.append([publication('/kept')])
+    ;[kept] = await appendTo(store.log, [publication('/kept')])
   }
   const child = startChild(folder.directory, 'append')
   for await (const line of createInterface(child.stdout!)) if (line === '10') break
@@ -247,7 +248,7 @@ test('a directory that is no database any more is put aside, and a new store beg
     let event: PublishedEvent | undefined
     {
       await using store = await folder.open()
-      ;[event] = await store.log.append([publication('/a')])
+      ;[event] = await appendTo(store.log, [publication('/a')])
     }
     writeFileSync(folder.file('events.db'), content)
     await using store = await folder.open()
@@ -270,7 +271,7 @@ test('space is used again: the file levels off while events come and go', async 
     const batch = Array.from({ length: 500 }, (_, n) =>
       publication(`/topic-${n % 50}/${n}`, { round, text: 'x'.repeat(300) }),
     )
-    last = await store.log.append(batch)
+    last = await appendTo(store.log, batch)
     sizes.push(Number(size.get()!['page_count']))
   }
   assert.equal((await readAll(store.log)).length, 3_000)
@@ -337,16 +338,19 @@ test('sqlite: a key is known after a restart, with the cursors of the first time
   {
     await using store = await folder.open()
     await store.log.append([publication('/before')])
-    before = await store.log.appendOnce([publication('/a'), publication('/b')], keyed)
+    before = await store.log.append([publication('/a'), publication('/b')], { once: keyed })
   }
   await using store = await folder.open()
   assert.deepEqual(
-    await store.log.appendOnce([publication('/a'), publication('/b')], keyed),
+    await store.log.append([publication('/a'), publication('/b')], { once: keyed }),
     before,
   )
-  await assert.rejects(store.log.appendOnce([publication('/a')], { ...keyed, fingerprint: 'g' }), {
-    code: 'IDEMPOTENCY_KEY_REUSED',
-  })
+  await assert.rejects(
+    store.log.append([publication('/a')], { once: { ...keyed, fingerprint: 'g' } }),
+    {
+      code: 'IDEMPOTENCY_KEY_REUSED',
+    },
+  )
   assert.equal((await readAll(store.log)).length, 3)
 })
 
@@ -383,7 +387,7 @@ test('sqlite: a receipt whose event is gone, as that of a commit undone before a
   for (let run = 0; run < 2; run++) {
     await using opened = await folder.open()
     await storeOnce(opened.log, 'kept')
-    if (run === 0) await opened.log.append([publication('/other')])
+    if (run === 0) await appendTo(opened.log, [publication('/other')])
     else await storeOnce(opened.log, 'undone')
     await storeOnce(opened.log, 'kept')
     const expected = run === 0 ? ['/kept', '/other'] : ['/kept', '/other', '/undone']
@@ -408,7 +412,7 @@ test('sqlite: a key is known longer than its event is kept', async () => {
 
 /** Each key with an event of its own. */
 function storeOnce(log: EventLog, key: string | number): Promise<Receipt> {
-  return log.appendOnce([publication(`/${key}`)], { key: String(key), fingerprint: 'f' })
+  return log.append([publication(`/${key}`)], { once: { key: String(key), fingerprint: 'f' } })
 }
 
 function receiptsIn(folder: StoreFolder): unknown {

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import type { PublishedEvent } from '../../../src/hub/event.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 const EVENTS = 30
 const whole = new StoreFolder()
@@ -14,7 +15,7 @@ let events: readonly PublishedEvent[]
 before(async () => {
   await using store = await whole.open({ durability: 'os' })
   const batch = Array.from({ length: EVENTS }, (_, n) => publication(`/${n}`, { n }))
-  events = await store.log.append(batch)
+  events = await appendTo(store.log, batch)
 })
 after(() => whole[Symbol.dispose]())
 
@@ -28,7 +29,7 @@ async function startAfter(sql: string) {
   }
   await using store = await folder.open({ durability: 'os' })
   const old = await readAll(store.log)
-  const [next] = await store.log.append([publication('/next')])
+  const [next] = await appendTo(store.log, [publication('/next')])
   return { old, next: next!, all: await readAll(store.log), told: folder.told }
 }
 

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import type { Receipt } from '../../../src/hub/event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { readAll, StoreFolder, type OpenedStore } from './store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 /** Every thread that was given something to do, in the order of its first task. */
 const threads = new Set<Worker>()
@@ -22,9 +23,9 @@ for (const [nth, name] of [
     using folder = new StoreFolder()
     threads.clear()
     await using store = await folder.open()
-    const before = await store.log.append([publication('/before')])
+    const before = await appendTo(store.log, [publication('/before')])
     const appended = Promise.allSettled(
-      Array.from({ length: 50 }, (_, n) => store.log.append([publication(`/${n}`)])),
+      Array.from({ length: 50 }, (_, n) => appendTo(store.log, [publication(`/${n}`)])),
     )
     await new Promise((resolve) => setImmediate(resolve))
     await [...threads][nth]!.terminate()
@@ -34,7 +35,7 @@ for (const [nth, name] of [
       return []
     })
     while (!store.log.status.writable) await new Promise((resolve) => setTimeout(resolve, 10))
-    const after = await store.log.append([publication('/after')])
+    const after = await appendTo(store.log, [publication('/after')])
     assert.deepEqual(await readAll(store.log), [...before, ...acknowledged, ...after])
     assert.match(folder.told.join('\n'), /error events cannot be stored: .*\ninfo events can be/)
   })
@@ -65,5 +66,5 @@ const REFUSED = /^(LOG_UNAVAILABLE|OUTCOME_UNKNOWN)$/
 
 /** Each key with an event of its own. */
 function storeOnce({ log }: OpenedStore, key: string): Promise<Receipt> {
-  return log.appendOnce([publication(`/${key}`)], { key, fingerprint: 'f' })
+  return log.append([publication(`/${key}`)], { once: { key, fingerprint: 'f' } })
 }

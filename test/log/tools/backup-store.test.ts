@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { backupStore } from '../../../src/log/tools/backup-store.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { readAll, StoreFolder } from '../sqlite/store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 test('a copy has what the store had when it began, whatever is published meanwhile', async () => {
   using folder = new StoreFolder()
@@ -11,7 +12,7 @@ test('a copy has what the store had when it began, whatever is published meanwhi
   const batch = Array.from({ length: 500 }, (_, n) =>
     publication('/a', { n, text: 'x'.repeat(4_000) }),
   )
-  const before = [...(await store.log.append(batch)), ...(await store.log.append(batch))]
+  const before = [...(await appendTo(store.log, batch)), ...(await appendTo(store.log, batch))]
   await store.stateStore.apply([{ space: 's', key: 'k', value: Buffer.from('v') }])
 
   let steps = 0
@@ -21,7 +22,7 @@ test('a copy has what the store had when it began, whatever is published meanwhi
   await backupStore(folder.directory, directory, (done, total) => {
     assert.ok(done >= lastDone && done <= total)
     lastDone = done
-    if (steps++ === 0) writing = store.log.append(batch)
+    if (steps++ === 0) writing = appendTo(store.log, batch)
   })
   await writing
   assert.ok(steps > 0, 'it was over in one step')

@@ -11,6 +11,7 @@ import {
   type ImportReport,
 } from '../../../src/log/tools/import-events.ts'
 import { readAll, StoreFolder, type OpenedStore } from '../sqlite/store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 const START_MS = 1_600_000_000_000
 
@@ -109,7 +110,7 @@ test('an import of old events that was killed keeps their times when it is run a
   await using store = await killed.open()
   const { imported, importedBefore, timesChanged } = await importText(store, text)
   assert.deepEqual([imported, importedBefore, timesChanged], [300, 1_000, 0])
-  const [event] = await store.log.append([publication('/now')])
+  const [event] = await appendTo(store.log, [publication('/now')])
   assert.ok(Math.abs(event!.publishedAtMs - killed.clock.wallMs()) < 60_000)
   assert.deepEqual(killed.told, [])
 })

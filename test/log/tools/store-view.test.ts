@@ -5,12 +5,13 @@ import type { PublishedEvent } from '../../../src/hub/event.ts'
 import { StoreView } from '../../../src/log/tools/store-view.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { StoreFolder, type OpenedStore } from '../sqlite/store-folder.ts'
+import { appendTo } from '../append-to.ts'
 
 async function append({ log }: OpenedStore, count: number): Promise<PublishedEvent[]> {
   const batch = Array.from({ length: count }, (_, n) =>
     publication(n % 5 === 0 ? '/private/a' : '/a/b', { n, text: 'x'.repeat(500) }),
   )
-  return [...(await log.append(batch))]
+  return [...(await appendTo(log, batch))]
 }
 
 function viewed(folder: StoreFolder, range?: { sinceMs?: number }) {
