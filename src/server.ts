@@ -7,14 +7,13 @@ import { AddressList } from './auth/address-list.ts'
 import { AttemptLimiter } from './auth/attempt-limiter.ts'
 import { SYSTEM_CLOCK } from './auth/clock.ts'
 import { LdapDirectory } from './auth/ldap-directory.ts'
-import { sameNamesIn } from './auth/name.ts'
 import { OptionError } from './auth/option-error.ts'
 import { LoginGate } from './auth/login-gate.ts'
 import { Logins } from './auth/logins.ts'
 import { PublishPolicy } from './auth/publish-policy.ts'
 import { WebPages } from './auth/web-pages.ts'
-import type { SecretsFile } from './config/lonelyps.ts'
 import type { Settings } from './config/schema.ts'
+import { configuredDoors } from './doors.ts'
 import { httpServers } from './http/server/app.ts'
 import { ConnectionLimit, type ConnectionLimitOptions } from './http/server/connection-limit.ts'
 import { Cors } from './http/server/cors.ts'
@@ -24,8 +23,8 @@ import { pageFiles } from './http/pages/page-files.ts'
 import { WhereExpressions } from './where/where.ts'
 import type { OnBug } from './hub/bug.ts'
 import { Hub } from './hub/hub.ts'
-import type { EventLog } from './hub/event-log.ts'
 import type { StateStore } from './hub/state-store.ts'
+import type { EventLog } from './hub/event-log.ts'
 import { importPypubsubBacklog } from './log/tools/import-pypubsub.ts'
 import { MemoryStateStore } from './log/memory/memory-state-store.ts'
 import { openSqliteStore } from './log/sqlite/sqlite-store.ts'
@@ -34,13 +33,7 @@ import { BugReport } from './ops/bug-report.ts'
 import { log } from './ops/logger.ts'
 import { openFiles, openFilesMax } from './ops/open-files.ts'
 import { SeldomReport } from './ops/seldom-report.ts'
-import { OutgoingClient } from './outgoing/outgoing-client.ts'
-import { OutgoingPolicy } from './outgoing/outgoing-policy.ts'
-import type { Secrets } from './protocols/lonelyps/authorization.ts'
-import { presetZstd, type Compressor } from './protocols/lonelyps/compressor.ts'
-import { LonelypsDoor, type LonelypsTimes } from './protocols/lonelyps/door.ts'
-import { readSecretsFile } from './protocols/lonelyps/secrets-file.ts'
-import type { Presets } from './protocols/lonelyps/ws-session.ts'
+import type { ConfiguredDoor, Door, DoorEnvironment, MountedDoor } from './protocols/door.ts'
 import { readPage } from './ui/page.ts'
 import { beginWork } from './ops/current-work.ts'
 import { Watchdog } from './ops/watchdog.ts'
@@ -50,8 +43,10 @@ export const VERSION: string = JSON.parse(
 ).version
 
 /** What is no setting. Absent ones are the constants of their rooms, which tests do not wait for. */
-export interface Times extends LonelypsTimes {
+export interface Times {
   readonly keepAliveMs?: number
+  /** Those of doors, by their own names. */
+  readonly [name: string]: number | undefined
 }
 
 export interface RunningServer {
@@ -96,17 +91,17 @@ export async function startServer(
     corsOrigins: server.cors.origins,
   })
   const policy = new PublishPolicy({ publishers, secureTopics: clients.secureTopics })
-  const lonelyps =
-    settings.protocols.lonelyps === null
-      ? null
-      : await openLonelyps(settings.protocols.lonelyps, limits, {
-          hub,
-          policy,
-          aclUsers,
-          state: stateStore,
-          limiter,
-          times,
-        })
+  const configured = configuredDoors(settings.protocols)
+  const doors = await openDoors(configured, {
+    hub,
+    state: stateStore,
+    policy,
+    identityOf: (name) => aclUsers.identityOf(name),
+    limiter,
+    limits,
+    times,
+    log,
+  })
   const traffic = new Traffic(hub, VERSION)
   const { plain, secure } = await httpServers(
     {
@@ -121,11 +116,11 @@ export async function startServer(
       webPages,
       cors: new Cors(webPages),
       traffic,
-      connectionLimit: new ConnectionLimit(connectionsOf(settings), traffic),
+      connectionLimit: new ConnectionLimit(connectionsOf(settings, configured), traffic),
       version: VERSION,
       where: new WhereExpressions(limits),
       page: pageFiles(readPage()),
-      mounts: new Map(lonelyps === null ? [] : [['lonelyps', lonelyps.door]]),
+      mounts: mountsOf(doors),
       options: {
         limits: { ...limits, payloadBytesMax: server.payloadBytesMax },
         trustedProxies,
@@ -160,11 +155,11 @@ export async function startServer(
       },
       stop() {
         watchdog[Symbol.dispose]()
-        return stop({ servers: listening, hub, doors: [lonelyps], stores: [eventLog, directory] })
+        return stop({ servers: listening, hub, doors, stores: [eventLog, directory] })
       },
     }
   } catch (error) {
-    await stop({ servers: listening, hub, doors: [lonelyps], stores: [eventLog, directory] })
+    await stop({ servers: listening, hub, doors, stores: [eventLog, directory] })
     throw error
   }
 }
@@ -173,13 +168,18 @@ export async function startServer(
  * Descriptors that are left once all that is open at the start is counted are for connections, but for those that may be
  * opened later on: to the directory, for webhooks, for a store that is opened anew, and for telling those that are too many.
  */
-function connectionsOf({ limits, clients, protocols }: Settings): ConnectionLimitOptions {
+function connectionsOf(
+  { limits, clients }: Settings,
+  doors: readonly ConfiguredDoor[],
+): ConnectionLimitOptions {
   const report = new SeldomReport(log, 'warn')
   const wanted = limits.connectionsMax || Infinity
   const filesMax = openFilesMax()
   if (filesMax === null) return { connectionsMax: wanted, refusedMax: REFUSED_MAX, report }
-  const later =
-    (clients.ldap?.connectionsMax ?? 0) + (protocols.lonelyps?.webhooks.connectionsMax ?? 0)
+  const later = doors.reduce(
+    (sum, door) => sum + door.openFilesMax,
+    clients.ldap?.connectionsMax ?? 0,
+  )
   const left = filesMax - openFiles() - later
   const refusedMax = Math.max(1, Math.min(REFUSED_MAX, Math.floor(left / 4)))
   const possible = left - refusedMax - Math.min(SPARE_FILES, Math.floor(left / 4))
@@ -224,95 +224,21 @@ async function openStore(
   }
 }
 
-/** @throws {OptionError} a secrets file or an address does not work. */
-async function openLonelyps(
-  settings: NonNullable<Settings['protocols']['lonelyps']>,
-  limits: Settings['limits'],
-  {
-    aclUsers,
-    ...rest
-  }: {
-    hub: Hub
-    policy: PublishPolicy
-    state: StateStore
-    limiter: AttemptLimiter
-    aclUsers: AclUsers
-    times: LonelypsTimes
-  },
-): Promise<{ readonly door: LonelypsDoor } & AsyncDisposable> {
-  const { webhooks } = settings
-  const { secrets, policy, presets } = lonelypsParts(settings)
-  const { timeoutMs, connectionsMax } = webhooks
-  const outgoing = new OutgoingClient({ policy, timeoutMs, connectionsMax })
-  const door = await LonelypsDoor.open({
-    ...rest,
-    identityOf: (name) => aclUsers.identityOf(name),
-    secrets,
-    checkUrl: (url) => void policy.check(url),
-    outgoing,
-    limits: { ...limits, ...settings },
-    presets,
-    missedForMs: webhooks.missedForMs,
-    log,
-  })
-  return {
-    door,
-    async [Symbol.asyncDispose]() {
-      await door[Symbol.asyncDispose]()
-      outgoing.close()
-    },
-  }
+/** @throws {OptionError} one cannot be opened; those that were are closed again. */
+async function openDoors(
+  configured: readonly ConfiguredDoor[],
+  environment: DoorEnvironment,
+): Promise<readonly Door[]> {
+  await using opened = new AsyncDisposableStack()
+  const doors: Door[] = []
+  for (const each of configured) doors.push(opened.use(await each.open(environment)))
+  opened.move() // they are the server's to close from now on
+  return doors
 }
 
-/** What of its settings only its room can judge. @throws {OptionError} naming the file, or the setting. */
-export function lonelypsParts({
-  secrets,
-  users,
-  webhooks,
-  dictionaries,
-}: NonNullable<Settings['protocols']['lonelyps']>): {
-  readonly secrets: readonly Secrets[]
-  readonly policy: OutgoingPolicy
-  readonly presets: Presets
-} {
-  const same = sameNamesIn(users.keys())
-  if (same !== null)
-    throw new OptionError(
-      `protocols.lonelyps.users: ${same.map((name) => JSON.stringify(name)).join(' and ')} are the same name, ` +
-        'as case, spaces and forms of characters make no difference. Take one of them out',
-    )
-  const known = [...users].map(([name, file]) => secretsIn(file, name))
-  if (secrets !== null) known.push(secretsIn(secrets, null))
-  else if (known.length === 0)
-    known.push({ name: null, toBroadcaster: { type: 'none' }, toSubscriber: { type: 'none' } })
-  const policy = ofTexts(
-    webhooks.allow,
-    (allow) => new OutgoingPolicy({ allow, setting: 'protocols.lonelyps.webhooks.allow' }),
-  )
-  return { secrets: known, policy, presets: presetsOf(dictionaries) }
-}
-
-/** @throws {OptionError} naming the file. */
-function presetsOf(
-  dictionaries: NonNullable<Settings['protocols']['lonelyps']>['dictionaries'],
-): Presets {
-  const presets = new Map<number, Compressor>()
-  for (const [number, { file, level }] of dictionaries)
-    try {
-      presets.set(number, presetZstd(number, level, file.bytes))
-    } catch (error) {
-      throw new OptionError(`${file.file}: ${(error as Error).message}`, { cause: error })
-    }
-  return presets
-}
-
-/** @throws {OptionError} naming the file. */
-function secretsIn({ file, text }: SecretsFile, name: string | null): Secrets {
-  try {
-    return { name, ...readSecretsFile(text) }
-  } catch (error) {
-    throw new OptionError(`${file}: ${(error as Error).message}`, { cause: error })
-  }
+/** The doors that answer on the HTTP port, by their names. */
+function mountsOf(doors: readonly Door[]): ReadonlyMap<string, MountedDoor> {
+  return new Map(doors.flatMap(({ name, mounted }) => (mounted === null ? [] : [[name, mounted]])))
 }
 
 const LOOPBACK = ['127.0.0.1', '::1']
@@ -357,7 +283,7 @@ async function stop({
   readonly servers: readonly Server[]
   readonly hub: Hub
   /** With connections of their own. */
-  readonly doors: readonly (AsyncDisposable | null)[]
+  readonly doors: readonly Door[]
   /** What all others need until they are gone. */
   readonly stores: readonly (AsyncDisposable | null)[]
 }): Promise<void> {
@@ -367,7 +293,7 @@ async function stop({
     return once(server, 'close')
   })
   hub[Symbol.dispose]()
-  const left = Promise.all(doors.map(async (door) => door?.[Symbol.asyncDispose]()))
+  const left = Promise.all(doors.map(async (door) => door[Symbol.asyncDispose]()))
   const deadline = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())
   await Promise.race([Promise.all(closed), deadline])
   for (const server of servers) server.closeAllConnections()

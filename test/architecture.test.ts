@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-/** The whole dependency rule. `server` is absent: the composition root may import every room. */
+/** The whole dependency rule. `server` and `doors` are absent: the composition root may import every room. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   publication: [],
   hub: ['publication'],
@@ -20,10 +20,22 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   websocket: ['hub', 'publication', 'sockets'],
   http: ['hub', 'publication', 'auth', 'where', 'sockets', 'websocket', 'ops'],
   protocols: ['hub', 'publication', 'auth', 'outgoing', 'sockets', 'websocket'],
-  'protocols/*': ['hub', 'publication', 'auth', 'outgoing', 'sockets', 'websocket', 'protocols'], // never another protocol
+  'protocols/*': [
+    'settings',
+    'hub',
+    'publication',
+    'auth',
+    'outgoing',
+    'sockets',
+    'websocket',
+    'protocols',
+  ], // never another protocol
   client: [], // the CLI's own publish and listen over HTTP; shares nothing with the server
-  cli: ['settings', 'config', 'server', 'log', 'auth', 'client', 'ops'],
+  cli: ['settings', 'config', 'doors', 'server', 'log', 'auth', 'client', 'ops'],
 }
+
+/** What the composition root consists of. */
+const ROOTS: ReadonlySet<string> = new Set(['server', 'doors'])
 
 /** Files that any room may import, as they import nothing but each other. */
 const LEAVES: ReadonlySet<string> = new Set([
@@ -52,16 +64,17 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'cli/serve.test.ts': ['cli/main.ts', 'cli/node-flags.ts'],
   'config/load.test.ts': [
     'config/ldap.ts',
-    'config/lonelyps.ts',
     'config/schema.ts',
     'config/tls.ts',
     'settings/place.ts',
     'settings/section.ts',
+    'protocols/lonelyps/settings.ts',
     'settings/text-file.ts',
     'settings/values.ts',
     'settings/warnings.ts',
   ],
   'config/yaml.test.ts': ['settings/config-error.ts'],
+  'cli/check.test.ts': ['protocols/door.ts', 'protocols/lonelyps/lonelyps.ts'],
   'conformance/lonelyps/authorization.test.ts': [
     'protocols/lonelyps/authorization.ts',
     'protocols/lonelyps/signed-bytes.ts',
@@ -105,6 +118,9 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url))
 /** `import … from '…'`, `export … from '…'`, `import '…'` and `import('…')`, type-only ones included. */
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)['"](\.[^'"]+)['"]/g
 
+/** How a door's section is described: `config/` puts them together, so they must not bring the door along. */
+const DOOR_SECTION = /^protocols\/[^/]+\/settings\.ts$/
+
 /** The room of a file, given its path below `src/`; `server` for the composition root. */
 function roomOf(path: string): string {
   const [room, protocol, file] = path.split('/')
@@ -119,15 +135,18 @@ function importsOf(path: string, text: string): string[] {
 
 function wrongImports(path: string, text: string): string[] {
   const room = roomOf(path)
-  const allowed = mayImport[room.startsWith('protocols/') ? 'protocols/*' : room]
+  const allowed = DOOR_SECTION.test(path)
+    ? ['settings']
+    : mayImport[room.startsWith('protocols/') ? 'protocols/*' : room]
   const targets = importsOf(path, text)
   if (LEAVES.has(path))
     return targets.filter((target) => !LEAVES.has(target)).map((target) => `${path} -> ${target}`)
   return targets
     .filter(
       (target) =>
-        roomOf(target) !== room &&
-        room !== 'server' &&
+        (roomOf(target) !== room || DOOR_SECTION.test(path)) &&
+        !ROOTS.has(room) &&
+        !(room === 'config' && DOOR_SECTION.test(target)) &&
         !LEAVES.has(target) &&
         !allowed?.includes(roomOf(target)),
     )
@@ -251,6 +270,15 @@ test('an import in the wrong direction is found, whatever it looks like', () => 
     `${door} -> protocols/lonelyps/door.ts`,
   ])
   assert.deepEqual(wrongImports(door, "import '../door.ts'\nimport '../../hub/hub.ts'"), [])
+  const section = 'protocols/jetblack/settings.ts'
+  assert.deepEqual(wrongImports(section, "import './door.ts'\nimport '../../hub/hub.ts'"), [
+    `${section} -> ${door}`,
+    `${section} -> hub/hub.ts`,
+  ])
+  assert.deepEqual(
+    wrongImports('config/schema.ts', `import '../${section}'\nimport '../${door}'`),
+    [`config/schema.ts -> ${door}`],
+  )
   assert.deepEqual(wrongImports('hub/hub.ts', "import { log } from '../server.ts'"), [
     'hub/hub.ts -> server.ts',
   ])

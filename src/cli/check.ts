@@ -1,7 +1,6 @@
 import { AddressList } from '../auth/address-list.ts'
 import { AclUsers } from '../auth/acl-users.ts'
 import { LdapDirectory } from '../auth/ldap-directory.ts'
-import { isSameName } from '../auth/name.ts'
 import { loadAclFile, type AclUser } from '../config/acl-file.ts'
 import { ConfigError } from '../settings/config-error.ts'
 import { placesIn, type PlacePath } from '../config/find-place.ts'
@@ -9,7 +8,7 @@ import { loadSettings } from '../config/load.ts'
 import { shown } from '../settings/place.ts'
 import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
-import { lonelypsParts } from '../server.ts'
+import { configuredDoors } from '../doors.ts'
 import { readArguments } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
 import { FILE_OPTIONS } from './file-options.ts'
@@ -53,8 +52,7 @@ async function check(words: readonly string[]): Promise<number> {
     report.warn(warning)
   if (settings !== null) await checkSettings(settings.settings, placesIn(values.config), report)
   if (acl !== null) checkUsers(acl.users, placesIn(values.acl), report)
-  if (settings !== null && acl !== null)
-    checkLonelypsUsers(settings.settings, acl.users, values, report)
+  if (settings !== null) checkDoors(settings.settings, acl?.users ?? null, values, report)
   if (settings !== null && acl !== null)
     checkSecureTopics(settings.settings.clients, acl.users, values, report)
   return report.end(values.strict === true)
@@ -95,18 +93,9 @@ class Report {
 }
 
 /** What only the rooms that use the settings can judge. */
-async function checkSettings(
-  { clients, protocols }: Settings,
-  where: Where,
-  report: Report,
-): Promise<void> {
+async function checkSettings({ clients }: Settings, where: Where, report: Report): Promise<void> {
   checkAddresses(clients.payloaders, report)
   checkAddresses(clients.trustProxy, report)
-  try {
-    if (protocols.lonelyps !== null) lonelypsParts(protocols.lonelyps)
-  } catch (error) {
-    report.error((error as Error).message)
-  }
   if (clients.ldap === null) return
   try {
     await using _directory = new LdapDirectory(clients.ldap, () => {})
@@ -117,18 +106,20 @@ async function checkSettings(
     checkSegments(segments, (name) => where(['clients', 'ldap', 'acl', dn, name]), report)
 }
 
-function checkLonelypsUsers(
+function checkDoors(
   { protocols }: Settings,
-  users: readonly AclUser[],
+  users: readonly AclUser[] | null,
   files: { readonly config: string; readonly acl: string },
   report: Report,
 ): void {
   const where = placesIn(files.config)
-  for (const name of protocols.lonelyps?.users.keys() ?? [])
-    if (!users.some((user) => isSameName(user.name, name)))
-      report.warn(
-        `${where(['protocols', 'lonelyps', 'users', name])}: ${shown(name)} is not in ${files.acl} and sees no private event`,
-      )
+  const names = users?.map(({ name }) => name) ?? null
+  for (const door of configuredDoors(protocols)) {
+    const { errors, warnings } = door.check({ users: names, aclFile: files.acl })
+    for (const error of errors) report.error(error)
+    for (const { path, text } of warnings)
+      report.warn(`${where(['protocols', door.name, ...path])}: ${shown(path.at(-1)!)} ${text}`)
+  }
 }
 
 function checkAddresses(ranges: Settings['clients']['payloaders'], report: Report): void {

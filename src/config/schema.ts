@@ -1,5 +1,5 @@
 import { ldap } from './ldap.ts'
-import { lonelyps } from './lonelyps.ts'
+import { LONELYPS_SECTION } from '../protocols/lonelyps/settings.ts'
 import { describePlace, refuse, shown, type Place } from '../settings/place.ts'
 import {
   optional,
@@ -159,9 +159,9 @@ export const SETTINGS = section('', {
   server: required('server', server),
   clients: required('clients', clientsSection),
   limits: limitsSection,
+  /** Each is off until its section is there: HTTP needs no other. */
   protocols: section('protocols', {
-    /** Off: HTTP needs no other. */
-    lonelyps: optional('lonelyps', lonelyps),
+    lonelyps: LONELYPS_SECTION,
   }),
   sqs: unsupported('sqs', 'remove the section'),
 })

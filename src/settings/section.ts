@@ -9,26 +9,61 @@ export interface Setting<T> {
   readonly key: string
   /** `undefined`: the key is not there. The place is the setting's own. */
   readonly read: (node: YamlNode | undefined, place: Place) => T
+  /** What operators are told of it, in `pubsub.yaml`. */
+  readonly described?: Description | undefined
+  /** Those of a section. */
+  readonly fields?: Fields | undefined
 }
 
-type Fields = Readonly<Record<string, Setting<unknown>>>
+/** What operators are told of a setting: `describeSection` makes the comments of `pubsub.yaml` of it. */
+export interface Description {
+  /** What it is, its unit, and what it means to leave it out. Plain sentences. */
+  readonly about: string
+  /** Its default, as one writes it. Absent: it has none, or is a section. */
+  readonly shown?: string
+  /** A value to show in place of the default. */
+  readonly example?: string
+}
+
+export type Fields = Readonly<Record<string, Setting<unknown>>>
+
+/** Reads a map whose keys are known. */
+interface SectionReader<T> extends Reader<T> {
+  readonly fields: Fields
+}
 
 /** What a section's settings become, under the names the program uses. */
 type Values<F extends Fields> = {
   readonly [Name in keyof F]: F[Name] extends Setting<infer T> ? T : never
 }
 
-export function setting<T>(key: string, fallback: NoInfer<T>, reader: Reader<T>): Setting<T> {
-  return { key, read: (node, place) => (isGiven(node) ? reader(node, place) : fallback) }
-}
-
-export function optional<T>(key: string, reader: Reader<T>): Setting<T | null> {
-  return setting<T | null>(key, null, reader)
-}
-
-export function required<T>(key: string, reader: Reader<T>): Setting<T> {
+export function setting<T>(
+  key: string,
+  fallback: NoInfer<T>,
+  reader: Reader<T>,
+  described?: Description,
+): Setting<T> {
   return {
     key,
+    described,
+    fields: fieldsOf(reader),
+    read: (node, place) => (isGiven(node) ? reader(node, place) : fallback),
+  }
+}
+
+export function optional<T>(
+  key: string,
+  reader: Reader<T>,
+  described?: Description,
+): Setting<T | null> {
+  return setting<T | null>(key, null, reader, described)
+}
+
+export function required<T>(key: string, reader: Reader<T>, described?: Description): Setting<T> {
+  return {
+    key,
+    described,
+    fields: fieldsOf(reader),
     read: (node, place) =>
       isGiven(node)
         ? reader(node, place)
@@ -37,10 +72,16 @@ export function required<T>(key: string, reader: Reader<T>): Setting<T> {
 }
 
 /** A section that need not be there: then all its settings have their defaults. */
-export function section<F extends Fields>(key: string, fields: F): Setting<Values<F>> {
+export function section<F extends Fields>(
+  key: string,
+  fields: F,
+  described?: Description,
+): Setting<Values<F>> {
   const reader = sectionReader(fields)
   return {
     key,
+    described,
+    fields,
     read: (node, place) =>
       reader(
         isGiven(node)
@@ -52,9 +93,9 @@ export function section<F extends Fields>(key: string, fields: F): Setting<Value
 }
 
 /** Reads a map that has these settings; warns of any other key. */
-export function sectionReader<F extends Fields>(fields: F): Reader<Values<F>> {
+export function sectionReader<F extends Fields>(fields: F): SectionReader<Values<F>> {
   const names = Object.values(fields).map((field) => field.key)
-  return (node, place) => {
+  const reader: Reader<Values<F>> = (node, place) => {
     const entries = entriesOf(node, place)
     for (const [key, entry] of entries)
       if (!names.includes(key)) warnOfUnknownKey(key, names, placeBelow(place, key, entry), place)
@@ -74,6 +115,11 @@ export function sectionReader<F extends Fields>(fields: F): Reader<Values<F>> {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop gave each name its value
     return values as Values<F>
   }
+  return Object.assign(reader, { fields })
+}
+
+function fieldsOf(reader: Reader<unknown>): Fields | undefined {
+  return 'fields' in reader ? (reader as SectionReader<unknown>).fields : undefined
 }
 
 function warnOfUnknownKey(

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { LONELYPS_SECTION } from '../../../src/protocols/lonelyps/settings.ts'
+import type { Fields } from '../../../src/settings/section.ts'
 import { startServer } from '../../running-server.ts'
 import { ask, countOf, notifyBody, Receiver, subscribeBody } from './receiver.ts'
 
@@ -33,13 +35,16 @@ test('the line of the README switches the door on in the shipped configuration',
 
 test('the page has every setting with its default, and no other', async () => {
   const page = read('docs/protocols/lonelyps.md')
-  const documented = [...page.matchAll(/^\| `([\w.]*\w)` \| \S+ \| /gm)].map(([, name]) => name)
-  const [, source] = /^export const lonelyps = ([^]*)/m.exec(read('src/config/lonelyps.ts'))!
-  const known = [...source!.matchAll(/(?:setting|optional)\('(\w+)'/g)].map(([, name]) => name)
-  const short = documented.map((name) => name!.replace('webhooks.', ''))
-  assert.deepEqual(short.toSorted(byText), known.toSorted(byText))
+  const documented = [...page.matchAll(/^\| `([\w.]*\w)` \| (\S+) \| /gm)].map(
+    ([, name, fallback]) => `${name}: ${fallback}`,
+  )
+  assert.deepEqual(documented, defaultsOf(LONELYPS_SECTION.fields!, ''))
 })
 
-function byText(a: string | undefined, b: string | undefined): number {
-  return a! < b! ? -1 : 1
+function defaultsOf(fields: Fields, prefix: string): string[] {
+  return Object.values(fields).flatMap(({ key, described, fields: below }) =>
+    below === undefined
+      ? [`${prefix}${key}: ${described?.shown ?? 'none'}`]
+      : defaultsOf(below, `${prefix}${key}.`),
+  )
 }
