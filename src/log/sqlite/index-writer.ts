@@ -21,6 +21,8 @@ export class IndexWriter {
   /** Entries of events that came since the last lot was closed. */
   #waiting: Entry[] = []
   #waitingTo: number
+  /** Entries of events that came since the last step. */
+  #added = 0
   /** A lot that is being written, in the order of the index. */
   #lot: Entry[] = []
   #lotTo: number
@@ -35,15 +37,21 @@ export class IndexWriter {
   }
 
   add(event: EventRecord, topics: readonly string[]): void {
+    const waiting = this.#waiting.length
     for (const key of keysOfEvent(topics, event.isPrivate)) this.#waiting.push([key, event.seq])
+    this.#added += this.#waiting.length - waiting
     this.#waitingTo = event.seq
     if (this.#lot.length === 0 && this.#waiting.length >= LOT_ENTRIES) this.#closeLot()
   }
 
   /** Within a transaction: part of a lot, at a pace that ends it before the next one is due. */
-  step(newEvents: number, firstSeq: number): Settle {
-    if (this.#lot.length === 0) return () => {}
-    const to = Math.min(this.#lot.length, this.#written + ENTRIES_PER_STEP + 8 * newEvents)
+  step(firstSeq: number): Settle {
+    const added = this.#added
+    const settle = () => {
+      this.#added -= added
+    }
+    if (this.#lot.length === 0) return settle
+    const to = Math.min(this.#lot.length, this.#written + ENTRIES_PER_STEP + 2 * added)
     for (let at = this.#written; at < to; at++) {
       const [key, seq] = this.#lot[at]!
       if (seq >= firstSeq) this.#insert.run(key, seq)
@@ -51,6 +59,7 @@ export class IndexWriter {
     const isDone = to === this.#lot.length
     if (isDone) this.#setMeta.run(INDEXED_TO, this.#lotTo)
     return () => {
+      settle()
       this.#written = to
       if (!isDone) return
       this.#lot = []

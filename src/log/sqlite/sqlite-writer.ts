@@ -15,7 +15,7 @@ import { PAGE_BYTES, StoreFiles, type FileIdentity, type OpenFiles } from './sto
 import { syncDirectory } from './store-lock.ts'
 import { keepExtent, keptExtent, sweptTo, type StoreExtent } from './store-extent.ts'
 import { isIdentityOf, keepIdentity, type StoreIdentity } from './store-identity.ts'
-import { Sweeper } from './sweeper.ts'
+import { amountBeside, Sweeper, type SweepAmount } from './sweeper.ts'
 import { keysOfEvent } from './topic-keys.ts'
 import { hasUnknownOutcome, serve, withUnknownOutcome } from './worker-peer.ts'
 
@@ -163,12 +163,13 @@ export class SqliteWriter {
     const insert = () => this.#insert(events, changes)
     if (this.#mayHaveLeftovers) this.#transaction(() => this.#deleteBehind(this.#headSeq))
     this.#mayHaveLeftovers = true
+    const topics = events.map((event): string[] => JSON.parse(event.topics))
     let upkeepFailure: string | undefined
     if (this.#upkeepFailed) this.#transaction(insert)
     else {
-      const rows = 2 * events.length + DELETED_PER_COMMIT
-      const sweep = () => this.#sweeper.step(this.#deletable(keepFrom), rows)
-      const index = () => this.#index.step(events.length, this.#sweeper.firstSeq)
+      const amount = amountBeside(events.length, topics.flat().length)
+      const sweep = () => this.#sweeper.step(this.#deletable(keepFrom), amount)
+      const index = () => this.#index.step(this.#sweeper.indexedFrom)
       try {
         this.#transaction(sweep, index, insert)
       } catch (error) {
@@ -179,8 +180,7 @@ export class SqliteWriter {
       }
     }
     if (upkeepFailure !== undefined) this.#giveUpkeepUp()
-    if (!this.#upkeepFailed)
-      for (const event of events) this.#index.add(event, JSON.parse(event.topics))
+    if (!this.#upkeepFailed) events.forEach((event, n) => this.#index.add(event, topics[n]!))
     this.#headSeq = events.at(-1)?.seq ?? this.#headSeq
     this.#mayHaveLeftovers = false
     return { walPages: this.#frames, firstSeq: this.#sweeper.firstSeq, upkeepFailure }
@@ -190,7 +190,7 @@ export class SqliteWriter {
   deleteSome(keepFrom: number): number {
     if (this.#upkeepFailed) return keepFrom
     try {
-      this.#transaction(() => this.#sweeper.step(this.#deletable(keepFrom), DELETED_PER_STEP, 1))
+      this.#transaction(() => this.#sweeper.step(this.#deletable(keepFrom), AMOUNT_PER_STEP, 1))
     } catch (error) {
       if (!isDamage(error)) throw error
       this.#giveUpkeepUp()
@@ -689,9 +689,12 @@ const SQLITE_FULL = 13
 const WRITER_CACHE_KIB = 32_768
 /** The write-ahead log is cut down to this when it begins anew. */
 const WAL_KEPT_BYTES = 67_108_864
-/** Beside two for each new one, so that deleting catches up with what has been left. */
-const DELETED_PER_COMMIT = 32
 const DELETED_PER_STEP = 256
+const AMOUNT_PER_STEP: SweepAmount = {
+  rows: 0,
+  deletesMin: DELETED_PER_STEP,
+  deletesMax: DELETED_PER_STEP,
+}
 const SALVAGED_PER_COMMIT = 1_000
 
 serve(new SqliteWriter(workerData))

@@ -2,6 +2,29 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { INDEXED_FROM, type Settle } from './index-writer.ts'
 import { keysOfEvent } from './topic-keys.ts'
 
+/** How much is deleted in one step, in rows of the events and ranges of the topic index. */
+export interface SweepAmount {
+  /** What this many events of the lot need, theirs of the index included, */
+  readonly rows: number
+  /** but at least this much, */
+  readonly deletesMin: number
+  /** and at most this. */
+  readonly deletesMax: number
+}
+
+/**
+ * Beside new events twice as many old ones go, so that what is not wanted stays below one and a half lots and two commits,
+ * whatever their topics; not more than some times what the commit itself writes, though, when old events had thousands of
+ * topics and new ones have few (both: test/log/sqlite/sweeper.test.ts).
+ */
+export function amountBeside(events: number, topics: number): SweepAmount {
+  return {
+    rows: 2 * events,
+    deletesMin: DELETES_PER_COMMIT,
+    deletesMax: LOT_ROWS + 4 * (events + topics),
+  }
+}
+
 /**
  * Deletes old events, a lot of them at a time and a lot in small steps: first what the index has of them, topic by topic,
  * then the rows, so that a crash in between leaves nothing behind that is not found again.
@@ -11,59 +34,107 @@ export class Sweeper {
   readonly #deletePostings: StatementSync
   readonly #deleteEvents: StatementSync
   readonly #setMeta: StatementSync
-  #firstSeq: number
-  /** The lot ends before this row. */
-  #end: number
-  /** Topics of the lot that are still in the index. */
-  #keys: readonly number[] = []
+  #lot: Lot
+  /** As `#lot`, in a transaction that is not committed yet. */
+  #uncommitted: Lot
 
   constructor(database: DatabaseSync, firstSeq: number) {
     this.#topics = database.prepare(
-      'SELECT topics, is_private FROM events WHERE seq >= ? AND seq < ?',
+      'SELECT seq, topics, is_private FROM events WHERE seq >= ? AND seq < ? ORDER BY seq',
     )
     this.#topics.setReturnArrays(true)
     this.#deletePostings = database.prepare('DELETE FROM postings WHERE topic_key = ? AND seq < ?')
     this.#deleteEvents = database.prepare('DELETE FROM events WHERE seq < ?')
     this.#setMeta = database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)')
-    this.#firstSeq = firstSeq
-    this.#end = firstSeq
+    this.#lot = { firstSeq, end: firstSeq, keys: [], keysDone: 0, deletesPerRow: 1 }
+    this.#uncommitted = this.#lot
   }
 
   /** The oldest row that is there. */
   get firstSeq(): number {
-    return this.#firstSeq
+    return this.#lot.firstSeq
   }
 
-  /** Within a transaction: `rows` rows, or as many topics of the index. A lot is begun once it is worth it. */
-  step(keepFrom: number, rows: number, lotMin = LOT_ROWS): Settle {
-    if (this.#end === this.#firstSeq) {
-      if (keepFrom - this.#firstSeq < lotMin) return () => {}
-      this.#begin(Math.min(keepFrom, this.#firstSeq + LOT_ROWS))
-    }
-    this.#setMeta.run(INDEXED_FROM, this.#end)
-    if (this.#keys.length > 0) {
-      for (const key of this.#keys.slice(0, rows)) this.#deletePostings.run(key, this.#end)
-      return () => {
-        this.#keys = this.#keys.slice(rows)
+  /** Within the transaction of a step: what is before this row is not to come into the index any more. */
+  get indexedFrom(): number {
+    return this.#uncommitted.end
+  }
+
+  /** Within a transaction. A lot is begun once it is worth it. */
+  step(keepFrom: number, { rows, deletesMin, deletesMax }: SweepAmount, lotMin = LOT_ROWS): Settle {
+    let lot = this.#lot
+    let deletes = 0
+    let rowsLeft = rows
+    while (deletes < deletesMin || (rowsLeft > 0 && deletes < deletesMax)) {
+      if (lot.firstSeq === lot.end) {
+        if (keepFrom - lot.end < lotMin) break
+        lot = this.#begin(lot.end, Math.min(keepFrom, lot.end + LOT_ROWS))
+        this.#setMeta.run(INDEXED_FROM, lot.end)
       }
+      const wanted = Math.max(deletesMin - deletes, Math.ceil(rowsLeft * lot.deletesPerRow))
+      const after = this.#delete(lot, Math.min(wanted, deletesMax - deletes))
+      const done = after.keysDone - lot.keysDone + after.firstSeq - lot.firstSeq
+      deletes += done
+      rowsLeft -= done / lot.deletesPerRow
+      lot = after
     }
-    const firstSeq = Math.min(this.#end, this.#firstSeq + rows)
-    this.#deleteEvents.run(firstSeq)
+    this.#uncommitted = lot
     return () => {
-      this.#firstSeq = firstSeq
+      this.#lot = lot
     }
   }
 
-  #begin(end: number): void {
+  /** Some topics of the index, or rows if none are left. */
+  #delete(lot: Lot, count: number): Lot {
+    const keysDone = Math.min(lot.keys.length, lot.keysDone + count)
+    for (let at = lot.keysDone; at < keysDone; at++)
+      this.#deletePostings.run(lot.keys[at]!, lot.end)
+    const rows = count - (keysDone - lot.keysDone)
+    if (rows === 0) return { ...lot, keysDone }
+    const firstSeq = Math.min(lot.end, lot.firstSeq + rows)
+    this.#deleteEvents.run(firstSeq)
+    return { ...lot, keysDone, firstSeq }
+  }
+
+  #begin(firstSeq: number, endMax: number): Lot {
     const keys = new Set<number>()
-    for (const [topics, isPrivate] of this.#topics.all(this.#firstSeq, end) as unknown as Row[])
-      for (const key of keysOfRow(topics, isPrivate)) keys.add(key)
-    this.#keys = [...keys].toSorted((a, b) => a - b)
-    this.#end = end
+    let end = firstSeq
+    let entries = 0
+    for (const row of this.#topics.iterate(firstSeq, endMax)) {
+      const [seq, topics, isPrivate] = row as unknown as Row
+      end = seq + 1
+      for (const key of keysOfRow(topics, isPrivate)) {
+        keys.add(key)
+        entries++
+      }
+      if (entries >= LOT_ENTRIES) break
+    }
+    // Rows that are missing have no topics either.
+    if (entries < LOT_ENTRIES) end = endMax
+    return {
+      firstSeq,
+      end,
+      keys: [...keys].toSorted((a, b) => a - b),
+      keysDone: 0,
+      deletesPerRow: (keys.size + end - firstSeq) / (end - firstSeq),
+    }
   }
 }
 
-type Row = [topics: string, isPrivate: number]
+/** Events that are deleted together. Never mutated: a transaction that fails leaves the one from before. */
+interface Lot {
+  /** The oldest row that is there. */
+  readonly firstSeq: number
+  /** The lot ends before this row. */
+  readonly end: number
+  /** Of its topics, in the order of the index. */
+  readonly keys: readonly number[]
+  /** Of so many nothing is in the index any more. */
+  readonly keysDone: number
+  readonly deletesPerRow: number
+}
+
+type Row = [seq: number, topics: string, isPrivate: number]
 
 function keysOfRow(topics: string, isPrivate: number): Iterable<number> {
   try {
@@ -74,3 +145,7 @@ function keysOfRow(topics: string, isPrivate: number): Iterable<number> {
 }
 
 const LOT_ROWS = 4_096
+/** A lot of events with many topics ends earlier: their numbers are in memory, and reading them takes time of a commit. */
+const LOT_ENTRIES = 32_768
+/** So that what has been left is made up for. */
+const DELETES_PER_COMMIT = 32

@@ -28,7 +28,7 @@ test('however commits end, the index holds each event up to where it says, and n
       let head = 0
       for (const { events, outcome } of given) {
         const settle = table.transaction(
-          () => index.step(events, 1),
+          () => index.step(1),
           outcome === 'failed' ? 'failed' : 'committed',
         )
         if (outcome === 'committed') {
@@ -56,10 +56,30 @@ test('the index stays near: what is not in it is never much more than two lots',
   using table = new MemoryTable()
   const index = new IndexWriter(table.database, 0)
   for (let seq = 1; seq <= 10_000; seq++) {
-    table.transaction(() => index.step(1, 1))()
+    table.transaction(() => index.step(1))()
     index.add(eventAt(seq), TOPICS)
     const missing = (seq - (table.meta(INDEXED_TO) ?? 0)) * KEYS.length
     assert.ok(missing <= 2.1 * 8_192, `${missing} entries`)
+  }
+})
+
+test('the index stays near however many topics each event has, and however many events each commit', () => {
+  for (const { topicsEach, commit, times } of [
+    { topicsEach: 1, commit: 10_000, times: 6 },
+    { topicsEach: 500, commit: 20, times: 10 },
+    { topicsEach: 20_000, commit: 1, times: 8 },
+  ]) {
+    using table = new MemoryTable()
+    const index = new IndexWriter(table.database, 0)
+    const topics = Array.from({ length: topicsEach }, (_, n) => `${n}`)
+    const perCommit = topicsEach * commit
+    let seq = 0
+    for (let n = 0; n < times; n++) {
+      table.transaction(() => index.step(1))()
+      for (let i = 0; i < commit; i++) index.add({ ...eventAt(++seq), isPrivate: false }, topics)
+      const missing = (seq - (table.meta(INDEXED_TO) ?? 0)) * topicsEach
+      assert.ok(missing <= 2 * 8_192 + 3 * perCommit, `${missing} entries after ${n} commits`)
+    }
   }
 })
 
@@ -67,7 +87,7 @@ test('events that are being deleted do not come into the index', () => {
   using table = new MemoryTable()
   const index = new IndexWriter(table.database, 0)
   for (let seq = 1; seq <= 1_000; seq++) index.add(eventAt(seq), TOPICS)
-  while (table.meta(INDEXED_TO) === undefined) table.transaction(() => index.step(0, 100))()
+  while (table.meta(INDEXED_TO) === undefined) table.transaction(() => index.step(100))()
   assert.equal(entries(table, 1, 99), 0)
   const indexedTo = table.meta(INDEXED_TO)!
   assert.ok(indexedTo > 100)

@@ -280,6 +280,20 @@ test('space is used again: the file levels off while events come and go', async 
   assert.ok(Math.max(...after) <= Math.max(...before) * 1.1, sizes.join())
 })
 
+test('in a flood of ever new topics a store is not much larger than what is kept', async () => {
+  using folder = new StoreFolder()
+  await using store = await folder.open({ eventsMax: 3_000, durability: 'os' })
+  using reader = new DatabaseSync(folder.file('events.db'), { readOnly: true })
+  const rows = reader.prepare('SELECT count(*) AS n FROM events')
+  for (let round = 0; round < 40; round++) {
+    await store.log.append(
+      Array.from({ length: 500 }, (_, n) => publication(`/a${round}-${n}/b${round}-${n}/c${n}`)),
+    )
+    const { n } = rows.get()!
+    assert.ok(Number(n) <= 3_000 + 6_144 + 2 * 500, `${Number(n)} rows`)
+  }
+})
+
 test('what is kept stays below its size, and the size is that of what is kept', async () => {
   using folder = new StoreFolder()
   await using store = await folder.open({ bytesMax: 50_000, durability: 'os' })
