@@ -16,7 +16,17 @@ export function readArguments<T extends ParseArgsOptionsConfig>(
   const { values, positionals } = parse(words, options)
   if (positionals.length > namesMax)
     throw new UsageError(`unexpected ${JSON.stringify(hideCredentials(positionals[namesMax]!))}`)
+  checkFilled(values, positionals)
   return { values, names: positionals }
+}
+
+/** What an unset variable of a script leaves would be the current directory here, no limit there. */
+function checkFilled(values: object, names: readonly string[]): void {
+  for (const [option, value] of Object.entries(values))
+    if ([value].flat().includes(''))
+      throw new UsageError(`--${option} is empty: give it a value, or leave it out`)
+  const empty = names.indexOf('')
+  if (empty !== -1) throw new UsageError(`name ${empty + 1} of the command is empty`)
 }
 
 function parse<T extends ParseArgsOptionsConfig>(words: readonly string[], options: T) {

@@ -1,14 +1,15 @@
 import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { loadAclFile } from '../config/acl-file.ts'
 import { ConfigError } from '../settings/config-error.ts'
 import { loadSettings } from '../config/load.ts'
 import { endOnFatalErrors } from '../ops/fatal-errors.ts'
-import { log } from '../ops/logger.ts'
+import { log, printable } from '../ops/logger.ts'
 import { openFilesMax } from '../ops/open-files.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
+import { readArguments } from './arguments.ts'
 import { endInTime } from './end-in-time.ts'
 import { loadExit } from './exit-at-once.ts'
+import { EXIT } from './exit-code.ts'
 import { FILE_OPTIONS } from './file-options.ts'
 import { checkPlace } from './own-place.ts'
 
@@ -39,7 +40,7 @@ export const SERVE_OPTIONS = {
 
 /** Runs the server until a signal ends it. */
 export async function main(words: readonly string[]): Promise<void> {
-  const options = readArguments(words)
+  const options = optionsOf(words)
   if (options.help) return void process.stdout.write(HELP)
   if (options.version) return void process.stdout.write(`pubsubd ${VERSION}\n`)
   endOnFatalErrors()
@@ -54,15 +55,12 @@ export async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-function readArguments(words: readonly string[]) {
+function optionsOf(words: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...words],
-      options: SERVE_OPTIONS,
-    }).values
+    return readArguments(words, SERVE_OPTIONS, 0).values
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\nTry pubsubd --help.\n`)
-    return process.exit(2)
+    process.stderr.write(`${printable((error as Error).message)}\nTry pubsubd --help.\n`)
+    return process.exit(EXIT.usage)
   }
 }
 

@@ -18,3 +18,16 @@ test('words that make no sense are refused, and no password is repeated', () => 
   ] as const)
     assert.throws(() => readArguments(words, OPTIONS, 2), { constructor: UsageError, message })
 })
+
+test('an empty value or name is none: whoever wrote it had a variable that was not set', () => {
+  const options = { ...OPTIONS, topic: { type: 'string', multiple: true, short: 't' } } as const
+  for (const [words, message] of [
+    [['--user', ''], /^--user is empty: give it a value, or leave it out$/],
+    [['--user='], /^--user is empty/],
+    [['-u', ''], /^--user is empty/],
+    [['--topic', 'a', '-t', ''], /^--topic is empty/],
+    [['a', ''], /^name 2 of the command is empty$/],
+    [['--', ''], /^name 1 of the command is empty$/],
+  ] as const)
+    assert.throws(() => readArguments(words, options, 2), { constructor: UsageError, message })
+})

@@ -312,6 +312,7 @@ describe('pubsubd listen', AT_ONCE, () => {
     [['http://a/b', '--jobs', '2'], /--jobs is about commands/],
     [['http://a/b', '--timeout', '30d'], /--timeout takes a duration such as .*at most 24d/],
     [['http://a/b', 'more'], /unexpected "more"/],
+    [['http://a/b', '--checkpoint', ''], /--checkpoint is empty: give it a value, or leave it out/],
     [['http://a/b', '--checkpoint', 'missing/file'], /--checkpoint cannot be written: ENOENT/],
     [['http://a/b', '--checkpoint', '/dev/null/file'], /--checkpoint cannot be written: ENOTDIR/],
     [['http://a/b', '--cursor', 'ü'], /--cursor has 1 to 255 visible characters/],

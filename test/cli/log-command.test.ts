@@ -18,6 +18,8 @@ test('wrong usage is told with what to do, and exit code 2', async () => {
     [[], /^pubsubd log: which command\?\nTry pubsubd log --help\.\n$/],
     [['inform'], /^pubsubd log: there is no command "inform"\n/],
     [['info', 'x'], /^pubsubd log info: unexpected "x"\n/],
+    [['info', '--store', ''], /^pubsubd log info: --store is empty/],
+    [['backup', ''], /^pubsubd log backup: name 1 of the command is empty/],
     [['info', '--nonsense'], /^pubsubd log info: Unknown option '--nonsense'/],
     [['verify', '--store'], /^pubsubd log verify: Option '--store <value>' argument missing/],
     [

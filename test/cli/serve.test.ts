@@ -44,7 +44,7 @@ describe('arguments', AT_ONCE, () => {
     assert.equal(command.stdout, `pubsubd ${version}\n`)
   })
 
-  for (const words of [['--port', '80'], ['--config'], ['serve']])
+  for (const words of [['--port', '80'], ['--config'], ['--config', ''], ['--acl='], ['serve']])
     test(`"${words.join(' ')}" is refused with a hint, and nothing is started`, async () => {
       await using command = new Command(FILES, words)
       assert.equal(await command.exit(), 2)
