@@ -82,7 +82,10 @@ export async function startServer(
   const hub = new Hub(eventLog, hubOptions, directSend)
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)
-  const directory = clients.ldap === null ? null : new LdapDirectory(clients.ldap, log)
+  const directory =
+    clients.ldap === null
+      ? null
+      : new LdapDirectory({ ...clients.ldap, waitingMax: limits.waitingLoginsMax }, log)
   const aclUsers = new AclUsers(users)
   const logins = new Logins(aclUsers, directory)
   const limiter = new AttemptLimiter(limits.loginDelayMsMax, SYSTEM_CLOCK)

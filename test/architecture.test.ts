@@ -9,6 +9,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   publication: [],
   hub: ['publication'],
   settings: [],
+  shares: [],
   config: ['settings'],
   ui: [],
   log: ['hub', 'publication'],
@@ -42,6 +43,7 @@ const LEAVES: ReadonlySet<string> = new Set([
   'ops/current-work.ts',
   'ops/logger.ts',
   'ops/seldom-report.ts',
+  'shares/fair-queue.ts',
 ])
 
 /**

@@ -1,5 +1,11 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { ANONYMOUS, type Authenticator, type Identity, type LoginResult } from './identity.ts'
+import {
+  ANONYMOUS,
+  type Authenticator,
+  type Credentials,
+  type Identity,
+  type LoginResult,
+} from './identity.ts'
 import { LiveLogin } from './live-login.ts'
 import { nameKey, sameNamesIn } from './name.ts'
 import { OptionError } from './option-error.ts'
@@ -38,7 +44,7 @@ export class AclUsers implements Authenticator {
     return this.#accounts.get(nameKey(name))?.login.identity ?? ANONYMOUS
   }
 
-  async login(name: string, password: string): Promise<LoginResult> {
+  async authenticate({ name, password }: Credentials): Promise<LoginResult> {
     const account = this.#accounts.get(nameKey(name))
     // Compared for unknown names too: the time must not tell which names exist.
     const isEqual = timingSafeEqual(digestOf(password), account?.passwordDigest ?? NO_PASSWORD)

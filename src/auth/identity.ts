@@ -26,9 +26,21 @@ export type LoginResult =
   | { readonly type: 'refused' }
   /** The directory could not be asked. */
   | { readonly type: 'unavailable' }
+  /** Not judged: too many others of this address came before. Worth another try. */
+  | { readonly type: 'postponed' }
+
+/** What a peer shows to prove who it is. */
+export interface Credentials {
+  readonly type: 'password'
+  readonly name: string
+  readonly password: string
+}
 
 /** The port to whoever knows the passwords. Implementations share `test/contracts/authenticator.ts`. */
 export interface Authenticator {
-  /** Never rejects, answers within 10 s, and compares secrets in constant time. */
-  login(name: string, password: string): Promise<LoginResult>
+  /**
+   * Never rejects, answers within 10 s, and compares secrets in constant time. `address`: where they come from, `null` if that is
+   * unknown. Where they have to wait, addresses take turns (IPv6: a /64).
+   */
+  authenticate(credentials: Credentials, address: string | null): Promise<LoginResult>
 }

@@ -1,10 +1,13 @@
 import type { Client } from 'ldapts'
+import { FairQueue } from '../shares/fair-queue.ts'
 import type { LdapConnection, LdapServer } from './ldap-connection.ts'
 
 export interface LdapConnectionsOptions {
   /** From a question to its answer, the wait for a connection included, in ms. The port promises 10,000 at most. */
   readonly timeoutMs: number
   readonly connectionsMax: number
+  /** Questions that wait for a connection. */
+  readonly waitingMax: number
 }
 
 /** A few connections to the directory, kept for the next question. Whoever uses one binds first. */
@@ -13,29 +16,36 @@ export class LdapConnections implements Disposable {
   readonly #timeoutMs: number
   #free: number
   readonly #idle: LdapConnection[] = []
-  /** Questions that wait for a connection, first come, first served. */
-  readonly #waiting = new Set<() => void>()
+  /** Questions that wait for a connection, by their share. */
+  readonly #waiting: FairQueue<Waiting>
+  readonly #first = new Set<Waiting>()
   readonly #questions = new Set<AbortController>()
   #isDisposed = false
 
-  constructor(server: LdapServer, { timeoutMs, connectionsMax }: LdapConnectionsOptions) {
+  constructor(
+    server: LdapServer,
+    { timeoutMs, connectionsMax, waitingMax }: LdapConnectionsOptions,
+  ) {
     this.#server = server
     this.#timeoutMs = timeoutMs
     this.#free = connectionsMax
+    this.#waiting = new FairQueue(waitingMax)
   }
 
-  /** Rejects with what `work` throws, when the directory is out of reach, and when time is up. */
-  async use<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  /**
+   * Shares take turns; `FIRST` waits for no share. Rejects with what `work` throws, when the directory is out of reach, and when
+   * time is up.
+   * @throws {TooManyWaitingError} others wait, and its share has the most of them.
+   */
+  async use<T>(work: (client: Client) => Promise<T>, share: string | typeof FIRST): Promise<T> {
     if (this.#isDisposed) throw new Error('the directory is no longer asked')
-    if (this.#waiting.size >= WAITING_MAX)
-      throw new Error(`${WAITING_MAX} logins are waiting for the directory`)
 
     const question = new AbortController()
     const late = new Error(`no answer within ${this.#timeoutMs} ms`)
     const timer = setTimeout(() => question.abort(late), this.#timeoutMs)
     this.#questions.add(question)
     try {
-      await this.#turn(question.signal)
+      await this.#turn(question.signal, share)
       try {
         return await this.#ask(work, question.signal)
       } finally {
@@ -78,34 +88,49 @@ export class LdapConnections implements Disposable {
     return connection
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
+  #turn(signal: AbortSignal, share: string | typeof FIRST): Promise<void> {
     if (this.#free > 0) {
       this.#free--
-      resolve()
-    } else {
-      this.#waiting.add(resolve)
-      signal.addEventListener('abort', () => {
-        this.#waiting.delete(resolve)
-        reject(signal.reason)
-      })
+      return Promise.resolve()
     }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const waiting = { resolve, reject }
+    if (share === FIRST) this.#first.add(waiting)
+    else this.#waiting.add(share, waiting)?.reject(new TooManyWaitingError(this.#waiting.size))
+    signal.addEventListener('abort', () => {
+      if (share === FIRST) this.#first.delete(waiting)
+      else this.#waiting.delete(share, waiting)
+      reject(signal.reason)
+    })
     return promise
   }
 
   #endTurn(): void {
-    const [next] = this.#waiting
-    if (next === undefined) {
-      this.#free++
-    } else {
-      this.#waiting.delete(next)
-      next()
-    }
+    const [first] = this.#first
+    if (first !== undefined) this.#first.delete(first)
+    const next = first ?? this.#waiting.next()
+    if (next === undefined) this.#free++
+    else next.resolve()
   }
 }
 
-/** More would not be answered in time anyway: a login takes some 10 ms, and memory must stay bounded. */
-const WAITING_MAX = 1_000
+interface Waiting {
+  resolve(): void
+  reject(reason: unknown): void
+}
+
+/** The share of what is asked by ourselves, one question after the other. */
+export const FIRST = Symbol('first')
+
+export class TooManyWaitingError extends Error {
+  override readonly name = 'TooManyWaitingError'
+
+  constructor(waiting: number) {
+    super(
+      `${waiting} log-ins wait for the LDAP directory (limits.waiting_logins): those of the addresses with the most are told to come again`,
+    )
+  }
+}
 
 /** Firewalls forget silent connections after some minutes, and then swallow what is sent on them. */
 const IDLE_MS = 60_000

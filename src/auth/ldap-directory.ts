@@ -2,11 +2,17 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { type Client, ResultCodeError, SASL_MECHANISMS } from 'ldapts'
 import type { LogLevel } from '../ops/logger.ts'
 import { SeldomReport } from '../ops/seldom-report.ts'
+import { addressBlock } from './address-block.ts'
 import { canonicalDn, escapeDnValue, nameInDn } from './distinguished-name.ts'
 import { ExpiringCache } from './expiring-cache.ts'
-import { ANONYMOUS, type Identity, type LoginResult } from './identity.ts'
+import { ANONYMOUS, type Credentials, type Identity, type LoginResult } from './identity.ts'
 import { LdapServer, type LdapServerOptions } from './ldap-connection.ts'
-import { LdapConnections, type LdapConnectionsOptions } from './ldap-connections.ts'
+import {
+  FIRST,
+  LdapConnections,
+  type LdapConnectionsOptions,
+  TooManyWaitingError,
+} from './ldap-connections.ts'
 import { LiveLogin } from './live-login.ts'
 import type { Directory } from './logins.ts'
 import { membershipFilter } from './membership-filter.ts'
@@ -44,6 +50,7 @@ export type LdapLog = (level: LogLevel, message: string) => void
 export class LdapDirectory implements Directory, AsyncDisposable {
   readonly #options: LdapDirectoryOptions
   readonly #outages: SeldomReport
+  readonly #crowds: SeldomReport
   readonly #server: LdapServer
   readonly #connections: LdapConnections
   readonly #membershipFilters: ReadonlyArray<(name: string) => string>
@@ -53,7 +60,7 @@ export class LdapDirectory implements Directory, AsyncDisposable {
   readonly #asking = new Map<string, Promise<Answer>>()
   readonly #open = new Map<string, OpenLogins>()
   #recheckTimer: NodeJS.Timeout | undefined
-  #isRechecking = false
+  #rechecking: Promise<void> | null = null
   #isAway = false
   #isDisposed = false
 
@@ -65,13 +72,17 @@ export class LdapDirectory implements Directory, AsyncDisposable {
       )
     this.#options = options
     this.#outages = new SeldomReport(log, 'warn')
+    this.#crowds = new SeldomReport(log, 'warn')
     this.#server = new LdapServer(options)
     this.#connections = new LdapConnections(this.#server, options)
     this.#membershipFilters = options.membershipPatterns.map(membershipFilter)
     this.#grants = grantsByDn(options.acl)
   }
 
-  async login(name: string, password: string): Promise<LoginResult> {
+  async authenticate(
+    { name, password }: Credentials,
+    address: string | null,
+  ): Promise<LoginResult> {
     // To bind without a password succeeds for any name in many directories (RFC 4513, section 5.1.2), and to bind without a
     // name may; where strings end at a NUL, `\0x` is such an empty password.
     if (name === '' || password === '' || `${name}${password}`.includes('\0'))
@@ -79,7 +90,7 @@ export class LdapDirectory implements Directory, AsyncDisposable {
     if (name.length > NAME_COMPARED_MAX || password.length > PASSWORD_LENGTH_MAX)
       return { type: 'refused' }
     const key = this.#keyOf(name, password)
-    const answer = this.#cache.get(key) ?? (await this.#ask(key, name, password))
+    const answer = this.#cache.get(key) ?? (await this.#ask(key, { name, password }, address))
     if (answer.type !== 'accepted') return answer
 
     const { identity, askedAtMs } = answer
@@ -99,32 +110,48 @@ export class LdapDirectory implements Directory, AsyncDisposable {
     this.#isDisposed = true
     clearInterval(this.#recheckTimer)
     this.#connections[Symbol.dispose]()
-    await Promise.all(this.#asking.values())
+    await Promise.all([...this.#asking.values(), this.#rechecking])
   }
 
   /** Equal logins at the same time share a question. */
-  #ask(key: string, name: string, password: string): Promise<Answer> {
-    const asked = this.#asking.get(key)
-    if (asked !== undefined) return asked
-    const asking = this.#question(name, password).then((answer) => {
-      this.#asking.delete(key)
-      this.#take(key, answer)
-      return answer
-    })
+  #ask(key: string, asked: NameAndPassword, address: string | null): Promise<Answer> {
+    const before = this.#asking.get(key)
+    if (before !== undefined) return before
+    const asking = this.#question(key, asked, addressBlock(address)).finally(() =>
+      this.#asking.delete(key),
+    )
     this.#asking.set(key, asking)
     return asking
   }
 
-  async #question(name: string, password: string): Promise<Answer> {
+  async #question(
+    key: string,
+    asked: NameAndPassword,
+    share: string | typeof FIRST,
+  ): Promise<Answer> {
+    const answer = await this.#answerTo(asked, share)
+    this.#take(key, answer)
+    return answer
+  }
+
+  async #answerTo(
+    { name, password }: NameAndPassword,
+    share: string | typeof FIRST,
+  ): Promise<Answer> {
     const askedAtMs = performance.now()
     try {
-      const identity = await this.#connections.use((client) =>
-        this.#identify(client, name, password),
+      const identity = await this.#connections.use(
+        (client) => this.#identify(client, name, password),
+        share,
       )
       if (this.#isAway) this.#outages.over(`LDAP directory ${this.#server.name} answers again`)
       this.#isAway = false
       return identity === null ? { type: 'refused' } : { type: 'accepted', identity, askedAtMs }
     } catch (error) {
+      if (error instanceof TooManyWaitingError) {
+        this.#crowds.add(error.message)
+        return { type: 'postponed' }
+      }
       if (!this.#isAway && !this.#isDisposed)
         this.#outages.add(`LDAP directory ${this.#server.name} cannot be asked: ${reasonOf(error)}`)
       this.#isAway = true
@@ -160,7 +187,7 @@ export class LdapDirectory implements Directory, AsyncDisposable {
       const entry = await this.#entryOf(client, name, dn)
       const held = (text: string) => entry.dns.includes(canonicalDn(text) ?? '')
       return { name: entry.name, dns: [...this.#options.acl.keys()].filter(held) }
-    })
+    }, FIRST)
   }
 
   /**
@@ -271,24 +298,27 @@ export class LdapDirectory implements Directory, AsyncDisposable {
     const { recheckMs, graceMs } = this.#options
     for (const [key, { confirmedAtMs }] of this.#open)
       if (performance.now() >= confirmedAtMs + recheckMs + graceMs) this.#end(key)
-    if (!this.#isRechecking) void this.#recheck()
+    this.#rechecking ??= this.#recheck().finally(() => {
+      this.#rechecking = null
+    })
   }
 
-  /** One after the other: however many are due, those who log in now hardly wait for it. */
+  /**
+   * One after the other, and before all who wait: however many are due, those who log in now hardly wait for it, and however
+   * many log in, open streams keep their rights.
+   */
   async #recheck(): Promise<void> {
-    this.#isRechecking = true
     const dueMs = performance.now() - this.#options.recheckMs
     for (const [key, open] of [...this.#open].filter(
       ([, { confirmedAtMs }]) => confirmedAtMs <= dueMs,
     )) {
       if (this.#open.get(key) !== open) continue
-      const answer = await this.#ask(key, open.name, open.password)
+      const answer = await this.#question(key, open, FIRST)
       if (answer.type !== 'unavailable') continue
       // The others would fare the same. They come first at the next tick, in case it is this one's own trouble.
       if (this.#open.delete(key)) this.#open.set(key, open)
       break
     }
-    this.#isRechecking = false
   }
 
   /** No password stays in memory for the cache's sake. */
@@ -302,12 +332,16 @@ type Answer =
   | { readonly type: 'accepted'; readonly identity: Identity; readonly askedAtMs: number }
   | { readonly type: 'refused' }
   | { readonly type: 'unavailable' }
+  | { readonly type: 'postponed' }
 
-/** Logins with the same credentials that somebody listens to: rechecked with one question. */
-interface OpenLogins {
-  /** As typed. */
+/** As typed. */
+interface NameAndPassword {
   readonly name: string
   readonly password: string
+}
+
+/** Logins with the same credentials that somebody listens to: rechecked with one question. */
+interface OpenLogins extends NameAndPassword {
   identity: Identity
   confirmedAtMs: number
   readonly logins: Set<LiveLogin>

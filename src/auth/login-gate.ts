@@ -12,11 +12,6 @@ export interface LoginAttempt {
   readonly password: string
 }
 
-export type GateResult =
-  | LoginResult
-  /** Not judged: too many others of this address or name came before. Worth another try. */
-  | { readonly type: 'postponed' }
-
 export interface LoginGateOptions {
   readonly limiter: AttemptLimiter
   /** A refusal is told so long after judging began, whatever it was refused for. */
@@ -38,7 +33,7 @@ export class LoginGate {
   readonly #options: LoginGateOptions
   readonly #refusals: SeldomReport
   /** Equal credentials from equal addresses are one guess, and whoever opens many streams at once has one answer. */
-  readonly #waiting = new Map<string, Promise<GateResult>>()
+  readonly #waiting = new Map<string, Promise<LoginResult>>()
   readonly #keySecret = randomBytes(32)
   #heldCount = 0
 
@@ -49,9 +44,10 @@ export class LoginGate {
   }
 
   /** Never rejects. Waits for `limits.login_delay` at most before the authenticator is asked. */
-  login(attempt: LoginAttempt): Promise<GateResult> {
-    const { name, password } = attempt
-    const judge = () => this.#authenticator.login(name, password)
+  login(attempt: LoginAttempt): Promise<LoginResult> {
+    const { address, name, password } = attempt
+    const judge = () =>
+      this.#authenticator.authenticate({ type: 'password', name, password }, address)
     if (!this.#options.limiter.isSlowed(attempt)) return this.#decide(attempt, judge)
     const key = this.#keyOf(attempt)
     const waiting = this.#waiting.get(key)
@@ -62,17 +58,18 @@ export class LoginGate {
   }
 
   /** Credentials that are none: counted, and answered as wrong ones are. */
-  refuse(address: string | null): Promise<GateResult> {
+  refuse(address: string | null): Promise<LoginResult> {
     return this.#decide({ address, name: null }, async () => ({ type: 'refused' }))
   }
 
-  async #decide(claimant: Claimant, judge: () => Promise<LoginResult>): Promise<GateResult> {
+  async #decide(claimant: Claimant, judge: () => Promise<LoginResult>): Promise<LoginResult> {
     const { limiter, clock, refusalMs } = this.#options
     const admission = await limiter.admit(claimant)
     const startMs = clock.now()
     if (admission.type === 'postponed') return this.#postpone()
     const result = await judge()
     if (result.type === 'unavailable') return result
+    if (result.type === 'postponed') return this.#postpone()
     // Those that were judged beside it have failed meanwhile: else as many guesses were free as fit into one moment.
     const isTooMany = !admission.hasTurn && limiter.isSlowed(claimant)
     if (result.type === 'refused') this.#countRefusal(claimant)
@@ -94,7 +91,7 @@ export class LoginGate {
   }
 
   /** Nothing was judged, so that the time says nothing: it is held only to slow whoever does not wait by himself. */
-  async #postpone(): Promise<GateResult> {
+  async #postpone(): Promise<LoginResult> {
     this.postponedCount++
     if (this.#heldCount < HELD_MAX) {
       this.#heldCount++

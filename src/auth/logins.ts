@@ -1,5 +1,5 @@
 import type { AclUser, AclUsers } from './acl-users.ts'
-import type { Authenticator, LoginResult } from './identity.ts'
+import type { Authenticator, Credentials, LoginResult } from './identity.ts'
 
 /** Users of somebody else's, whose spellings of a name only they know. The `name` of an identity is theirs. */
 export interface Directory extends Authenticator {
@@ -17,15 +17,16 @@ export class Logins implements Authenticator {
     this.#directory = directory
   }
 
-  async login(name: string, password: string): Promise<LoginResult> {
+  async authenticate(credentials: Credentials, address: string | null): Promise<LoginResult> {
+    const { name } = credentials
     if (this.#directory === null || this.#aclUsers.has(name))
-      return this.#aclUsers.login(name, password)
-    const result = await this.#directory.login(name, password)
+      return this.#aclUsers.authenticate(credentials)
+    const result = await this.#directory.authenticate(credentials, address)
     // A reload may have brought the name into the file meanwhile, and only the directory knows which spellings it takes for
     // one name.
     const itsName = (result.type === 'accepted' && result.login.identity.name) || name
     const own = [name, itsName].find((each) => this.#aclUsers.has(each))
-    return own === undefined ? result : this.#aclUsers.login(own, password)
+    return own === undefined ? result : this.#aclUsers.authenticate({ ...credentials, name: own })
   }
 
   /** A reload of the ACL file. A name that is new in it is no longer the directory's. */

@@ -93,12 +93,19 @@ class Report {
 }
 
 /** What only the rooms that use the settings can judge. */
-async function checkSettings({ clients }: Settings, where: Where, report: Report): Promise<void> {
+async function checkSettings(
+  { clients, limits }: Settings,
+  where: Where,
+  report: Report,
+): Promise<void> {
   checkAddresses(clients.payloaders, report)
   checkAddresses(clients.trustProxy, report)
   if (clients.ldap === null) return
   try {
-    await using _directory = new LdapDirectory(clients.ldap, () => {})
+    await using _directory = new LdapDirectory(
+      { ...clients.ldap, waitingMax: limits.waitingLoginsMax },
+      () => {},
+    )
   } catch (error) {
     report.error(`${where(['clients', 'ldap'])}: ${(error as Error).message}`)
   }

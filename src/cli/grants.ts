@@ -85,7 +85,7 @@ async function directoryGrants(
   where: Where,
 ): Promise<(Subject & { readonly name: string }) | null> {
   const password = process.env['PUBSUBD_PASSWORD'] || null
-  await using directory = new LdapDirectory(ldap, () => {})
+  await using directory = new LdapDirectory({ ...ldap, waitingMax: 1 }, () => {})
   let entry: { readonly name: string; readonly dns: readonly string[] } | null
   try {
     entry = await directory.grantsOf(name, password)

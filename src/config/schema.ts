@@ -147,6 +147,11 @@ const limitsSection = section('limits', {
   loginDelayMsMax: setting('login_delay', 4_000, duration(0, 4_000)),
   /** Time until a refused log-in is answered, whatever it is refused for: a directory needs some 10 to 100 ms to say no. */
   loginRefusalMs: setting('login_refusal', 500, duration(0, 900)),
+  /**
+   * Log-ins that wait for a connection to the LDAP directory: more would not be answered in time, as one takes some 10 ms.
+   * Addresses (IPv6: a /64) take turns, and when there are too many, the address with the most gives way.
+   */
+  waitingLoginsMax: setting('waiting_logins', 1_000, integer(1, 100_000)),
   /** Open connections of all ports. 0: what the limit of open files leaves beside store, directory and webhooks. */
   connectionsMax: setting('connections', 0, integer(0, 10_000_000)),
 })

@@ -8,7 +8,12 @@ import { DEADLINE_MS } from '../deadline.ts'
 import { ANONYMOUS } from '../../src/auth/identity.ts'
 import type { LdapGrant } from '../../src/auth/ldap-directory.ts'
 import { OptionError } from '../../src/auth/option-error.ts'
-import { acceptedLogin, authenticatorContract, changesOf } from '../contracts/authenticator.ts'
+import {
+  acceptedLogin,
+  authenticatorContract,
+  changesOf,
+  logIn,
+} from '../contracts/authenticator.ts'
 import { openDirectory } from './ldap-directory.ts'
 import { missing } from '../programs.ts'
 import { BASE_DN, GROUPS, type Slapd, startSlapd, USER_DN, USERS } from './slapd.ts'
@@ -78,13 +83,13 @@ sharedTest('a name that would mean more than a name is refused', async (slapd) =
     '$&',
     'a\r\nb',
   ])
-    assert.deepEqual(await directory.login(name, 'alice-secret'), { type: 'refused' }, name)
+    assert.deepEqual(await logIn(directory, name, 'alice-secret'), { type: 'refused' }, name)
 })
 
 sharedTest('a name that is all of the bind name is never a SASL mechanism', async (slapd) => {
   await using directory = openDirectory({ ...slapd, userDn: '%s' })
   for (const name of ['EXTERNAL', 'PLAIN'])
-    assert.deepEqual(await directory.login(name, 'x'), { type: 'refused' })
+    assert.deepEqual(await logIn(directory, name, 'x'), { type: 'refused' })
 })
 
 sharedTest(
@@ -96,9 +101,9 @@ sharedTest(
     const binds = await slapd.logged(/BIND/)
     await using directory = openDirectory(slapd)
     for (const password of ['', '\0', '\0alice-secret'])
-      assert.deepEqual(await directory.login('alice', password), { type: 'refused' })
+      assert.deepEqual(await logIn(directory, 'alice', password), { type: 'refused' })
     for (const name of ['', '\0', 'alice\0'])
-      assert.deepEqual(await directory.login(name, 'alice-secret'), { type: 'refused' })
+      assert.deepEqual(await logIn(directory, name, 'alice-secret'), { type: 'refused' })
     assert.equal(await slapd.logged(/BIND/), binds)
   },
 )
@@ -129,7 +134,7 @@ sharedTest(
     ]) {
       await using directory = openDirectory(options)
       for (const name of ['alice', 'carol']) await acceptedLogin(directory, name, `${name}-secret`)
-      assert.deepEqual(await directory.login('bob', 'wrong'), { type: 'refused' })
+      assert.deepEqual(await logIn(directory, 'bob', 'wrong'), { type: 'refused' })
     }
   },
 )
@@ -139,7 +144,7 @@ sharedTest('a directory that no trusted CA vouches for is not told a password', 
   for (const options of [{ uri: slapd.ldapsUri }, { uri: slapd.uri, startTls: true }]) {
     const log: string[] = []
     await using directory = openDirectory({ ...options, log })
-    assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
+    assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
     assert.match(
       log.join('\n'),
       /^warn: LDAP directory ldaps?:\/\/127\.0\.0\.1:\d+ cannot be asked: .*certificate/,
@@ -167,7 +172,7 @@ sharedTest(
         ca: slapd.caPem,
         log,
       })
-      assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
+      assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
       assert.match(log.join(), /does not match certificate/)
     }
   },
@@ -187,7 +192,7 @@ sharedTest('answers are kept for a while, refusals too', async (slapd) => {
   await using directory = openDirectory({ ...slapd, cacheMs: 60_000 })
   for (let i = 0; i < 3; i++) {
     await acceptedLogin(directory, 'alice', 'alice-secret')
-    assert.deepEqual(await directory.login('alice', 'wrong'), { type: 'refused' })
+    assert.deepEqual(await logIn(directory, 'alice', 'wrong'), { type: 'refused' })
   }
   assert.equal((await slapd.logged(/BIND dn=.*method/)) - binds, 2)
 })
@@ -207,13 +212,13 @@ sharedTest('a login on a used connection has only its own rights', async (slapd)
   await acceptedLogin(directory, 'alice', 'alice-secret')
   const { identity } = await acceptedLogin(directory, 'bob', 'bob-secret')
   assert.deepEqual([identity.name, identity.rights.seesNothing], ['bob', true])
-  assert.deepEqual(await directory.login('alice', 'bob-secret'), { type: 'refused' })
+  assert.deepEqual(await logIn(directory, 'alice', 'bob-secret'), { type: 'refused' })
 })
 
 sharedTest('when a search fails the login is unavailable', async (slapd) => {
   const log: string[] = []
   await using directory = openDirectory({ ...slapd, baseScope: 'ou=nowhere,dc=nowhere', log })
-  assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
+  assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
   assert.match(log.join(), /Code: 0x20$/)
 })
 
@@ -238,7 +243,7 @@ ownTest('an open login holds through a short outage, which is told once', async 
   const told = changesOf(login)
   await slapd.stop()
   for (let i = 0; i < 3; i++)
-    assert.deepEqual(await directory.login('bob', 'bob-secret'), { type: 'unavailable' })
+    assert.deepEqual(await logIn(directory, 'bob', 'bob-secret'), { type: 'unavailable' })
   await slapd.start()
   await acceptedLogin(directory, 'bob', 'bob-secret')
   assert.deepEqual(told.all, [])
@@ -280,7 +285,7 @@ test('a directory that is not there is unavailable', async () => {
   await using server = await startServer(() => {})
   await server[Symbol.asyncDispose]()
   await using directory = openDirectory(server)
-  assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
+  assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
 })
 
 const mute: Record<string, (socket: Socket) => void> = {
@@ -313,8 +318,8 @@ for (const [behaviour, behave] of Object.entries(mute))
       })
       // The second one waits for the only connection first.
       const results = await Promise.all([
-        directory.login('alice', 'alice-secret'),
-        directory.login('bob', 'bob-secret'),
+        logIn(directory, 'alice', 'alice-secret'),
+        logIn(directory, 'bob', 'bob-secret'),
       ])
       assert.deepEqual(results, [{ type: 'unavailable' }, { type: 'unavailable' }])
       assert.equal(log.length, 1)
@@ -326,7 +331,7 @@ test('a directory that accepts StartTLS and then says nothing is unavailable in 
     socket.once('data', () => socket.write(STARTTLS_ACCEPTED)),
   )
   await using directory = openDirectory({ ...server, startTls: true, timeoutMs: 300 })
-  assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
+  assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
 })
 
 test('a password is never sent before StartTLS succeeded', async () => {
@@ -336,30 +341,88 @@ test('a password is never sent before StartTLS succeeded', async () => {
       socket.on('data', (chunk) => received.push(chunk)).once('data', () => socket.end(answer)),
     )
     await using directory = openDirectory({ ...server, startTls: true, timeoutMs: 500 })
-    assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
+    assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
   }
   const all = Buffer.concat(received).toString('latin1')
   assert.match(all, /1\.3\.6\.1\.4\.1\.1466\.20037/)
   assert.doesNotMatch(all, /alice/)
 })
 
-test('when too many logins are waiting, more are unavailable at once', async () => {
+test('when too many of an address are waiting, more are postponed at once, and those of others are not', async () => {
   await using server = await startServer((socket) => socket.resume())
-  const directory = openDirectory({ ...server, timeoutMs: 10 * DEADLINE_MS })
-  const waiting = Array.from({ length: 1_002 }, (_, i) => directory.login(`user${i}`, 'secret'))
-  assert.deepEqual(await directory.login('alice', 'alice-secret'), { type: 'unavailable' })
+  const log: string[] = []
+  const directory = openDirectory({ ...server, timeoutMs: 10 * DEADLINE_MS, log })
+  const from = (address: string) => (_: unknown, n: number) =>
+    logIn(directory, `user${n}`, address, address)
+  const waiting = Array.from({ length: 1_002 }, from('2001:db8::1'))
+  assert.deepEqual(await logIn(directory, 'alice', 'x', '2001:db8::2'), { type: 'postponed' })
+  const others = Array.from({ length: 20 }, from('192.0.2.2'))
+  const postponed = await Promise.all(waiting.slice(-20))
+  assert.ok(postponed.every(({ type }) => type === 'postponed'))
   await directory[Symbol.asyncDispose]()
-  for (const result of await Promise.all(waiting)) assert.deepEqual(result, { type: 'unavailable' })
+  for (const result of await Promise.all([...waiting.slice(0, -20), ...others]))
+    assert.deepEqual(result, { type: 'unavailable' })
+  assert.match(log.join(), /^warn: 1000 log-ins wait .*limits\.waiting_logins/)
+})
+
+/** In front of a directory: what it answers is held back until `release`. */
+async function startHeldDirectory({ port }: Slapd) {
+  const held = Promise.withResolvers<void>()
+  const server = await startServer((socket) => {
+    const directory = connect(port, '127.0.0.1')
+    directory.on('error', () => socket.destroy()).on('close', () => socket.destroy())
+    socket.on('close', () => directory.destroy()).pipe(directory)
+    directory.on('data', (chunk) => void held.promise.then(() => socket.write(chunk)))
+  })
+  return { ...server, release: held.resolve }
+}
+
+sharedTest(
+  'behind many log-ins of an address, whoever comes from another one waits for one turn of it',
+  async (slapd) => {
+    await using server = await startHeldDirectory(slapd)
+    await using directory = openDirectory({ ...server, timeoutMs: DEADLINE_MS })
+    let refused = 0
+    const guesses = Array.from({ length: 500 }, (_, n) =>
+      logIn(directory, 'bob', `guess ${n}`, '192.0.2.1').then(() => refused++),
+    )
+    const honest = [
+      logIn(directory, 'alice', 'alice-secret', '192.0.2.2'),
+      logIn(directory, 'carol', 'carol-secret', '2001:db8::1'),
+    ].map((login) => login.then(({ type }) => [type, refused] as const))
+    server.release()
+    for (const [type, before] of await Promise.all(honest)) {
+      assert.equal(type, 'accepted')
+      assert.ok(before < 250, `${before} others came before`) // a refusal is quicker than what it waits beside
+    }
+    await Promise.all(guesses)
+  },
+)
+
+ownTest('however many log in, open logins are asked again before them', async (slapd) => {
+  await using server = await startHeldDirectory(slapd)
+  await using directory = openDirectory({ ...server, recheckMs: 10, timeoutMs: DEADLINE_MS })
+  server.release()
+  const told = changesOf(await acceptedLogin(directory, 'alice', 'alice-secret'))
+  let refused = 0
+  const guesses = Array.from({ length: 1_000 }, (_, n) =>
+    logIn(directory, 'bob', `guess ${n}`, '192.0.2.1').then(() => refused++),
+  )
+  await slapd.asAdmin((client) => client.del(dnOf('alice')))
+  assert.equal(await told.next(), ANONYMOUS)
+  assert.ok(refused < 1_000, 'those who came before were answered first')
+  await Promise.all(guesses)
 })
 
 sharedTest('after disposal nothing keeps the process alive', async (slapd) => {
   const script = `
     import { openDirectory } from '${new URL('ldap-directory.ts', import.meta.url).href}'
+    const alice = { type: 'password', name: 'alice', password: 'alice-secret' }
     const directory = openDirectory({ uri: '${slapd.uri}', startTls: true, ca: process.env.CA })
-    const result = await directory.login('alice', 'alice-secret')
+    const result = await directory.authenticate(alice, null)
     result.login.onChange(() => {})
     await directory[Symbol.asyncDispose]()
-    console.log(result.type, await directory.login('alice', 'alice-secret'))`
+    console.log(result.type, await directory.authenticate(alice, null))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     env: { ...process.env, CA: slapd.caPem },
     stdio: ['ignore', 'pipe', 'inherit'],

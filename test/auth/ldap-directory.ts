@@ -28,6 +28,7 @@ export function openDirectory({
       recheckMs: 50,
       graceMs: 60_000,
       connectionsMax: 2,
+      waitingMax: 1_000,
       ...options,
     },
     (level, message) => log.push(`${level}: ${message}`),

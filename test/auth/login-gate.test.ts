@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AclUsers } from '../../src/auth/acl-users.ts'
 import { AttemptLimiter } from '../../src/auth/attempt-limiter.ts'
-import type { Authenticator, LoginResult } from '../../src/auth/identity.ts'
-import { LoginGate, type GateResult } from '../../src/auth/login-gate.ts'
+import type { Authenticator, Credentials, LoginResult } from '../../src/auth/identity.ts'
+import { LoginGate } from '../../src/auth/login-gate.ts'
 import { MovedClock } from './moved-clock.ts'
 
 const HERE = '192.0.2.1'
@@ -19,10 +19,10 @@ class SlowAuthenticator implements Authenticator {
   readonly asked: string[] = []
   #answers: (() => void)[] = []
 
-  async login(name: string, password: string): Promise<LoginResult> {
-    this.asked.push(password)
+  async authenticate(credentials: Credentials): Promise<LoginResult> {
+    this.asked.push(credentials.password)
     await new Promise<void>((resolve) => this.#answers.push(resolve))
-    return users.login(name, password)
+    return users.authenticate(credentials)
   }
 
   answerAll(): void {
@@ -43,19 +43,19 @@ function gated(authenticator: Authenticator = users) {
 }
 
 interface Told {
-  type: GateResult['type'] | null
+  type: LoginResult['type'] | null
   afterMs: number
 }
 
 /** What becomes of an attempt, and when. */
-function follow(clock: MovedClock, attempt: Promise<GateResult>): Told {
+function follow(clock: MovedClock, attempt: Promise<LoginResult>): Told {
   const told: Told = { type: null, afterMs: NaN }
   const startMs = clock.now()
   void attempt.then(({ type }) => Object.assign(told, { type, afterMs: clock.now() - startMs }))
   return told
 }
 
-async function answerTo(clock: MovedClock, attempt: Promise<GateResult>): Promise<Told> {
+async function answerTo(clock: MovedClock, attempt: Promise<LoginResult>): Promise<Told> {
   const told = follow(clock, attempt)
   await clock.move(0)
   while (told.type === null) await clock.move(50)
@@ -176,7 +176,7 @@ test('equal credentials from one address wait together', async () => {
 })
 
 test('while a directory cannot be asked, nothing is counted and nobody is slowed', async () => {
-  const { gate, clock } = gated({ login: async () => ({ type: 'unavailable' }) })
+  const { gate, clock } = gated({ authenticate: async () => ({ type: 'unavailable' }) })
   const attempt = { address: HERE, name: 'alice', password: 'wonderland' }
   for (let n = 0; n < 20; n++)
     assert.deepEqual(await answerTo(clock, gate.login(attempt)), {

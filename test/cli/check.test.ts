@@ -96,6 +96,11 @@ describe('pubsubd check', { concurrency: 4 }, () => {
       '',
       /warning: pubsub\.yaml, line 4, column \d+: "bob" is not in pubsub_acl\.yaml/,
     ],
+    'two users of lonelyps of the same name': [
+      `${SETTINGS}protocols: {lonelyps: {users: {bob: /dev/null, Bob: /dev/null}}}\n`,
+      '',
+      /error: protocols\.lonelyps\.users: "bob" and "Bob" are the same name/,
+    ],
     'an LDAP pattern that is no filter': [
       `${SETTINGS}  ldap: {uri: 'ldap://a', user_dn: 'uid=%s', base_scope: 'dc=a', acl: {}, membership_patterns: ['(a=%s']}\n`,
       '',
@@ -125,7 +130,7 @@ describe('pubsubd check', { concurrency: 4 }, () => {
     'two users of the same name': [
       SETTINGS,
       'carol: {}\n" Ｃarol": {password: a}\n',
-      /error: the users "carol" \(pubsub_acl\.yaml, line 1, column 1\) and " Ｃarol" \(pubsub_acl\.yaml, line 2, column 1\) have the same name/,
+      /error: the users "carol" \(pubsub_acl\.yaml, line 1, column 1\) and " \S+arol" \(pubsub_acl\.yaml, line 2, column 2\) have the same name/,
     ],
     'a topic that need not be secured': [
       SETTINGS,

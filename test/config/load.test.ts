@@ -95,6 +95,7 @@ test('empty sections give every default', () => {
       requestTimeoutMs: 60_000,
       loginDelayMsMax: 4_000,
       loginRefusalMs: 500,
+      waitingLoginsMax: 1_000,
       connectionsMax: 0,
     },
     protocols: { lonelyps: null },

@@ -8,6 +8,7 @@ import {
   type Authenticator,
   type Identity,
   type Login,
+  type LoginResult,
 } from '../../src/auth/identity.ts'
 
 /**
@@ -65,7 +66,7 @@ export function authenticatorContract(
         ['', ''],
         ['', 'alice-secret'],
       ] as const)
-        assert.deepEqual(await authenticator.login(user, password), { type: 'refused' })
+        assert.deepEqual(await logIn(authenticator, user, password), { type: 'refused' })
     },
   )
 
@@ -80,7 +81,7 @@ export function authenticatorContract(
       )
       await fc.assert(
         fc.asyncProperty(hostile, hostile, async (user, password) => {
-          const result = await authenticator.login(user, password)
+          const result = await logIn(authenticator, user, password)
           assert.deepEqual(result, { type: 'refused' })
         }),
         { numRuns: 200 },
@@ -153,12 +154,21 @@ export function authenticatorContract(
 /** Characters that mean something in a DN, a filter or a format. */
 const SYNTAX = ',=+*()\\\0#"<>;% s'.split('')
 
+export function logIn(
+  authenticator: Authenticator,
+  name: string,
+  password: string,
+  address: string | null = '192.0.2.1',
+): Promise<LoginResult> {
+  return authenticator.authenticate({ type: 'password', name, password }, address)
+}
+
 export async function acceptedLogin(
   authenticator: Authenticator,
   name: string,
   password: string,
 ): Promise<Login> {
-  const result = await authenticator.login(name, password)
+  const result = await logIn(authenticator, name, password)
   assert.equal(result.type, 'accepted', `the login of ${JSON.stringify(name)}`)
   assert.ok(result.type === 'accepted')
   return result.login

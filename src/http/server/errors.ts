@@ -152,7 +152,9 @@ export class BadCredentialsError extends PubSubError {
 export class TooManyLoginsError extends PubSubError {
   readonly code = 'TOO_MANY_LOGINS'
   constructor() {
-    super('too many log-ins failed from your address, or by this name (limits.login_delay)')
+    super(
+      'too many log-ins failed from your address, or by this name (limits.login_delay), or wait there (limits.waiting_logins)',
+    )
   }
 }
 

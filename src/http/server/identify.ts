@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Login } from '../../auth/identity.ts'
-import type { GateResult } from '../../auth/login-gate.ts'
+import type { Login, LoginResult } from '../../auth/identity.ts'
 import type { HttpDoor } from './door.ts'
 import { BadCredentialsError, DirectoryUnavailableError, TooManyLoginsError } from './errors.ts'
 import { peerAddress } from './peer.ts'
@@ -8,7 +7,7 @@ import { peerAddress } from './peer.ts'
 declare module 'fastify' {
   interface FastifyRequest {
     /** What came of its Basic credentials, once somebody has asked. */
-    loginResult: GateResult | null
+    loginResult: LoginResult | null
   }
 }
 
@@ -41,7 +40,7 @@ export async function identify(
 }
 
 /** `null`: the header is malformed, or of another scheme. */
-function login(request: FastifyRequest, reply: FastifyReply): Promise<GateResult | null> {
+function login(request: FastifyRequest, reply: FastifyReply): Promise<LoginResult | null> {
   // @fastify/basic-auth would take a tab for the space behind the scheme, PyPubSub does not.
   if (request.headers.authorization?.includes('\t')) return Promise.resolve(null)
   return new Promise((resolve) => {
