@@ -391,9 +391,9 @@ sharedTest(
       logIn(directory, 'carol', 'carol-secret', '2001:db8::1'),
     ].map((login) => login.then(({ type }) => [type, refused] as const))
     server.release()
-    for (const [type, before] of await Promise.all(honest)) {
+    for (const [type, earlier] of await Promise.all(honest)) {
       assert.equal(type, 'accepted')
-      assert.ok(before < 250, `${before} others came before`) // a refusal is quicker than what it waits beside
+      assert.ok(earlier < 250, `${earlier} others came before`) // a refusal is quicker than what it waits beside
     }
     await Promise.all(guesses)
   },
