@@ -76,7 +76,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'settings/warnings.ts',
   ],
   'config/yaml.test.ts': ['settings/config-error.ts'],
-  'cli/check.test.ts': ['protocols/door.ts', 'protocols/lonelyps/lonelyps.ts'],
+  'cli/check.test.ts': ['protocols/lonelyps/lonelyps.ts'],
   'conformance/lonelyps/authorization.test.ts': [
     'protocols/lonelyps/authorization.ts',
     'protocols/lonelyps/signed-bytes.ts',

@@ -36,6 +36,7 @@ export type Manner = 'confirm' | 'unsubscribe' | 'fail' | 'hang'
 export class Receiver implements AsyncDisposable {
   manner: Manner = 'confirm'
   readonly received: Received[] = []
+  onReceived: ((received: Received) => void) | null = null
   readonly #server = createServer((request, response) => void this.#take(request, response))
   readonly #secrets: Secrets
   readonly #verifier: Verifier
@@ -98,7 +99,9 @@ export class Receiver implements AsyncDisposable {
       : signed.missed(this.recovery, topicBytes)
     const verdict = this.#verifier.verify(request.headers.authorization ?? null, about, tracing)
     if (verdict.type !== 'ok') return void response.writeHead(403).end(Buffer.of(0, 10))
-    this.received.push({ path, topic, message, headers: request.headers })
+    const received = { path, topic, message, headers: request.headers }
+    this.received.push(received)
+    this.onReceived?.(received)
     if (this.manner === 'hang') return
     if (this.manner === 'fail') return void response.writeHead(500).end()
     if (this.manner === 'unsubscribe') return void response.writeHead(403).end(Buffer.of(0, 10))
