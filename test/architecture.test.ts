@@ -42,6 +42,7 @@ const ROOTS: ReadonlySet<string> = new Set(['server', 'doors'])
 const LEAVES: ReadonlySet<string> = new Set([
   'ops/current-work.ts',
   'ops/logger.ts',
+  'ops/own-place.ts',
   'ops/seldom-report.ts',
   'shares/fair-queue.ts',
 ])

@@ -2,7 +2,7 @@ import { constants, readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FileLock } from './file-lock.ts'
-import { checkPlace } from './own-place.ts'
+import { checkPlace } from '../ops/own-place.ts'
 
 /**
  * A file that holds a cursor: behind it a listener goes on when it is started again. It is replaced as a whole, and flushed,

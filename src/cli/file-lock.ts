@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import process from 'node:process'
 import { DatabaseSync } from 'node:sqlite'
-import { checkPlace } from './own-place.ts'
+import { checkPlace } from '../ops/own-place.ts'
 
 /**
  * Makes this process the only one that writes to a file, as long as it lives: the kernel takes the lock back however it

@@ -11,7 +11,7 @@ import { endInTime } from './end-in-time.ts'
 import { loadExit } from './exit-at-once.ts'
 import { EXIT } from './exit-code.ts'
 import { FILE_OPTIONS } from './file-options.ts'
-import { checkPlace } from './own-place.ts'
+import { checkPlace } from '../ops/own-place.ts'
 
 const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 

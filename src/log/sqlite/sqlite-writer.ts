@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { existsSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import type { StateChange } from '../../hub/state-store.ts'
@@ -311,6 +311,8 @@ export class SqliteWriter {
   #create(path: string, options: OpenOptions): void {
     const unfinished = `${path}-new`
     for (const suffix of ['', '-wal', '-shm']) rmSync(unfinished + suffix, { force: true })
+    // SQLite would let everybody read it; what it makes beside it gets the same mode.
+    closeSync(openSync(unfinished, 'ax', 0o600))
     this.#connect(unfinished)
     try {
       this.#fill(options)

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { checkDirectory, checkPlace } from '../../ops/own-place.ts'
 import { loadFlock } from './flock.ts'
 import { databaseIn } from './schema.ts'
 import { identityOf, type FileIdentity } from './store-files.ts'
@@ -46,6 +47,7 @@ export class StoreLock {
     this.#flock = flock
     this.#pidFile = join(directory, 'owner.pid')
     try {
+      checkDirectory(directory)
       const created = mkdirSync(directory, { recursive: true, mode: 0o700 })
       if (created !== undefined) syncDirectory(dirname(directory))
     } catch (error) {
@@ -66,7 +68,7 @@ export class StoreLock {
       this.files = locks.map(identityOf)
       this.holdDatabase()
       this.wasClosed = !existsSync(this.#pidFile)
-      writeFileSync(this.#pidFile, `${process.pid}\n`, { flush: true })
+      writeFileSync(this.#pidFile, `${process.pid}\n`, { flush: true, mode: 0o600 })
     } catch (error) {
       this.release({ isClosed: false })
       throw error instanceof InUseError ? error : unusable(directory, error)
@@ -125,6 +127,7 @@ function lockPlace(directory: string): DatabaseSync | Error {
 }
 
 function lockFile(path: string): DatabaseSync {
+  checkPlace(path)
   // SQLite would let everybody read it, and who can read it can lock it.
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
   const database = new DatabaseSync(path, { timeout: 0 })

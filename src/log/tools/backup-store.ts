@@ -22,6 +22,7 @@ export async function backupStore(
   // Under its name only once it is whole, so that nobody takes half a copy for a store.
   const unfinished = `${databaseIn(copy)}.unfinished`
   try {
+    closeSync(openSync(unfinished, 'ax', 0o600))
     await backup(source, unfinished, {
       rate: PAGES_PER_STEP,
       progress: ({ totalPages, remainingPages }) =>

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
@@ -318,6 +327,26 @@ test('old events leave the disk though nothing new comes', { timeout: 20_000 }, 
     'SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM postings) AS n',
   )
   while (Number(rows.get()!['n']) > 1) await new Promise((resolve) => setTimeout(resolve, 50))
+})
+
+test('every file of a store is its owner’s alone, and a directory that anybody may write to is refused', async () => {
+  using folder = new StoreFolder()
+  const directory = folder.file('inner.pubsubd')
+  {
+    await using store = await folder.open({ directory })
+    await store.log.append([publication('/a')])
+    const names = readdirSync(directory)
+    assert.ok(names.includes('events.db-wal'))
+    for (const name of names)
+      assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600, name)
+  }
+  chmodSync(directory, 0o707)
+  await assert.rejects(
+    folder.open({ directory }),
+    /inner.pubsubd may be written by anybody.*chmod o-w/,
+  )
+  chmodSync(directory, 0o750)
+  await using _store = await folder.open({ directory })
 })
 
 test('the directory is for its owner only, and nothing but the store is left in it', async () => {

@@ -69,7 +69,7 @@ test('where the place cannot be locked, that is told, and the store is taken nev
   using folder = new Folder()
   mkdirSync(folder.file('store.lock'))
   const lock = await StoreLock.take(folder.file('store'))
-  assert.match(lock.placeProblem ?? '', /unable to open/)
+  assert.match(lock.placeProblem ?? '', /is no ordinary file/)
   lock.release({ isClosed: true })
 })
 

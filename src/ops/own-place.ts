@@ -22,9 +22,37 @@ export function checkPlace(file: string): void {
   if (found.isSymbolicLink())
     throw new Error(`${file} is a symbolic link: name the file that it leads to, or remove it`)
   if (!found.isFile()) throw new Error(`${file} is no ordinary file: name another, or remove it`)
+  if (found.nlink > 1)
+    throw new Error(
+      `${file} has ${found.nlink} names (hard links), and writing to it would change what is under the others: remove it, or name another`,
+    )
   if (isShared && found.uid !== process.geteuid?.())
     throw new Error(
       `${file} belongs to another user, in a directory that anybody may write to: choose a directory of your own`,
+    )
+}
+
+/**
+ * The same for a directory that is ours to fill, or will be made. A symbolic link to it is right where nobody else can replace it.
+ * @throws {Error} saying what is wrong, where, and how to mend it.
+ */
+export function checkDirectory(directory: string): void {
+  const found = statSync(directory, { throwIfNoEntry: false })
+  if (found !== undefined && (found.mode & OTHERS_WRITE) !== 0)
+    throw new Error(
+      `${directory} may be written by anybody, who could replace what is in it: chmod o-w ${directory}`,
+    )
+  const parent = dirname(directory)
+  const place = statSync(parent, { throwIfNoEntry: false })
+  if (place === undefined || (place.mode & OTHERS_WRITE) === 0) return
+  if ((place.mode & STICKY) === 0)
+    throw new Error(
+      `${parent} may be written by anybody, who could replace ${directory}: chmod o-w ${parent}`,
+    )
+  const name = lstatSync(directory, { throwIfNoEntry: false })
+  if (name !== undefined && name.uid !== process.geteuid?.())
+    throw new Error(
+      `${directory} belongs to another user, in a directory that anybody may write to: choose a directory of your own`,
     )
 }
 
