@@ -11,6 +11,8 @@ export interface Claimant {
   readonly address: string | null
   /** The name, or whatever stands for it. `null`: none was given. */
   readonly name: string | null
+  /** Equal for equal credentials of one claimant, and tells nothing of them. Without it nobody knows who comes again. */
+  readonly credentials?: string
 }
 
 /**
@@ -18,7 +20,8 @@ export interface Claimant {
  * at an address that has failed a few times gets turns further and further apart; so does an address whose failures are
  * spread over names, with shorter waits, as many people may share it; a name that fails everywhere loses the tries that are
  * free elsewhere. Attempts made at the same time wait in turn; one that comes when the turns of `delayMsMax` are given away has
- * the last of them, so that whoever comes behind those who guess is judged in time. Whoever has not failed is not slowed by what others do at
+ * the last of them, so that whoever comes behind those who guess is judged in time, unless somebody has it who was put off before with
+ * the same credentials: nobody keeps a right password out by ever new guesses. Whoever has not failed is not slowed by what others do at
  * other addresses, and who has logged in by that name at that address before is not slowed by other names there.
  * Held by `test/auth/attempt-limiter.test.ts`.
  */
@@ -30,6 +33,8 @@ export class AttemptLimiter {
   readonly #byPair: FailureCounts
   /** Names that have logged in, at their addresses; the one that came last is the last. */
   readonly #proven = new Set<string>()
+  /** When credentials came that were not judged yet, the earliest first. */
+  readonly #firstCameMs = new Map<string, number>()
 
   /** `delayMsMax` 0: nobody is slowed. */
   constructor(delayMsMax: number, clock: Clock) {
@@ -45,7 +50,8 @@ export class AttemptLimiter {
     const nowMs = this.#clock.now()
     let lanes = this.#lanesOf(claimant)
     const turnMs = Math.max(nowMs, ...lanes.map(({ count }) => count.nextTurnMs))
-    if (turnMs - nowMs > this.#delayMsMax) return takeOver(lanes)
+    const rank = turnMs > nowMs ? this.#rankOf(claimant, nowMs) : NEW
+    if (turnMs - nowMs > this.#delayMsMax) return this.#judged(claimant, takeOver(lanes, rank))
     // Those that wait are counted as if they had failed already: else all that come before the first failure would be free.
     if (turnMs > nowMs) lanes = this.#lanesToWaitIn(claimant)
     for (const { count, delayMs } of lanes) {
@@ -65,7 +71,7 @@ export class AttemptLimiter {
       }
       return turn.come()
     })
-    return turn.taken()
+    return this.#judged(claimant, turn.taken(rank))
   }
 
   /** Whether an attempt would have to wait now. */
@@ -100,6 +106,27 @@ export class AttemptLimiter {
   /** Failures at an address of late. */
   failuresAt(address: string | null): number {
     return this.#byAddress.get(addressBlock(address))?.failures ?? 0
+  }
+
+  /** Less goes first: when the same credentials came for the first time, if that was some time ago. */
+  #rankOf({ credentials }: Claimant, nowMs: number): number {
+    if (credentials === undefined) return NEW
+    const cameMs = this.#firstCameMs.get(credentials)
+    if (cameMs !== undefined) return nowMs - cameMs >= AGAIN_MS ? cameMs : NEW
+    this.#firstCameMs.set(credentials, nowMs)
+    if (this.#firstCameMs.size > REMEMBERED_MAX)
+      this.#firstCameMs.delete(this.#firstCameMs.keys().next().value!)
+    return NEW
+  }
+
+  async #judged(
+    { credentials }: Claimant,
+    given: Admission | Promise<Admission>,
+  ): Promise<Admission> {
+    const admission = await given
+    if (admission.type === 'admitted' && credentials !== undefined)
+      this.#firstCameMs.delete(credentials)
+    return admission
   }
 
   /** The same, its name at its address always among them. */
@@ -137,14 +164,15 @@ export class AttemptLimiter {
 }
 
 /** The turn that was given last, if it is late enough for all that has to be waited for. */
-function takeOver(lanes: readonly Lane[]): Admission | Promise<Admission> {
+function takeOver(lanes: readonly Lane[], rank: number): Admission | Promise<Admission> {
   const [slowest, ...others] = lanes.toSorted((a, b) => b.count.nextTurnMs - a.count.nextTurnMs)
   const turn = slowest?.count.lastTurn ?? null
   if (turn === null) return { type: 'postponed' }
+  if (turn.rank < rank) return { type: 'postponed' }
   const behind = others.filter(({ count }) => count.lastTurn !== turn)
   if (behind.some(({ count }) => count.nextTurnMs > turn.atMs)) return { type: 'postponed' }
   for (const { count, delayMs } of behind) count.nextTurnMs = turn.atMs + delayMs
-  return turn.taken()
+  return turn.taken(rank)
 }
 
 interface Lane {
@@ -167,6 +195,15 @@ const FIRST_DELAY_OF_ADDRESS_MS = 125
 
 /** More than its owner would have at all addresses together. */
 const ATTACKED_NAME_FAILURES = 20
+
+/** Of credentials that nobody has seen before. */
+const NEW = Infinity
+
+/** Whoever sends the same at once again does not come again: a client does so that opens many streams. */
+const AGAIN_MS = 1_000
+
+/** Some 150 bytes each: those of 8 s at 500 guesses a second. */
+const REMEMBERED_MAX = 4_096
 
 /** Some 100 bytes each. */
 const PROVEN_MAX = 10_000

@@ -52,7 +52,8 @@ export class LoginGate {
     const key = this.#keyOf(attempt)
     const waiting = this.#waiting.get(key)
     if (waiting !== undefined) return waiting
-    const decided = this.#decide(attempt, judge).finally(() => this.#waiting.delete(key))
+    const claimant = { address, name, credentials: key }
+    const decided = this.#decide(claimant, judge).finally(() => this.#waiting.delete(key))
     this.#waiting.set(key, decided)
     return decided
   }
@@ -84,7 +85,7 @@ export class LoginGate {
     limiter.failed(claimant)
     this.refusedCount++
     const { address, name } = claimant
-    const who = name === null ? 'credentials that cannot be read' : `a login as ${shown(name)}`
+    const who = name === null ? 'a login that cannot be read' : `a login as ${shown(name)}`
     const failures = limiter.failuresAt(address)
     const lately = failures > 1 ? `, the ${failures}th failure there lately` : ''
     this.#refusals.add(`${who} from ${address ?? 'an unknown address'} was refused${lately}`)

@@ -5,17 +5,24 @@ export type Admission =
   /** Its turn would come too late, or a newer attempt has it: it is not judged. */
   | { readonly type: 'postponed' }
 
-/** A time at which one attempt is judged: the newest of those who wait for it. */
+/** A time at which one attempt is judged: of those who wait for it the one of the least rank, and of equal ones the newest. */
 export class Turn {
   readonly atMs: number
+  #rank = Infinity
   #holder: ((admission: Admission) => void) | null = null
 
   constructor(atMs: number) {
     this.atMs = atMs
   }
 
+  /** Of the attempt that has it. */
+  get rank(): number {
+    return this.#rank
+  }
+
   /** From now on it is the caller's, and whoever had it is postponed at once. */
-  taken(): Promise<Admission> {
+  taken(rank: number): Promise<Admission> {
+    this.#rank = rank
     this.#holder?.({ type: 'postponed' })
     return new Promise((resolve) => {
       this.#holder = resolve

@@ -62,6 +62,57 @@ test('attempts at the same time wait in turn; beyond the limit the newest has th
   assert.deepEqual(admitted, [0, 999])
 })
 
+test('whoever comes again with the same password has the turn before all that are new, however steadily those come', async () => {
+  for (const guessesPerSecond of [1, 8, 100]) {
+    const { limiter, clock } = limited()
+    const claimant = { address: HERE, name: 'alice' }
+    for (let n = 0; n < 9; n++) limiter.failed(claimant)
+    let isIn = false
+    let tries = 0
+    let guesses = 0
+    const guess = async (credentials: string) => {
+      const { type } = await limiter.admit({ ...claimant, credentials })
+      if (type === 'admitted') limiter.failed(claimant)
+    }
+    const comeAgain = async () => {
+      for (;;) {
+        tries++
+        const { type } = await limiter.admit({ ...claimant, credentials: 'right' })
+        isIn ||= type === 'admitted'
+        if (isIn) return
+        await clock.sleep(1_500)
+      }
+    }
+    for (let n = 0; n < 60 * guessesPerSecond; n++) {
+      if (isIn) break
+      void guess(`guess ${guesses++}`)
+      if (n === 3 * guessesPerSecond) void comeAgain()
+      await clock.move(1_000 / guessesPerSecond)
+    }
+    assert.ok(isIn, `not after ${tries} tries beside ${guessesPerSecond} guesses a second`)
+    assert.ok(tries <= 3, `${tries} tries`)
+  }
+})
+
+test('of those that come again the one that came first has the turn', async () => {
+  const { limiter, clock } = limited()
+  const claimant = { address: HERE, name: 'alice' }
+  for (let n = 0; n < 9; n++) limiter.failed(claimant)
+  const names = ['holder', 'first', 'second', 'third']
+  for (const credentials of names) {
+    void limiter.admit({ ...claimant, credentials })
+    await clock.move(10)
+  }
+  await clock.move(2_000)
+  const admitted: string[] = []
+  for (const credentials of names.slice(1).toReversed())
+    void limiter
+      .admit({ ...claimant, credentials })
+      .then(({ type }) => type === 'admitted' && admitted.push(credentials))
+  await clock.move(DELAY_MS_MAX)
+  assert.deepEqual(admitted, ['first'])
+})
+
 test('whoever has the right password elsewhere, or another name, is not slowed', async () => {
   const { limiter, clock } = limited()
   for (let n = 0; n < 9; n++) limiter.failed({ address: HERE, name: 'alice' })

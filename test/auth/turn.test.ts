@@ -4,7 +4,7 @@ import { Turn } from '../../src/auth/turn.ts'
 
 test('a turn is had by the attempt that took it last, and those before are postponed at once', async () => {
   const turn = new Turn(1_000)
-  const [first, second] = [turn.taken(), turn.taken()]
+  const [first, second] = [turn.taken(1), turn.taken(2)]
   assert.deepEqual(await first, { type: 'postponed' })
   turn.come()
   assert.deepEqual(await second, { type: 'admitted', hasTurn: true })
