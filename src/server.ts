@@ -10,7 +10,7 @@ import { LdapDirectory } from './auth/ldap-directory.ts'
 import { OptionError } from './auth/option-error.ts'
 import { LoginGate } from './auth/login-gate.ts'
 import { Logins } from './auth/logins.ts'
-import { PublishPolicy } from './auth/publish-policy.ts'
+import { Policy } from './auth/policy.ts'
 import { WebPages } from './auth/web-pages.ts'
 import type { Settings } from './config/schema.ts'
 import { configuredDoors } from './doors.ts'
@@ -93,7 +93,7 @@ export async function startServer(
     hostnames: server.hostnames,
     corsOrigins: server.cors.origins,
   })
-  const policy = new PublishPolicy({ publishers, secureTopics: clients.secureTopics })
+  const policy = new Policy({ publishers, secureTopics: clients.secureTopics })
   const configured = configuredDoors(settings.protocols)
   const doors = await openDoors(configured, {
     hub,

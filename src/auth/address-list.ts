@@ -27,9 +27,14 @@ export class AddressList {
 
   /** `false` for a text that is no address. */
   includes(text: string): boolean {
+    return this.indexOf(text) !== -1
+  }
+
+  /** Of the first range that has it; -1 for none, and for a text that is no address. */
+  indexOf(text: string): number {
     const address = parse(text)
-    if (address === null) return false
-    return this.#ranges.some(
+    if (address === null) return -1
+    return this.#ranges.findIndex(
       ([base, bits]) => base.kind() === address.kind() && address.match(base, bits),
     )
   }

@@ -16,6 +16,31 @@ export function rightsOf(segments: Iterable<readonly string[]>): Rights {
   }
 }
 
+/** What is seen of private events that have some topics, and perhaps others. */
+export type PrivateView =
+  | { readonly sees: 'all'; readonly by: readonly string[] }
+  /** Those that have these topics of a segment, too. */
+  | {
+      readonly sees: 'some'
+      readonly by: readonly { readonly segment: string; readonly missing: readonly string[] }[]
+    }
+  /** There are no segments. */
+  | { readonly sees: 'none' }
+
+/** Why: the segments, by their names, that decide about what `rightsOf` lets see. */
+export function privateViewOf(
+  segments: Iterable<readonly [name: string, topics: readonly string[]]>,
+  topics: readonly string[],
+): PrivateView {
+  const by = Array.from(segments, ([segment, needed]) => ({
+    segment,
+    missing: needed.filter((topic) => !topics.includes(topic)),
+  }))
+  const all = by.filter(({ missing }) => missing.length === 0)
+  if (all.length > 0) return { sees: 'all', by: all.map(({ segment }) => segment) }
+  return by.length === 0 ? { sees: 'none' } : { sees: 'some', by }
+}
+
 /** Sorted and without the segments that another one makes superfluous, so that equal rights look equal. */
 function withoutCovered(segments: Iterable<readonly string[]>): readonly string[][] {
   const distinct = new Map<string, string[]>()

@@ -1,4 +1,7 @@
 import { AddressList } from '../auth/address-list.ts'
+import { ANONYMOUS } from '../auth/identity.ts'
+import { Policy, refusalText, type SecuredTopic } from '../auth/policy.ts'
+import { privateViewOf } from '../auth/rights-of.ts'
 import { loadAclFile } from '../config/acl-file.ts'
 import { placesIn } from '../config/find-place.ts'
 import { loadSettings } from '../config/load.ts'
@@ -91,51 +94,52 @@ class Rules {
 
   publish(path: string, address: string | undefined): Explanation {
     if (this.#subject.isRefused) return { answer: 'no', reasons: [] }
-    const topics = topicsOf(path)
-    if (topics[0] === '-')
-      return { answer: 'no', reasons: ['paths that begin with /-/ are the server’s own'] }
-    const secured = [...new Set(topics)].filter((topic) =>
-      this.#clients.secureTopics.includes(topic),
-    )
-    if (secured.length === 0) return this.#publishByAddress(address)
-    const reasons = secured.map((topic) => {
-      const at = this.#clients.secureTopics.indexOf(topic)
-      const secure = `${shown(topic)} is secured (${this.#where(['clients', 'secure_topics', at])})`
-      const holder = this.#subject.grants.find((grant) => grant.secureTopics.includes(topic))
-      const held =
-        holder === undefined
-          ? 'and not among the topics of this name'
-          : `and among the topics of ${holder.name} (${holder.whereTopic(topic)})`
-      return { isHeld: holder !== undefined, text: `${secure}, ${held}` }
+    const { payloaders, secureTopics } = this.#clients
+    const policy = new Policy({
+      publishers: new AddressList(payloaders.map(({ text }) => text)),
+      secureTopics,
     })
-    const answer = reasons.every(({ isHeld }) => isHeld) ? 'yes' : 'no'
-    return { answer, reasons: reasons.map(({ text }) => text) }
+    const held = new Set(this.#subject.grants.flatMap((grant) => grant.secureTopics))
+    const identity = { ...ANONYMOUS, secureTopics: held }
+    const { allowed, reason } = policy.mayPublish(topicsOf(path), {
+      address: address ?? null,
+      identity,
+    })
+    const answer = allowed ? 'yes' : 'no'
+    if (reason.type === 'holder' || reason.type === 'secured-topic')
+      return { answer, reasons: reason.secured.map((topic) => this.#aboutSecured(topic)) }
+    if (reason.type === 'publisher-address') {
+      const { text, where } = payloaders[reason.rangeIndex]!
+      return { answer, reasons: [`${ADDRESS_DECIDES}: ${text} (${where})`] }
+    }
+    if (reason.type !== 'foreign-address') return { answer, reasons: [refusalText(reason)] }
+    return address === undefined ? this.#publishersOf() : this.#foreign(address)
   }
 
-  /** A login never stands for an address. */
-  #publishByAddress(address: string | undefined): Explanation {
+  #aboutSecured({ topic, isHeld }: SecuredTopic): string {
+    const at = this.#clients.secureTopics.indexOf(topic)
+    const secured = `${shown(topic)} is secured (${this.#where(['clients', 'secure_topics', at])})`
+    if (!isHeld) return `${secured}, and not among the topics of this name`
+    const holder = this.#subject.grants.find((grant) => grant.secureTopics.includes(topic))!
+    return `${secured}, and among the topics of ${holder.name} (${holder.whereTopic(topic)})`
+  }
+
+  #foreign(address: string): Explanation {
+    const place = this.#where(['clients', 'payloaders'])
+    const reason = `${ADDRESS_DECIDES}: ${shown(address)} is in none of clients.payloaders (${place})`
+    return { answer: 'no', reasons: [reason] }
+  }
+
+  /** Nobody has said which address. */
+  #publishersOf(): Explanation {
     const { payloaders } = this.#clients
-    const told = `no topic of it is secured, so the address decides`
-    if (address !== undefined) {
-      const rule = payloaders.find(({ text }) => new AddressList([text]).includes(address))
-      return rule === undefined
-        ? {
-            answer: 'no',
-            reasons: [
-              `${told}: ${shown(address)} is in none of clients.payloaders (${this.#where(['clients', 'payloaders'])})`,
-            ],
-          }
-        : { answer: 'yes', reasons: [`${told}: ${rule.text} (${rule.where})`] }
+    if (payloaders.length === 0)
+      return { answer: 'no', reasons: [`${ADDRESS_DECIDES}: clients.payloaders lists none`] }
+    const rules = payloaders.map(({ text, where }) => `${text} (${where})`)
+    return {
+      answer: 'it depends on the address',
+      reasons: [`${ADDRESS_DECIDES}; give --from:`, ...rules],
     }
-    return payloaders.length === 0
-      ? { answer: 'no', reasons: [`${told}: clients.payloaders lists none`] }
-      : {
-          answer: 'it depends on the address',
-          reasons: [
-            `${told}; give --from:`,
-            ...payloaders.map(({ text, where }) => `${text} (${where})`),
-          ],
-        }
   }
 
   listen(path: string): Explanation {
@@ -161,27 +165,26 @@ class Rules {
     return { answer: 'yes', reasons: [`public events ${wanted}: all, as everybody`, ...reasons] }
   }
 
-  /** Of private events with these topics a name sees those that have all topics of one of its segments. */
   #privateEvents(topics: readonly string[]): Explanation {
-    const segments = this.#subject.grants.flatMap((grant) =>
-      Array.from(grant.segments, ([name, needed]) => ({
-        missing: needed.filter((topic) => !topics.includes(topic)),
-        rule: ruleOf(grant, name),
-      })),
+    const rules = this.#subject.grants.flatMap((grant) =>
+      Array.from(grant.segments, ([name, needed]) => [ruleOf(grant, name), needed] as const),
     )
-    const all = segments.filter(({ missing }) => missing.length === 0)
-    if (all.length > 0) return { answer: 'yes', reasons: all.map(({ rule }) => `all, by ${rule}`) }
-    if (segments.length === 0)
+    const view = privateViewOf(rules, topics)
+    if (view.sees === 'all')
+      return { answer: 'yes', reasons: view.by.map((rule) => `all, by ${rule}`) }
+    if (view.sees === 'none')
       return { answer: 'no', reasons: ['none, as no segment of an ACL is this name’s'] }
     return {
       answer: 'in part',
-      reasons: segments.map(
-        ({ missing, rule }) =>
-          `those that have ${missing.map(shown).join(' and ')}, too, by ${rule}`,
+      reasons: view.by.map(
+        ({ segment, missing }) =>
+          `those that have ${missing.map(shown).join(' and ')}, too, by ${segment}`,
       ),
     }
   }
 }
+
+const ADDRESS_DECIDES = 'no topic of it is secured, so the address decides'
 
 function ruleOf(grant: Grant, segment: string): string {
   return `the segment ${shown(segment)} of ${grant.name} (${grant.whereSegment(segment)})`

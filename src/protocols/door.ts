@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { AttemptLimiter } from '../auth/attempt-limiter.ts'
 import type { Identity } from '../auth/identity.ts'
-import type { PublishPolicy } from '../auth/publish-policy.ts'
+import type { Policy } from '../auth/policy.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { StateStore } from '../hub/state-store.ts'
 import type { LogLevel } from '../ops/logger.ts'
@@ -41,7 +41,7 @@ export interface MountedDoor {
 export interface DoorEnvironment {
   readonly hub: Hub
   readonly state: StateStore
-  readonly policy: PublishPolicy
+  readonly policy: Policy
   /** What a user of the ACL file is allowed now. */
   readonly identityOf: (name: string) => Identity
   /** For those who guess passwords and tokens, at all doors together. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { PUBLIC_ONLY } from '../../src/hub/rights.ts'
-import { rightsOf } from '../../src/auth/rights-of.ts'
+import { privateViewOf, rightsOf } from '../../src/auth/rights-of.ts'
 import { privateEvent } from '../contracts/authenticator.ts'
 
 test('a private event is visible when all topics of some segment are on it', () => {
@@ -49,6 +49,28 @@ test('rights with equal keys see the same, and pruning changes nothing', () => {
       const sees = segments.some((segment) => segment.every((topic) => eventTopics.includes(topic)))
       assert.equal(rights.maySee(privateEvent(...eventTopics)), sees)
       assert.equal(rights.key, rightsOf(segments.toReversed().map((s) => s.toReversed())).key)
+    }),
+  )
+})
+
+test('what is told of private events with some topics is what the rights let see of them', () => {
+  const topics: fc.Arbitrary<string[]> = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), {
+    maxLength: 4,
+  })
+  fc.assert(
+    fc.property(fc.array(topics, { maxLength: 5 }), topics, topics, (segments, wanted, others) => {
+      const rights = rightsOf(segments)
+      const named = segments.map((segment, n) => [`segment ${n}`, segment] as const)
+      const view = privateViewOf(named, wanted)
+      const isSeen = rights.maySee(privateEvent(...wanted, ...others))
+      if (view.sees === 'all') assert.ok(isSeen)
+      if (view.sees === 'none') assert.ok(!isSeen)
+      if (view.sees !== 'some') return
+      assert.ok(!rights.maySee(privateEvent(...wanted)))
+      const isOneThere = view.by.some(({ missing }) =>
+        missing.every((topic) => others.includes(topic)),
+      )
+      assert.equal(isSeen, isOneThere)
     }),
   )
 })

@@ -93,7 +93,7 @@ describe('pubsubd explain', { concurrency: 4 }, () => {
       3,
       [
         'publish /-/x as nobody in particular: no',
-        '  paths that begin with /-/ are the server’s own',
+        "  paths that begin with /-/ are the server's own, nothing can be published there",
         'listen /-/x as nobody in particular: yes',
         '  public events with "-" and "x": all, as everybody',
         '  private events with "-" and "x": none, as no segment of an ACL is this name’s',

@@ -252,7 +252,7 @@ describe('the page in Chromium', { skip: missing('chromium') }, () => {
   test('offers no publishing where the address may not', async () => {
     await using elsewhere = await startPubsub({ clients: { payloaders: ['10.0.0.1'] } })
     await using opened = await openPage(browser, elsewhere.url)
-    await opened.page.getByText('You may not publish here').waitFor()
+    await opened.page.getByText('You may not publish here: your address 127.0.0.1').waitFor()
     assert.equal(await opened.page.locator('#publish button').isDisabled(), true)
     assert.deepEqual(opened.complaints, [])
   })

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ANONYMOUS } from '../../auth/identity.ts'
+import { refusalText } from '../../auth/policy.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import { head } from '../server/answer.ts'
 import type { HttpDoor } from '../server/door.ts'
@@ -7,7 +8,6 @@ import { MethodNotAllowedError, NotFoundError, ReservedPathError } from '../serv
 import { identify } from '../server/identify.ts'
 import { preflight } from '../server/preflight.ts'
 import { isTls, peerAddress } from '../server/peer.ts'
-import { isReserved } from '../server/topic-path.ts'
 import { prefersPage } from '../stream/negotiation.ts'
 import { asksForWebSocket, refuseHandshake } from '../../websocket/handshake.ts'
 import { manual } from './manual.ts'
@@ -95,9 +95,7 @@ function answerElsewhere(door: HttpDoor, { raw }: FastifyRequest, reply: Fastify
       throw new NotFoundError('there is no such page here')
     case 'PUT':
     case 'POST':
-      throw new ReservedPathError(
-        "paths that begin with /-/ are the server's own, nothing can be published there",
-      )
+      throw new ReservedPathError(refusalText({ type: 'reserved-path' }))
     case 'HEAD':
       reply.hijack()
       return head(reply.raw, door.traffic)
@@ -114,6 +112,8 @@ interface Visitor {
   readonly user: string | null
   /** To the path behind `?path=`, from a page of the origin behind `?origin=`. */
   readonly may_publish: boolean
+  /** Why not. */
+  readonly reason: string | null
 }
 
 async function visitor(
@@ -131,12 +131,16 @@ async function visitor(
   // A page that reads from its own server sends no Origin. When it publishes it does, and may not know of a proxy.
   const origin = raw.headers.origin ?? query.origin
   const headers = { origin, secFetchSite, host, isTls: isTls(raw) }
+  const verdict = door.policy.mayPublish(segments, { address, identity })
+  const refusal = !verdict.allowed
+    ? verdict.reason
+    : door.webPages.mayPublish(headers)
+      ? null
+      : ({ type: 'foreign-page' } as const)
   return {
     user: identity.name,
-    may_publish:
-      !isReserved(path) &&
-      door.policy.mayPublish(segments, { address, identity }) &&
-      door.webPages.mayPublish(headers),
+    may_publish: refusal === null,
+    reason: refusal === null ? null : refusalText(refusal),
   }
 }
 

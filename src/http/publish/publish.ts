@@ -2,9 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { ANONYMOUS } from '../../auth/identity.ts'
-import { MAY_NOT_PUBLISH } from '../../auth/publish-policy.ts'
+import { refusalText, type Refusal } from '../../auth/policy.ts'
 import type { Once, Receipt } from '../../hub/event-log.ts'
 import { beginWork } from '../../ops/current-work.ts'
+import type { PubSubError } from '../../publication/errors.ts'
 import type { Publication } from '../../publication/publication.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import { answer } from '../server/answer.ts'
@@ -103,10 +104,7 @@ async function acceptedPublications(
   const { limits, rejectBadCredentials } = door.options
   const { raw } = request
   const path = decodePath(request.originalUrl)
-  if (isReserved(path))
-    throw new ReservedPathError(
-      "paths that begin with /-/ are the server's own, nothing can be published there",
-    )
+  if (isReserved(path)) throw refused({ type: 'reserved-path' })
   const { topics, segments, isPrivate } = publishedTopics(path, limits.topicsMax)
   // A directory may have to be asked, so nobody is, unless the answer can change the outcome.
   const key = raw.headers['idempotency-key']
@@ -118,7 +116,8 @@ async function acceptedPublications(
     address: peerAddress(raw, door.options.trustedProxies),
     identity: login?.identity ?? ANONYMOUS,
   }
-  if (!door.policy.mayPublish(segments, peer)) throw new ForbiddenError(MAY_NOT_PUBLISH)
+  const verdict = door.policy.mayPublish(segments, peer)
+  if (!verdict.allowed) throw refused(verdict.reason)
   const { origin, host, 'sec-fetch-site': secFetchSite } = raw.headers
   if (
     !door.webPages.mayPublish({
@@ -128,7 +127,7 @@ async function acceptedPublications(
       isTls: isTls(raw),
     })
   )
-    throw new ForbiddenError('a web page asks whose origin is not listed in server.cors.origins')
+    throw refused({ type: 'foreign-page' })
 
   const form = payloadFormOf(raw)
   const body = await readBody(raw, form.limit(limits), () => sendContinue(reply.raw))
@@ -142,6 +141,11 @@ async function acceptedPublications(
   })
   if (key === undefined) return { publications, once: undefined }
   return { publications, once: onceOf(String(key), peer, publications) }
+}
+
+function refused(reason: Refusal): PubSubError {
+  const text = refusalText(reason)
+  return reason.type === 'reserved-path' ? new ReservedPathError(text) : new ForbiddenError(text)
 }
 
 interface Accepted {

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { AddressList } from '../../auth/address-list.ts'
 import type { LoginGate } from '../../auth/login-gate.ts'
-import type { PublishPolicy } from '../../auth/publish-policy.ts'
+import type { Policy } from '../../auth/policy.ts'
 import type { WebPages } from '../../auth/web-pages.ts'
 import type { Hub } from '../../hub/hub.ts'
 import type { BugReport } from '../../ops/bug-report.ts'
@@ -71,7 +71,7 @@ export interface ConnectionJudge {
 export interface HttpDoor {
   readonly hub: Hub
   readonly logins: LoginGate
-  readonly policy: PublishPolicy
+  readonly policy: Policy
   readonly webPages: WebPages
   readonly cors: Cors
   /** Of all open streams. */

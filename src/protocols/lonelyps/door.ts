@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ANONYMOUS, type Identity } from '../../auth/identity.ts'
 import type { AttemptLimiter } from '../../auth/attempt-limiter.ts'
-import { MAY_NOT_PUBLISH, type PublishPolicy } from '../../auth/publish-policy.ts'
+import { type Policy, refusalText } from '../../auth/policy.ts'
 import { PubSubError } from '../../publication/errors.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
 import type { Payload, Publication } from '../../publication/publication.ts'
@@ -35,7 +35,7 @@ export interface LonelypsTimes {
 export interface LonelypsOptions {
   readonly hub: Hub
   readonly state: StateStore
-  readonly policy: PublishPolicy
+  readonly policy: Policy
   /** What a user of the ACL file is allowed now. */
   readonly identityOf: (name: string) => Identity
   readonly secrets: readonly Secrets[]
@@ -200,8 +200,8 @@ export class LonelypsDoor implements AsyncDisposable {
       limits.topicsMax,
     )
     const identity = this.#identityOf(peer.secrets.name)
-    if (!policy.mayPublish(segments, { address: peer.address, identity }))
-      throw new NotAllowedError(MAY_NOT_PUBLISH)
+    const verdict = policy.mayPublish(segments, { address: peer.address, identity })
+    if (!verdict.allowed) throw new NotAllowedError(refusalText(verdict.reason))
     return { topics, isPrivate, path }
   }
 

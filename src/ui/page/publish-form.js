@@ -27,13 +27,11 @@ export class PublishForm {
 
   async #look() {
     const path = decodeURIComponentOr(this.#path.value)
-    const may = await this.#visitor.mayPublish(path).catch(() => true)
-    this.#refused.hidden = may
-    this.#refused.textContent =
-      'You may not publish here: your address is not among clients.payloaders, the topic is secured, ' +
-      'or the server does not know this page’s address (server.hostnames, server.cors.origins).'
-    this.#form.querySelector('button').disabled = !may
-    if (may) this.#form.classList.remove('refused')
+    const why = await this.#visitor.whyNot(path).catch(() => null)
+    this.#refused.hidden = why === null
+    this.#refused.textContent = `You may not publish here: ${why}.`
+    this.#form.querySelector('button').disabled = why !== null
+    if (why === null) this.#form.classList.remove('refused')
     else this.#form.classList.add('refused')
   }
 

@@ -26,9 +26,12 @@ export class Visitor {
     this.#headers = {}
   }
 
-  async mayPublish(path) {
+  /** Why nothing can be published there; `null` if it can. */
+  async whyNot(path) {
     const response = await ask(path, this.#headers)
-    return response.ok && (await response.json()).may_publish
+    if (!response.ok) return 'your name or password is not taken'
+    const { may_publish: mayPublish, reason } = await response.json()
+    return mayPublish ? null : reason
   }
 }
 

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { RawClient } from '../raw-client.ts'
 import { basic, get, listen, publish, sharedPubsub, startPubsub } from '../requests.ts'
+import { refusalText } from '../../../src/auth/policy.ts'
 
 const USERS = { alice: { password: 'wonderland', acl: { fruit: ['fruits'] }, topics: ['release'] } }
 const pubsub = sharedPubsub({ clients: { secure_topics: ['release'] } }, USERS)
@@ -126,27 +127,52 @@ describe('what the page asks about its visitor', () => {
   const ALICE = basic('alice', 'wonderland')
 
   test('who it is, and whether it may publish', async () => {
-    assert.deepEqual(await visitor(''), { user: null, may_publish: true })
-    assert.deepEqual(await visitor('?path=/fruits', ALICE), { user: 'alice', may_publish: true })
-    assert.deepEqual(await visitor('?path=/release'), { user: null, may_publish: false })
-    assert.deepEqual(await visitor('?path=/release', ALICE), { user: 'alice', may_publish: true })
-    assert.deepEqual(await visitor('?path=/-/x'), { user: null, may_publish: false })
+    assert.deepEqual(await visitor(''), { user: null, may_publish: true, reason: null })
+    assert.deepEqual(await visitor('?path=/fruits', ALICE), {
+      user: 'alice',
+      may_publish: true,
+      reason: null,
+    })
+    assert.deepEqual(await visitor('?path=/release'), {
+      user: null,
+      may_publish: false,
+      reason: refusalText({
+        type: 'secured-topic',
+        secured: [{ topic: 'release', isHeld: false }],
+      }),
+    })
+    assert.deepEqual(await visitor('?path=/release', ALICE), {
+      user: 'alice',
+      may_publish: true,
+      reason: null,
+    })
+    assert.deepEqual(await visitor('?path=/-/x'), {
+      user: null,
+      may_publish: false,
+      reason: refusalText({ type: 'reserved-path' }),
+    })
   })
 
   test('no page of another origin, and none whose name was pointed here, may', async () => {
-    const no = { user: null, may_publish: false }
+    const reason = refusalText({ type: 'foreign-page' })
+    const no = { user: null, may_publish: false, reason }
     assert.deepEqual(await visitor('', 'Origin: https://evil.example'), no)
     assert.deepEqual(await visitor('?origin=http://evil.example', 'Host: evil.example'), no)
     const behindProxy = '?origin=https://localhost'
     assert.deepEqual(await visitor(behindProxy, 'Host: localhost'), no)
     const own = '?origin=http://localhost'
-    assert.deepEqual(await visitor(own, 'Host: localhost'), { user: null, may_publish: true })
+    assert.deepEqual(await visitor(own, 'Host: localhost'), {
+      user: null,
+      may_publish: true,
+      reason: null,
+    })
   })
 
   test('an address that is not listed may not', async () => {
     await using elsewhere = await startPubsub({ clients: { payloaders: ['10.0.0.1'] } })
     const answer = await fetch(`${elsewhere.url}/-/visitor`)
-    assert.deepEqual(await answer.json(), { user: null, may_publish: false })
+    const reason = refusalText({ type: 'foreign-address', address: '127.0.0.1' })
+    assert.deepEqual(await answer.json(), { user: null, may_publish: false, reason })
   })
 })
 
@@ -157,7 +183,7 @@ test('where pages of other origins may read, a cache is told of both headers tha
   await using client = await RawClient.open(listing.port)
   assert.equal((await client.ask(get('/', CHROMIUM))).headers['vary'], 'Origin, Accept')
   const { body, headers } = await client.ask(get('/-/visitor', 'Origin: https://dash.example'))
-  assert.deepEqual(JSON.parse(body), { user: null, may_publish: true })
+  assert.deepEqual(JSON.parse(body), { user: null, may_publish: true, reason: null })
   assert.equal(headers['access-control-allow-origin'], 'https://dash.example')
 })
 
