@@ -86,7 +86,12 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'http/pages/pages.test.ts': ['http/pages/page-file.ts', 'http/pages/page-files.ts'],
   'http/server/answer.test.ts': ['http/server/door.ts'],
   'http/server/cors.test.ts': ['http/server/preflight.ts'],
-  'http/server/errors.test.ts': ['hub/errors.ts', 'publication/errors.ts'],
+  'http/server/errors.test.ts': [
+    'http/server/refusals.ts',
+    'hub/errors.ts',
+    'publication/errors.ts',
+  ],
+  'protocols/lonelyps/stateless-requests.test.ts': ['protocols/lonelyps/errors.ts'],
   'http/stream/stream-encoding.test.ts': [
     'http/stream/ndjson-encoding.ts',
     'http/stream/sse-encoding.ts',

@@ -1,5 +1,13 @@
 import { PubSubError } from '../publication/errors.ts'
 
+/** Why the hub cannot do what it is asked for. */
+export type HubErrorCode = (
+  | LogUnavailableError
+  | OutcomeUnknownError
+  | OverloadedError
+  | IdempotencyKeyReusedError
+)['code']
+
 /** The log cannot take events now; nothing was stored, try again later. */
 export class LogUnavailableError extends PubSubError {
   readonly code = 'LOG_UNAVAILABLE'

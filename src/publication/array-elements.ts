@@ -1,4 +1,4 @@
-import { NotJsonError } from './json-object.ts'
+import { NotJsonError } from './errors.ts'
 
 /**
  * The elements of a JSON array, one after another, as they stand without the white space around them: so that whoever takes

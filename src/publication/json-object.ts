@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { LimitExceededError, PubSubError } from './errors.ts'
+import { LimitExceededError, NotAnObjectError, NotJsonError } from './errors.ts'
 import { isDeeperThan, payloadText } from './json-text.ts'
 
 /**
@@ -34,17 +34,6 @@ export function readJson(body: Buffer, depthMax: number): string {
     )
   validate(whole)
   return whole.trim()
-}
-
-export class NotJsonError extends PubSubError {
-  readonly code = 'BAD_REQUEST'
-}
-
-export class NotAnObjectError extends PubSubError {
-  readonly code = 'NOT_AN_OBJECT'
-  constructor() {
-    super('payload is JSON, but not an object')
-  }
 }
 
 const OPENING_BRACE = 0x7b

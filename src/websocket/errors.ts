@@ -1,5 +1,8 @@
 import { PubSubError } from '../publication/errors.ts'
 
+/** Why a request for a WebSocket gets none. */
+export type HandshakeErrorCode = (BadHandshakeError | UpgradeRequiredError)['code']
+
 /** A request for a WebSocket that is none. */
 export class BadHandshakeError extends PubSubError {
   readonly code = 'BAD_HANDSHAKE'

@@ -62,6 +62,8 @@ const STEPS_PER_CHARACTER = 2
 /** Expressions that are not compiled again when a client comes back. Open ones that fall out stay with their streams. */
 const COMPILED_MAX = 1_000
 
+export type WhereErrorCode = (WhereError | LimitExceededError)['code']
+
 /** The expression of a request is wrong. */
 export class WhereError extends PubSubError {
   readonly code = 'BAD_QUERY'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { arrayElements } from '../../src/publication/array-elements.ts'
-import { NotJsonError } from '../../src/publication/json-object.ts'
+import { NotJsonError } from '../../src/publication/errors.ts'
 
 /** `undefined`: it is no array, or does not end as one. */
 function elementsOf(text: string): string[] | undefined {

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { LimitExceededError } from '../../src/publication/errors.ts'
-import {
-  NotAnObjectError,
-  NotJsonError,
-  readJsonObject,
-} from '../../src/publication/json-object.ts'
+import { LimitExceededError, NotAnObjectError, NotJsonError } from '../../src/publication/errors.ts'
+import { readJsonObject } from '../../src/publication/json-object.ts'
 
 const DEPTH_MAX = 900
 

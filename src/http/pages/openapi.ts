@@ -1,5 +1,4 @@
-import type { ErrorCode } from '../../publication/errors.ts'
-import { statusOf } from '../server/errors.ts'
+import { REFUSALS, type Operation } from '../server/refusals.ts'
 import { STREAM_TYPES } from '../stream/negotiation.ts'
 import { PAYLOAD_TYPES } from '../publish/payload-form.ts'
 import type { StreamParameter } from '../stream/stream-query.ts'
@@ -44,55 +43,21 @@ export function pageResponses(description: string, ...types: readonly string[]):
   return { 200: { description, content }, ...refusals('page') }
 }
 
-type Operation = 'publish' | 'listen' | 'preflight' | 'page' | 'other'
-
-/** Where each refusal can be met. A missing code does not compile. */
-const metAt: Readonly<Record<ErrorCode, readonly Operation[]>> = {
-  BAD_REQUEST: ['publish', 'listen', 'preflight'],
-  NOT_AN_OBJECT: ['publish'],
-  BAD_BATCH: ['publish'],
-  BAD_IDEMPOTENCY_KEY: ['publish'],
-  IDEMPOTENCY_KEY_REUSED: ['publish'],
-  BAD_CLOUD_EVENT: ['publish'],
-  PAYLOAD_TOO_LARGE: ['publish'],
-  FORBIDDEN: ['publish'],
-  ORIGIN_NOT_ALLOWED: ['listen', 'preflight'],
-  NOT_FOUND: ['page'],
-  METHOD_NOT_ALLOWED: ['other'],
-  BAD_QUERY: ['listen', 'page'],
-  BAD_HANDSHAKE: ['publish', 'listen'],
-  UPGRADE_REQUIRED: ['listen'],
-  GONE: ['listen'],
-  RESERVED_PATH: ['publish'],
-  BAD_CREDENTIALS: ['publish', 'listen', 'page'],
-  TOO_MANY_LOGINS: ['publish', 'listen', 'page'],
-  DIRECTORY_UNAVAILABLE: ['publish', 'listen', 'page'],
-  LIMIT_EXCEEDED: ['publish', 'listen', 'page'],
-  HEAD_TOO_LARGE: ['publish', 'listen', 'page'],
-  REQUEST_TIMEOUT: ['publish', 'listen', 'page'],
-  TOO_MANY_STREAMS: ['listen'],
-  OVERLOADED: ['publish', 'listen'],
-  NO_EVENT: ['listen'],
-  LOG_UNAVAILABLE: ['publish', 'listen'],
-  OUTCOME_UNKNOWN: ['publish'],
-  INTERNAL: ['publish', 'listen', 'page'],
-}
-
 const PROBLEM = {
   type: 'object',
   required: ['type', 'title', 'status', 'detail', 'code'],
   properties: {
     type: { const: 'about:blank' },
     title: { type: 'string' },
-    status: { enum: [...new Set(Object.values(statusOf))] },
+    status: { enum: [...new Set(Object.values(REFUSALS).map(({ status }) => status))] },
     detail: { type: 'string' },
-    code: { enum: Object.keys(statusOf) },
+    code: { enum: Object.keys(REFUSALS) },
   },
 }
 
 function refusals(operation: Operation): Record<string, object> {
-  const codes = Object.entries(metAt).filter(([, operations]) => operations.includes(operation))
-  const byStatus = Object.groupBy(codes, ([code]) => String(statusOf[code as ErrorCode]))
+  const codes = Object.entries(REFUSALS).filter(([, { metBy }]) => metBy.includes(operation))
+  const byStatus = Object.groupBy(codes, ([, { status }]) => String(status))
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, met]) => [
       status,

@@ -4,7 +4,7 @@ import { refusalText } from '../../auth/policy.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import { head } from '../server/answer.ts'
 import type { HttpDoor } from '../server/door.ts'
-import { MethodNotAllowedError, NotFoundError, ReservedPathError } from '../server/errors.ts'
+import { HttpError, noSuchPage } from '../server/errors.ts'
 import { identify } from '../server/identify.ts'
 import { preflight } from '../server/preflight.ts'
 import { isTls, peerAddress } from '../server/peer.ts'
@@ -92,16 +92,19 @@ function answerElsewhere(door: HttpDoor, { raw }: FastifyRequest, reply: Fastify
   if (raw.method !== 'GET') refuseHandshake(raw)
   switch (raw.method) {
     case 'GET':
-      throw new NotFoundError('there is no such page here')
+      throw noSuchPage()
     case 'PUT':
     case 'POST':
-      throw new ReservedPathError(refusalText({ type: 'reserved-path' }))
+      throw new HttpError('RESERVED_PATH', refusalText({ type: 'reserved-path' }))
     case 'HEAD':
       reply.hijack()
       return head(reply.raw, door.traffic)
     default:
       if (raw.method !== 'OPTIONS' || !preflight(door, raw, reply.raw))
-        throw new MethodNotAllowedError()
+        throw new HttpError(
+          'METHOD_NOT_ALLOWED',
+          "paths that begin with /-/ are the server's own, which know GET and HEAD only",
+        )
       reply.hijack()
   }
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
 import type { PubSubError } from '../../publication/errors.ts'
-import { BadRequestError } from '../server/errors.ts'
+import { HttpError } from '../server/errors.ts'
 
 export interface BodyLimit {
   readonly bytesMax: number
@@ -23,7 +23,10 @@ export async function readBody(
   const encoding = request.headers['content-encoding']?.trim().toLowerCase() || 'identity'
   const decode = decoders.get(encoding)
   if (decode === undefined)
-    throw new BadRequestError(`unknown Content-Encoding, use ${[...decoders.keys()].join(', ')}`)
+    throw new HttpError(
+      'BAD_REQUEST',
+      `unknown Content-Encoding, use ${[...decoders.keys()].join(', ')}`,
+    )
   const announced = Number(request.headers['content-length'] ?? 0)
   if (announced > bytesMax) throw tooLarge()
   onAccepted()
@@ -33,7 +36,7 @@ export async function readBody(
     return await decode(body, { maxOutputLength: bytesMax })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge()
-    throw new BadRequestError(`the body is not ${encoding}`, { cause: error })
+    throw new HttpError('BAD_REQUEST', `the body is not ${encoding}`, { cause: error })
   }
 }
 

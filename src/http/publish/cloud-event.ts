@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readJson } from '../../publication/json-object.ts'
 import { payloadText } from '../../publication/json-text.ts'
-import { BadCloudEventError } from '../server/errors.ts'
+import { HttpError } from '../server/errors.ts'
 import { isCalendarDay } from './calendar-day.ts'
 
 /*
@@ -141,5 +141,5 @@ function printable(name: string): string {
 const NAME_SHOWN_MAX = 60
 
 function refuse(message: string): never {
-  throw new BadCloudEventError(`not a CloudEvent of version 1.0: ${message}`)
+  throw new HttpError('BAD_CLOUD_EVENT', `not a CloudEvent of version 1.0: ${message}`)
 }

@@ -3,7 +3,7 @@ import type { Identity } from '../../auth/identity.ts'
 import { nameKey } from '../../auth/name.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { Once } from '../../hub/event-log.ts'
-import { BadIdempotencyKeyError } from '../server/errors.ts'
+import { HttpError } from '../server/errors.ts'
 
 /**
  * What makes this publication the same as an earlier one. The key counts for its publisher only, a user or else an address,
@@ -16,7 +16,8 @@ export function onceOf(
   publications: readonly Publication[],
 ): Once {
   if (!KEY.test(key))
-    throw new BadIdempotencyKeyError(
+    throw new HttpError(
+      'BAD_IDEMPOTENCY_KEY',
       `an Idempotency-Key has 1 to ${KEY_CHARACTERS_MAX} visible characters of ASCII`,
     )
   const { name } = peer.identity

@@ -3,7 +3,7 @@ import { LimitExceededError, PubSubError } from '../../publication/errors.ts'
 import { arrayElements } from '../../publication/array-elements.ts'
 import { readJsonObject } from '../../publication/json-object.ts'
 import type { HttpLimits } from '../server/door.ts'
-import { BadBatchError, BadCloudEventError, PayloadTooLargeError } from '../server/errors.ts'
+import { HttpError, payloadTooLarge } from '../server/errors.ts'
 import type { BodyLimit } from './body.ts'
 import { binaryCloudEvent, checkCloudEvent } from './cloud-event.ts'
 import { ThreadSlice } from '../server/thread-slice.ts'
@@ -79,7 +79,7 @@ const structuredBatch: PayloadForm = {
   limit: batchLimit,
   async read(body, limits) {
     const elements = arrayElements(body)
-    if (elements === null) throw new BadCloudEventError('a batch is a JSON array')
+    if (elements === null) throw new HttpError('BAD_CLOUD_EVENT', 'a batch is a JSON array')
     const payloads: string[] = []
     const slice = new ThreadSlice()
     for (const element of elements) {
@@ -116,7 +116,8 @@ const cloudEventForms: ReadonlyMap<string, PayloadForm> = new Map([
 export const PAYLOAD_TYPES: readonly string[] = [...LINE_TYPES, ...cloudEventForms.keys()]
 
 function refuseFormat(): never {
-  throw new BadCloudEventError(
+  throw new HttpError(
+    'BAD_CLOUD_EVENT',
     `of the formats of CloudEvents, only ${[...cloudEventForms.keys()].join(' and ')} are known here`,
   )
 }
@@ -132,7 +133,7 @@ function hasCloudEventHeader(headers: IncomingHttpHeaders): boolean {
 }
 
 function payloadLimit({ payloadBytesMax }: HttpLimits): BodyLimit {
-  return { bytesMax: payloadBytesMax, tooLarge: () => new PayloadTooLargeError(payloadBytesMax) }
+  return { bytesMax: payloadBytesMax, tooLarge: () => payloadTooLarge(payloadBytesMax) }
 }
 
 function batchLimit({ batchBytesMax }: HttpLimits): BodyLimit {
@@ -160,8 +161,8 @@ function withoutReturn(line: Buffer): Buffer {
 }
 
 function readLine(line: Buffer, { payloadBytesMax, jsonDepthMax }: HttpLimits): string {
-  if (line.length > payloadBytesMax) throw new PayloadTooLargeError(payloadBytesMax)
-  if (line.every(isBlank)) throw new BadBatchError('it is blank')
+  if (line.length > payloadBytesMax) throw payloadTooLarge(payloadBytesMax)
+  if (line.every(isBlank)) throw new HttpError('BAD_BATCH', 'it is blank')
   return readJsonObject(line, jsonDepthMax)
 }
 
@@ -170,7 +171,7 @@ function readPart(name: string, read: () => string): string {
     return read()
   } catch (error) {
     if (!(error instanceof PubSubError)) throw error
-    throw new BadBatchError(`${name}: ${error.message}`, { cause: error })
+    throw new HttpError('BAD_BATCH', `${name}: ${error.message}`, { cause: error })
   }
 }
 
@@ -182,7 +183,7 @@ function refuseTooMany(count: number, { batchEventsMax }: HttpLimits): void {
 }
 
 function refuseEmpty(count: number): void {
-  if (count === 0) throw new BadBatchError('the batch has no events')
+  if (count === 0) throw new HttpError('BAD_BATCH', 'the batch has no events')
 }
 
 const LF = 0x0a

@@ -5,12 +5,12 @@ import { ANONYMOUS } from '../../auth/identity.ts'
 import { refusalText, type Refusal } from '../../auth/policy.ts'
 import type { Once, Receipt } from '../../hub/event-log.ts'
 import { beginWork } from '../../ops/current-work.ts'
-import type { PubSubError } from '../../publication/errors.ts'
 import type { Publication } from '../../publication/publication.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import { answer } from '../server/answer.ts'
 import type { HttpDoor } from '../server/door.ts'
-import { asksForJson, ForbiddenError, RECEIVED, ReservedPathError } from '../server/errors.ts'
+import { HttpError } from '../server/errors.ts'
+import { asksForJson, RECEIVED } from '../server/refusals.ts'
 import { sendContinue } from '../server/expectation.ts'
 import { identify } from '../server/identify.ts'
 import { isTls, peerAddress } from '../server/peer.ts'
@@ -143,9 +143,9 @@ async function acceptedPublications(
   return { publications, once: onceOf(String(key), peer, publications) }
 }
 
-function refused(reason: Refusal): PubSubError {
-  const text = refusalText(reason)
-  return reason.type === 'reserved-path' ? new ReservedPathError(text) : new ForbiddenError(text)
+function refused(reason: Refusal): HttpError {
+  const code = reason.type === 'reserved-path' ? 'RESERVED_PATH' : 'FORBIDDEN'
+  return new HttpError(code, refusalText(reason))
 }
 
 interface Accepted {

@@ -2,7 +2,7 @@ import { STATUS_CODES, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { Socket } from 'node:net'
 import type { PubSubError } from '../../publication/errors.ts'
 import type { Traffic } from './door.ts'
-import { refusalOf } from './errors.ts'
+import { refusalOf } from './refusals.ts'
 import { discardBody } from '../../sockets/discard-body.ts'
 import { closeLingering, patienceWith, type Patience } from '../../sockets/lingering-close.ts'
 

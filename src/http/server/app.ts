@@ -21,13 +21,7 @@ import {
   STRAY_PATIENCE,
 } from '../../sockets/lingering-close.ts'
 import type { HttpDoor } from './door.ts'
-import {
-  BadQueryError,
-  BadRequestError,
-  HeadTooLargeError,
-  InternalError,
-  RequestTimeoutError,
-} from './errors.ts'
+import { HttpError, internalError } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
 import { isMountedUpgrade, mountedDoors, mountUpgrades } from './mount.ts'
 import { openapiOfTopics } from '../pages/openapi.ts'
@@ -79,7 +73,7 @@ export async function httpServers(
       if (!isAccepted(door, request, reply.raw)) reply.hijack()
       // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
       else if (request.raw.httpVersionMajor === 0)
-        done(new BadRequestError('HTTP/0.9 is not spoken here'))
+        done(new HttpError('BAD_REQUEST', 'HTTP/0.9 is not spoken here'))
       else if (connectionOf(socket).isBeyondLimit) done(door.connectionLimit.refusal())
       else if (request.url === TOPIC_URL) void handle(door, request, reply)
       else done()
@@ -149,7 +143,7 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
     }
     traffic.requests++
     behindAnswers(connection, () => {
-      const error = new BadRequestError('this is no proxy')
+      const error = new HttpError('BAD_REQUEST', 'this is no proxy')
       if (isAnswerable(socket)) refuseSocket(socket, traffic, error, request.headers)
     })
   })
@@ -204,9 +198,16 @@ function behindAnswers({ lastResponse: last }: Connection, refuseIt: () => void)
 
 function refusalOfBroken(error: NodeJS.ErrnoException, { options }: HttpDoor): PubSubError {
   if (error.code === 'HPE_HEADER_OVERFLOW')
-    return new HeadTooLargeError(options.limits.headBytesMax)
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return new RequestTimeoutError()
-  return new BadRequestError('this is no request of HTTP/1.1 or 1.0')
+    return new HttpError(
+      'HEAD_TOO_LARGE',
+      `the request line and headers exceed the limit of ${options.limits.headBytesMax} bytes (limits.head_bytes)`,
+    )
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new HttpError(
+      'REQUEST_TIMEOUT',
+      'the request took too long to arrive (limits.head_timeout, limits.request_timeout)',
+    )
+  return new HttpError('BAD_REQUEST', 'this is no request of HTTP/1.1 or 1.0')
 }
 
 /** The server's own pages have routes; a browser that navigates to a topic URL gets the page, too. */
@@ -264,7 +265,7 @@ function refuseRequest(
   const { socket } = incoming
   const connection = connectionOf(socket)
   const refusal = refusalFor(error)
-  if (refusal instanceof InternalError) door.bugs.add('answering', error)
+  if (refusal.code === 'INTERNAL') door.bugs.add('answering', error)
   if (response.headersSent || !isAnswerable(socket)) return
   const mustClose =
     connection.isSpokenTo ||
@@ -281,8 +282,8 @@ function refuseRequest(
 function refusalFor(error: unknown): PubSubError {
   if (error instanceof PubSubError) return error
   const { statusCode = 500, code, message } = error as FastifyError
-  if (code === 'FST_ERR_VALIDATION') return new BadQueryError(message)
-  return statusCode < 500 ? new BadRequestError(message) : new InternalError(error)
+  if (code === 'FST_ERR_VALIDATION') return new HttpError('BAD_QUERY', message)
+  return statusCode < 500 ? new HttpError('BAD_REQUEST', message) : internalError(error)
 }
 
 function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> | void {
@@ -304,5 +305,5 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
 }
 
 function notForThisMethod(): PubSubError {
-  return new BadRequestError('only GET, HEAD, PUT and POST mean something here')
+  return new HttpError('BAD_REQUEST', 'only GET, HEAD, PUT and POST mean something here')
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Login, LoginResult } from '../../auth/identity.ts'
 import type { HttpDoor } from './door.ts'
-import { BadCredentialsError, DirectoryUnavailableError, TooManyLoginsError } from './errors.ts'
+import { HttpError } from './errors.ts'
 import { peerAddress } from './peer.ts'
 
 declare module 'fastify' {
@@ -29,12 +29,18 @@ export async function identify(
     (await logins.refuse(peerAddress(request.raw, options.trustedProxies)))
   if (result.type === 'accepted') return result.login
   if (!options.rejectBadCredentials) return null
-  if (result.type === 'postponed') throw new TooManyLoginsError()
+  if (result.type === 'postponed')
+    throw new HttpError(
+      'TOO_MANY_LOGINS',
+      'too many log-ins failed from your address, or by this name (limits.login_delay), or wait there (limits.waiting_logins)',
+    )
   if (result.type === 'unavailable')
-    throw new DirectoryUnavailableError(
+    throw new HttpError(
+      'DIRECTORY_UNAVAILABLE',
       'the directory that knows your name cannot be asked now, try again later',
     )
-  throw new BadCredentialsError(
+  throw new HttpError(
+    'BAD_CREDENTIALS',
     'user name or password is wrong, or the Authorization header is not Basic',
   )
 }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { PubSubError } from '../../publication/errors.ts'
 import { connectionOf } from '../../sockets/connection.ts'
 import type { HttpDoor, MountedDoor } from './door.ts'
-import { NotFoundError, OriginNotAllowedError } from './errors.ts'
+import { noSuchPage, originNotAllowed } from './errors.ts'
 import { sendContinue } from './expectation.ts'
 import { isTls, peerAddress } from './peer.ts'
 import { refuseSocket } from './answer.ts'
@@ -33,7 +33,7 @@ export async function mountedDoors(
 ): Promise<void> {
   const answer: RouteHandlerMethod = async ({ raw, originalUrl }, reply) => {
     const mounted = mountedAt(originalUrl, http)
-    if (mounted === null) throw new NotFoundError('there is no such page here')
+    if (mounted === null) throw noSuchPage()
     refuseForeignPage(http, raw)
     reply.hijack()
     const headers = http.traffic.headers()
@@ -80,5 +80,5 @@ export function isMountedUpgrade(http: HttpDoor, { url, headers }: IncomingMessa
 function refuseForeignPage(http: HttpDoor, incoming: IncomingMessage): void {
   const { origin, host, 'sec-fetch-site': secFetchSite } = incoming.headers
   const page = { origin, secFetchSite, host, isTls: isTls(incoming) }
-  if (!http.webPages.mayPublish(page)) throw new OriginNotAllowedError()
+  if (!http.webPages.mayPublish(page)) throw originNotAllowed()
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HttpDoor } from './door.ts'
-import { OriginNotAllowedError } from './errors.ts'
+import { originNotAllowed } from './errors.ts'
 
 /**
  * Answers a browser that asks what a page may send. `false`: it is no such question, or nobody is to ask one.
@@ -14,7 +14,7 @@ export function preflight(
   const { origin, 'access-control-request-method': method } = headers
   if (cors.isOff || origin === undefined || method === undefined) return false
   const permissions = cors.permissionsFor(origin, headers['access-control-request-headers'])
-  if (permissions === null) throw new OriginNotAllowedError()
+  if (permissions === null) throw originNotAllowed()
   response.writeHead(204, [...traffic.headers(), ...permissions])
   response.end()
   return true

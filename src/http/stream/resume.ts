@@ -1,5 +1,5 @@
 import type { Gap } from '../../hub/encoding.ts'
-import { PubSubError } from '../../publication/errors.ts'
+import { HttpError } from '../server/errors.ts'
 import type { Cursor, Position } from '../../hub/event.ts'
 import type { Hub } from '../../hub/hub.ts'
 import type { StreamQuery } from './stream-query.ts'
@@ -28,7 +28,7 @@ export async function startOf(
       (onGap !== null || resolution.at >= hub.oldestKept || resolution.at === hub.head)
     if (isFound) return { from: resolution.at, gap: null }
     const reason = resolution.type === 'foreign' ? 'foreign' : 'expired'
-    if (onGap === 'fail') throw new GoneError(reason)
+    if (onGap === 'fail') throw gone(reason)
     if (onGap !== null)
       return startAt(onGap === 'oldest' ? hub.beforeOldest : hub.head, reason, hub)
     if (reason === 'expired') ({ gap } = startAt(hub.head, reason, hub))
@@ -38,15 +38,12 @@ export async function startOf(
 }
 
 /** `on_gap=fail`, and there is one. */
-class GoneError extends PubSubError {
-  readonly code = 'GONE'
-  constructor(reason: Gap['reason']) {
-    super(
-      reason === 'expired'
-        ? 'events after this cursor are no longer kept; ask with on_gap=oldest or on_gap=live'
-        : 'this cursor is not of this log; ask with on_gap=oldest or on_gap=live',
-    )
-  }
+function gone(reason: Gap['reason']): HttpError {
+  const fact =
+    reason === 'expired'
+      ? 'events after this cursor are no longer kept'
+      : 'this cursor is not of this log'
+  return new HttpError('GONE', `${fact}; ask with on_gap=oldest or on_gap=live`)
 }
 
 function startAt(from: Position, reason: Gap['reason'], hub: Hub): Start {

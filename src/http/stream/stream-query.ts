@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { BadQueryError } from '../server/errors.ts'
+import { HttpError } from '../server/errors.ts'
 import { isCalendarDay } from '../publish/calendar-day.ts'
 import { QueryValues } from './query-values.ts'
 
@@ -116,7 +116,7 @@ class Query {
     try {
       return read(text)
     } catch (error) {
-      if (error instanceof Unreadable) throw new BadQueryError(`${name} ${error.message}`)
+      if (error instanceof Unreadable) throw new HttpError('BAD_QUERY', `${name} ${error.message}`)
       throw error
     }
   }
@@ -128,7 +128,7 @@ class Query {
 
   #only(name: StreamParameter): string | null {
     const count = this.#values.count(name)
-    if (count > 1) throw new BadQueryError(`${name} is given ${count} times`)
+    if (count > 1) throw new HttpError('BAD_QUERY', `${name} is given ${count} times`)
     return this.#values.first(name)
   }
 }

@@ -14,7 +14,7 @@ import { acceptHandshake, asksForWebSocket } from '../../websocket/handshake.ts'
 import { WebSocketSink } from '../../websocket/websocket-sink.ts'
 import { refuseSocket } from '../server/answer.ts'
 import type { HttpDoor, Traffic } from '../server/door.ts'
-import { InternalError, NoEventError, OriginNotAllowedError } from '../server/errors.ts'
+import { HttpError, internalError, originNotAllowed } from '../server/errors.ts'
 import { isTls } from '../server/peer.ts'
 import { encodingFor } from './negotiation.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
@@ -80,7 +80,7 @@ function openWebSocket({ webPages }: HttpDoor, request: IncomingMessage): WebSoc
   const { origin, host } = request.headers
   const access =
     origin === undefined ? 'everything' : webPages.accessFrom(origin, host, isTls(request))
-  if (access === 'nothing') throw new OriginNotAllowedError()
+  if (access === 'nothing') throw originNotAllowed()
   return { lines, access }
 }
 
@@ -127,8 +127,8 @@ function refusalOfWait(
 }
 
 function errorOfWait(reason: CloseReason): PubSubError {
-  if (reason === 'timeout') return new NoEventError()
-  if (reason === 'internal') return new InternalError(undefined)
+  if (reason === 'timeout') return new HttpError('NO_EVENT', 'no event came within the timeout')
+  if (reason === 'internal') return internalError(undefined)
   return new OverloadedError(`the stream ended before there was an event: ${reason}`)
 }
 

@@ -7,7 +7,7 @@ import { canonicalFilters, type CanonicalFilters } from '../../hub/topics.ts'
 import { PUBLIC_ONLY } from '../../hub/rights.ts'
 import { without } from '../../where/without.ts'
 import type { HttpDoor } from '../server/door.ts'
-import { NotFoundError, TooManyStreamsError } from '../server/errors.ts'
+import { HttpError, noSuchPage } from '../server/errors.ts'
 import { identify } from '../server/identify.ts'
 import { peerAddress } from '../server/peer.ts'
 import { ThreadSlice } from '../server/thread-slice.ts'
@@ -41,7 +41,7 @@ export async function wishesOf(
   const { limits, trustedProxies } = door.options
   const { raw: incoming, originalUrl } = request
   const path = decodePath(originalUrl)
-  if (isReserved(path)) throw new NotFoundError('there is no such page here')
+  if (isReserved(path)) throw noSuchPage()
   // Reading thousands of topics takes some ms, sorting them and making a subscription of them as long again each: of all
   // requests together one step in a turn, however many connections they come by.
   const slice = path.length > LONG_PATH_CHARACTERS ? new ThreadSlice() : null
@@ -61,7 +61,10 @@ export async function wishesOf(
   if (reply.raw.socket === null) await new Promise((resolve) => reply.raw.once('socket', resolve))
   const address = peerAddress(incoming, trustedProxies) ?? 'unknown'
   if (door.traffic.streamsOf(address) >= (limits.streamsPerAddressMax || Infinity))
-    throw new TooManyStreamsError(limits.streamsPerAddressMax)
+    throw new HttpError(
+      'TOO_MANY_STREAMS',
+      `your address already has ${limits.streamsPerAddressMax} streams open, which is the limit (limits.streams_per_address)`,
+    )
   await slice?.next()
   const rights = login?.identity.rights ?? PUBLIC_ONLY
   const bounds = boundsOf(query)

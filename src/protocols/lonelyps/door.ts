@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { ANONYMOUS, type Identity } from '../../auth/identity.ts'
 import type { AttemptLimiter } from '../../auth/attempt-limiter.ts'
 import { type Policy, refusalText } from '../../auth/policy.ts'
-import { PubSubError } from '../../publication/errors.ts'
+import { NotAllowedError } from './errors.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
 import type { Payload, Publication } from '../../publication/publication.ts'
 import type { Hub } from '../../hub/hub.ts'
@@ -258,11 +258,6 @@ export class LonelypsDoor implements AsyncDisposable {
   #maySee(owner: string | null, event: PublishedEvent): boolean {
     return !event.isPrivate || this.#identityOf(owner).rights.maySee(event)
   }
-}
-
-/** What may be refused to a peer that is known. */
-class NotAllowedError extends PubSubError {
-  readonly code = 'FORBIDDEN'
 }
 
 /** How many have got a notification. */

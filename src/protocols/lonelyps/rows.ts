@@ -1,6 +1,6 @@
 import type { Cursor } from '../../hub/event.ts'
 import { OverloadedError } from '../../hub/errors.ts'
-import { PubSubError } from '../../publication/errors.ts'
+import { NotAllowedError } from './errors.ts'
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
 import { Interests, interestKey, type Interest } from './interests.ts'
 import type { Topic } from './topic.ts'
@@ -39,11 +39,6 @@ export interface RowsOptions {
   readonly onChange: (url: string) => void
   /** Whether that owner may still come: rows of one who may not are anybody's. */
   readonly isKnown: (owner: string | null) => boolean
-}
-
-/** What may not be done to a url. */
-export class UrlRefusedError extends PubSubError {
-  readonly code = 'FORBIDDEN'
 }
 
 /** The subscriptions of the stateless mode, durable. Changes of one url come one after another. */
@@ -91,11 +86,11 @@ export class Rows {
     return now?.since === row.since ? now : null
   }
 
-  /** @throws {UrlRefusedError} somebody else has subscriptions for that url. */
+  /** @throws {NotAllowedError} somebody else has subscriptions for that url. */
   checkOwner(url: string, owner: string | null): void {
     for (const row of this.#byUrl.get(url)?.values() ?? [])
       if (row.owner !== owner && this.#options.isKnown(row.owner))
-        throw new UrlRefusedError('the subscriptions of this url are somebody else’s')
+        throw new NotAllowedError('the subscriptions of this url are somebody else’s')
   }
 
   /** Those whose interest matches, exact ones first. */
@@ -115,7 +110,7 @@ export class Rows {
 
   /**
    * @returns false: it was there already, and nothing is changed.
-   * @throws {UrlRefusedError | OverloadedError | LogUnavailableError}
+   * @throws {NotAllowedError | OverloadedError | LogUnavailableError}
    */
   add(row: Row): Promise<boolean> {
     return this.#inTurn(row.url, async () => {
@@ -125,7 +120,7 @@ export class Rows {
       if (before?.owner === row.owner) return false
       const { subscriptionsPerPeerMax } = this.#options.limits
       if (before === undefined && (present?.size ?? 0) >= subscriptionsPerPeerMax)
-        throw new UrlRefusedError(
+        throw new NotAllowedError(
           `one url may have ${subscriptionsPerPeerMax} subscriptions ` +
             '(protocols.lonelyps.subscriptions_per_peer)',
         )
@@ -134,7 +129,7 @@ export class Rows {
     })
   }
 
-  /** @returns false: there was none. @throws {UrlRefusedError | LogUnavailableError} */
+  /** @returns false: there was none. @throws {NotAllowedError | LogUnavailableError} */
   remove(url: string, interest: Interest, owner: string | null): Promise<boolean> {
     return this.#inTurn(url, async () => {
       this.checkOwner(url, owner)
@@ -155,7 +150,7 @@ export class Rows {
 
   /**
    * From now on the url has these rows, and no others. Those that stay keep their place.
-   * @throws {UrlRefusedError | OverloadedError | LogUnavailableError} nothing is changed.
+   * @throws {NotAllowedError | OverloadedError | LogUnavailableError} nothing is changed.
    */
   set(
     url: string,

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OutcomeUnknownError } from '../../hub/errors.ts'
-import { PubSubError, type ErrorCode } from '../../publication/errors.ts'
+import { PubSubError } from '../../publication/errors.ts'
+import { statusOf } from './errors.ts'
 import { discardBody, isLongBody } from '../../sockets/discard-body.ts'
 import type { Cursor } from '../../hub/event.ts'
 import { authorizationOf, type Secrets, type Verdict } from './authorization.ts'
@@ -238,15 +239,6 @@ const REFUSED: Readonly<Record<Exclude<Verdict['type'], 'ok'>, [number, string]>
   unavailable: [503, 'too many authorizations came lately, or too many that do not hold'],
 }
 
-/** The client tries again after 502, 503 and 504, and after nothing else. */
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  FORBIDDEN: 403,
-  LIMIT_EXCEEDED: 400,
-  OVERLOADED: 503,
-  LOG_UNAVAILABLE: 503,
-  OUTCOME_UNKNOWN: 503,
-}
-
 /**
  * A notification has nothing by which a second one would be known again, so its client must not repeat it by itself: somebody
  * has to decide whether to lose or to double it. Subscriptions can be asked for again.
@@ -260,8 +252,8 @@ function refuseUnknownOutcome(error: unknown): never {
 function refusalOf(error: unknown): { readonly status: number; readonly message: string } {
   if (error instanceof Refusal) return error
   if (error instanceof MalformedError) return { status: 400, message: error.message }
-  const status = error instanceof PubSubError ? STATUS[error.code] : undefined
-  if (status === undefined) throw error
+  const status = error instanceof PubSubError ? statusOf(error) : null
+  if (status === null) throw error
   return { status, message: (error as PubSubError).message }
 }
 

@@ -2,7 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import manifest from '../../../package.json' with { type: 'json' }
-import { statusOf } from '../../../src/http/server/errors.ts'
+import { REFUSALS } from '../../../src/http/server/refusals.ts'
 import { RawClient } from '../raw-client.ts'
 import { get, request, startPubsub } from '../requests.ts'
 
@@ -160,6 +160,6 @@ test('every code of a refusal is described somewhere, with its status', () => {
     for (const { responses = {} } of Object.values(operations))
       for (const [status, { description }] of Object.entries(responses))
         for (const code of description.split(', ')) described.add(`${status} ${code}`)
-  for (const [code, status] of Object.entries(statusOf))
+  for (const [code, { status }] of Object.entries(REFUSALS))
     assert.ok(described.has(`${status} ${code}`), code)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { statusOf } from '../../../src/http/server/errors.ts'
+import { REFUSALS } from '../../../src/http/server/refusals.ts'
 import { RawClient } from '../raw-client.ts'
 import {
   basic,
@@ -292,6 +292,6 @@ test('the page on errors lists every code with its status', () => {
   const rows = [...PAGE.matchAll(/^\| (\d{3}) \| `([A-Z_]+)` \|/gm)]
   assert.deepEqual(
     Object.fromEntries(rows.map(([, status, code]) => [code, Number(status)])),
-    statusOf,
+    Object.fromEntries(Object.entries(REFUSALS).map(([code, { status }]) => [code, status])),
   )
 })

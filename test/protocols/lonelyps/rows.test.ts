@@ -4,7 +4,8 @@ import { OverloadedError } from '../../../src/hub/errors.ts'
 import type { Cursor } from '../../../src/hub/event.ts'
 import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
 import type { Interest } from '../../../src/protocols/lonelyps/interests.ts'
-import { Rows, UrlRefusedError, type RowLimits } from '../../../src/protocols/lonelyps/rows.ts'
+import { NotAllowedError } from '../../../src/protocols/lonelyps/errors.ts'
+import { Rows, type RowLimits } from '../../../src/protocols/lonelyps/rows.ts'
 import { topicOf } from '../../../src/protocols/lonelyps/topic.ts'
 import { FaultyStateStore, ROW_LIMITS } from './world.ts'
 
@@ -58,10 +59,10 @@ test('a url belongs to whoever has come first, also of two who come at once', as
   const [first, second] = await Promise.allSettled(both)
   assert.equal(first!.status, 'fulfilled')
   assert.equal(second!.status, 'rejected')
-  await assert.rejects(add('u', exact('a'), 'bob'), UrlRefusedError)
-  await assert.rejects(set('u', [], 'bob'), UrlRefusedError)
-  await assert.rejects(rows.remove('u', exact('a'), 'bob'), UrlRefusedError)
-  assert.throws(() => rows.checkOwner('u', 'bob'), UrlRefusedError)
+  await assert.rejects(add('u', exact('a'), 'bob'), NotAllowedError)
+  await assert.rejects(set('u', [], 'bob'), NotAllowedError)
+  await assert.rejects(rows.remove('u', exact('a'), 'bob'), NotAllowedError)
+  assert.throws(() => rows.checkOwner('u', 'bob'), NotAllowedError)
   await set('u', ['c'], 'ann')
   await set('u', [], 'ann')
   assert.equal(await add('u', exact('b'), 'bob'), true)
