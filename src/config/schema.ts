@@ -151,7 +151,7 @@ const limitsSection = section('limits', {
    * Log-ins that wait for a connection to the LDAP directory: more would not be answered in time, as one takes some 10 ms.
    * Addresses (IPv6: a /64) take turns, and when there are too many, the address with the most gives way.
    */
-  waitingLoginsMax: setting('waiting_logins', 1_000, integer(1, 100_000)),
+  waitingLoginsMax: setting('waiting_logins', 1_000, integer(1, 10_000)),
   /** Open connections of all ports. 0: what the limit of open files leaves beside store, directory and webhooks. */
   connectionsMax: setting('connections', 0, integer(0, 10_000_000)),
 })
