@@ -1,4 +1,5 @@
 import { LdapDirectory, type LdapDirectoryOptions } from '../../src/auth/ldap-directory.ts'
+import { DEADLINE_MS } from '../deadline.ts'
 import { BASE_DN, GROUPS, MEMBERSHIP_PATTERNS, USER_DN, type Slapd } from './slapd.ts'
 
 /**
@@ -23,7 +24,7 @@ export function openDirectory({
       acl: new Map(acl),
       startTls: false,
       ca: null,
-      timeoutMs: 5_000,
+      timeoutMs: DEADLINE_MS,
       cacheMs: 0,
       recheckMs: 50,
       graceMs: 60_000,
