@@ -214,8 +214,9 @@ async function openStore(
   const { storage } = backlog
   const options = { ...backlog, keyWindowMs, keysMax, onBug }
   if (storage === null) {
-    const eventLog = new MemoryEventLog({ ...options, log })
-    return { eventLog, stateStore: new MemoryStateStore(() => eventLog.timeAgo(0)) }
+    const stateStore: MemoryStateStore = new MemoryStateStore(() => eventLog.timeAgo(0))
+    const eventLog: MemoryEventLog = new MemoryEventLog({ ...options, state: stateStore, log })
+    return { eventLog, stateStore }
   }
   const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, log })
   try {

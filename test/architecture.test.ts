@@ -97,7 +97,12 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'http/stream/sse-encoding.ts',
   ],
   'http/stream/stream.test.ts': ['http/stream/pypubsub-encoding.ts', 'http/stream/wishes.ts'],
-  'log/memory/memory-event-log.test.ts': ['hub/event-log.ts'],
+  'log/memory/memory-event-log.test.ts': [
+    'hub/event-log.ts',
+    'log/last-places.ts',
+    'log/published-event.ts',
+  ],
+  'log/sqlite/sqlite-event-log.test.ts': ['log/sqlite/stored-event.ts'],
   'log/sqlite/store-lock.test.ts': ['log/sqlite/flock.ts'],
   'log/sqlite/sqlite-store.test.ts': ['log/sqlite/store-threads.ts'],
   'ops/watchdog.test.ts': ['ops/current-work.ts'],

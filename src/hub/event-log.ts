@@ -1,5 +1,7 @@
+import { sizeBesidePayload } from '../publication/envelope.ts'
 import type { Publication } from '../publication/publication.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
+import type { StateChange } from './state-store.ts'
 import type { TopicFilter } from './topics.ts'
 
 /** What a cursor that a peer handed in stands for. */
@@ -12,7 +14,7 @@ export type Resolution =
   | { readonly type: 'foreign' }
 
 export interface Page {
-  /** Oldest first. */
+  /** Oldest first, unless it is read back. */
   readonly events: readonly PublishedEvent[]
   /** Everything up to here has been looked at; moves on past events the filter left out. */
   readonly reached: Position
@@ -32,17 +34,37 @@ export interface ReadOptions {
   readonly pageBytes: number
 }
 
+export interface ReadBackOptions {
+  /** As in `ReadOptions`. */
+  readonly filters?: readonly TopicFilter[]
+  /** The first position of interest; absent: that of the oldest event that is kept. */
+  readonly downTo?: Position
+  /** As in `ReadOptions`. */
+  readonly pageBytes: number
+}
+
 /** What an event costs beside its text, to encode and to keep: small events weigh more than that. */
 export const EVENT_OVERHEAD_BYTES = 256
 
+/** What an event counts for wherever events are kept or handed on in bounded lots, in bytes. */
+export function weightOf(event: Publication): number {
+  return (
+    event.payload.text.length + event.path.length + sizeBesidePayload(event) + EVENT_OVERHEAD_BYTES
+  )
+}
+
 /** What makes a batch the same as one before. */
 export interface Once {
+  /** Who keeps keys: each space has its own window and number of them. Few, and named by this server; absent: that of HTTP. */
+  readonly space?: string
   readonly key: string
   /** Of all that is published: the same key with another one is refused. */
   readonly fingerprint: string
 }
 
 export interface AppendOptions {
+  /** Changes of the state store beside the log, in the same commit: all of it is stored or nothing. */
+  readonly state?: readonly StateChange[] | undefined
   /**
    * A key seen before, within its window and among the newest, stores nothing and resolves as it did then; durable as the events
    * are. One whose batch was refused is free again; one whose outcome is unknown may be used again, and its batch is then stored
@@ -83,6 +105,13 @@ export interface EventLog extends AsyncDisposable {
    * records, are passed over, and the page on whose way they lay tells of the gap.
    */
   read(after: Position, options: ReadOptions): AsyncIterable<Page>
+  /**
+   * Pages before a position, newest first; in a page, too, and `reached` says that everything from there on has been looked at. Gaps
+   * are told as in `read`, and events before the oldest only to who asked for them by `downTo`.
+   */
+  readBack(before: Position, options: ReadBackOptions): AsyncIterable<Page>
+  /** The newest event that is kept of exactly this path, through an index; `null`: none is. */
+  lastOf(path: string): Promise<PublishedEvent | null>
   resolve(cursor: Cursor): Resolution
   /** A cursor for a place without showing an event: two calls for one place differ, so nobody can watch it move. */
   cursorOf(position: Position): Cursor

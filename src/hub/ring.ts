@@ -1,5 +1,5 @@
 import type { Position, PublishedEvent } from './event.ts'
-import { EVENT_OVERHEAD_BYTES } from './event-log.ts'
+import { weightOf } from './event-log.ts'
 
 /**
  * The newest events, so that a subscriber which has nearly caught up can be given the rest in one synchronous step and
@@ -23,7 +23,7 @@ export class Ring {
 
   push(events: readonly PublishedEvent[]): void {
     for (const event of events) {
-      this.#bytesIn += event.payload.text.length + event.path.length + EVENT_OVERHEAD_BYTES
+      this.#bytesIn += weightOf(event)
       this.#entries.push({ event, bytesIn: this.#bytesIn })
     }
     while (this.#bytesIn - this.#bytesOut > this.#bytesMax) this.#dropOldest()

@@ -1,5 +1,5 @@
 import type { PublishedEvent } from './event.ts'
-import { EVENT_OVERHEAD_BYTES } from './event-log.ts'
+import { weightOf } from './event-log.ts'
 
 /**
  * What the log has committed, on its way to the subscribers. A commit is mostly one round, handed out at once. What a great
@@ -61,8 +61,7 @@ export class Rounds implements Disposable {
 function endOfRound(events: readonly PublishedEvent[], start: number): number {
   let bytes = 0
   for (let i = start; i < events.length; i++) {
-    const { payload, path } = events[i]!
-    bytes += payload.text.length + path.length + EVENT_OVERHEAD_BYTES
+    bytes += weightOf(events[i]!)
     if (bytes > ROUND_BYTES_MAX && i > start) return i
   }
   return events.length

@@ -1,5 +1,3 @@
-import { EVENT_OVERHEAD_BYTES } from '../hub/event-log.ts'
-
 /**
  * Says when a page of the log has enough. Pages are encoded once for all who stand at one place, so readers that come
  * from different places have to meet: from half the size on, a page ends where a block of rows ends that is about as
@@ -14,15 +12,20 @@ export class PageFill {
   #block = 0
   isFull = false
 
+  /** Twice as many rows would not have been too many. */
+  get isLessThanHalf(): boolean {
+    return this.#bytes * 2 < this.#bytesMax
+  }
+
   constructor(after: number, bytesMax: number) {
     this.#after = after
     this.#last = after
     this.#bytesMax = bytesMax
   }
 
-  /** An event, by its row. */
-  add(row: number, payload: string, path: string): void {
-    this.#bytes += payload.length + path.length + EVENT_OVERHEAD_BYTES
+  /** An event, by its row and the bytes that it counts for. */
+  add(row: number, bytes: number): void {
+    this.#bytes += bytes
     if (this.#bytes * 2 >= this.#bytesMax) {
       this.#block ||= 2 ** Math.ceil(Math.log2(row - this.#after))
       const beginsBlock = Math.floor(row / this.#block) > Math.floor(this.#last / this.#block)

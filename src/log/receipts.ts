@@ -1,34 +1,68 @@
 import { IdempotencyKeyReusedError } from '../hub/errors.ts'
 import type { Once, Receipt } from '../hub/event-log.ts'
 
-export interface ReceiptLimits {
+export interface ReceiptLimits extends KeyLimits {
+  /** Of spaces of keys that have limits of their own. */
+  readonly keySpaces?: Readonly<Record<string, KeyLimits>>
+}
+
+export interface KeyLimits {
   /** How long a key is remembered; 24 hours unless said otherwise. */
   readonly keyWindowMs?: number
   /** Keys that are remembered: beyond them the oldest is forgotten; 100,000 unless said otherwise. */
   readonly keysMax?: number
 }
 
-/** What was stored under which key, in the order in which it is forgotten. */
+/** What was stored under which key. */
 export class Receipts {
-  readonly windowMs: number
-  readonly #keysMax: number
+  readonly #limits: ReceiptLimits
   readonly #now: () => number
-  readonly #known = new Map<string, Known>()
+  readonly #spaces = new Map<string, ReceiptsOfSpace>()
 
-  constructor({ keyWindowMs = WINDOW_MS, keysMax = KEYS_MAX }: ReceiptLimits, now: () => number) {
-    this.windowMs = keyWindowMs
-    this.#keysMax = keysMax
+  constructor(limits: ReceiptLimits, now: () => number) {
+    this.#limits = limits
     this.#now = now
   }
 
   /**
-   * Stores by `append` what has not been stored under this key, or is not being. `forgotten`: keys that go in exchange, for
-   * whoever keeps them elsewhere too.
+   * Stores by `append` what has not been stored under this key, or is not being. `forgotten`: keys of the same space that go in
+   * exchange, for whoever keeps them elsewhere too.
    */
-  once(
-    { key, fingerprint }: Once,
-    append: (expiresAtMs: number, forgotten: readonly string[]) => Promise<Receipt>,
-  ): Promise<Receipt> {
+  once(once: Once, append: AppendKeyed): Promise<Receipt> {
+    return this.#space(once).once(once, append)
+  }
+
+  /** One of an earlier run of the server. */
+  add(once: Once, receipt: Receipt, expiresAtMs: number): void {
+    this.#space(once).add(once, receipt, expiresAtMs)
+  }
+
+  #space({ space = '' }: Once): ReceiptsOfSpace {
+    let receipts = this.#spaces.get(space)
+    if (receipts === undefined) {
+      const limits = this.#limits.keySpaces?.[space] ?? this.#limits
+      this.#spaces.set(space, (receipts = new ReceiptsOfSpace(limits, this.#now)))
+    }
+    return receipts
+  }
+}
+
+type AppendKeyed = (expiresAtMs: number, forgotten: readonly string[]) => Promise<Receipt>
+
+/** In the order in which they are forgotten. */
+class ReceiptsOfSpace {
+  readonly #windowMs: number
+  readonly #keysMax: number
+  readonly #now: () => number
+  readonly #known = new Map<string, Known>()
+
+  constructor({ keyWindowMs = WINDOW_MS, keysMax = KEYS_MAX }: KeyLimits, now: () => number) {
+    this.#windowMs = keyWindowMs
+    this.#keysMax = keysMax
+    this.#now = now
+  }
+
+  once({ key, fingerprint }: Once, append: AppendKeyed): Promise<Receipt> {
     this.#forgetExpired()
     const known = this.#known.get(key)
     if (known !== undefined)
@@ -36,7 +70,7 @@ export class Receipts {
         ? known.receipt
         : Promise.reject(new IdempotencyKeyReusedError())
     const forgotten = this.#forgetOldest()
-    const expiresAtMs = this.#now() + this.windowMs
+    const expiresAtMs = this.#now() + this.#windowMs
     const receipt = append(expiresAtMs, forgotten)
     const own = { fingerprint, receipt, expiresAtMs }
     this.#known.set(key, own)
@@ -46,7 +80,6 @@ export class Receipts {
     return receipt
   }
 
-  /** One of an earlier run of the server. */
   add({ key, fingerprint }: Once, receipt: Receipt, expiresAtMs: number): void {
     this.#known.set(key, { fingerprint, receipt: Promise.resolve(receipt), expiresAtMs })
   }

@@ -1,3 +1,5 @@
+import type { Envelope, Tags } from './envelope.ts'
+
 /**
  * What a publisher handed in, as the JSON object that HTTP shows of it: one line of valid JSON, from its `{` to its `}`,
  * without raw line breaks and without top-level `pubsub_*` members of the server's own names.
@@ -17,4 +19,6 @@ export interface Publication {
   /** The path as it was requested, percent-decoded: `/private/fruits/apples`. */
   readonly path: string
   readonly payload: Payload
+  readonly envelope?: Envelope
+  readonly tags?: Tags
 }

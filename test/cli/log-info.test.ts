@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startServer } from '../running-server.ts'
 import { DatabaseSync } from 'node:sqlite'
-import { COLUMNS, columnsOf, recordOf } from '../../src/log/sqlite/record.ts'
+import { COLUMNS, columnsOf, PLACEHOLDERS, recordOf } from '../../src/log/sqlite/record.ts'
 import { exported, exportedLines, FIRST_SECONDS, Workplace } from './log-command.ts'
 
 const CONFIG = `
@@ -65,7 +65,7 @@ test('a store with times of the future says so', async () => {
   const rows = database.prepare(`SELECT ${COLUMNS} FROM events`)
   rows.setReturnArrays(true)
   const columns = columnsOf({ ...recordOf(rows.get())!, publishedAtMs: ms })
-  database.prepare('REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)').run(...columns)
+  database.prepare(`REPLACE INTO events (${COLUMNS}) VALUES ${PLACEHOLDERS}`).run(...columns)
   const info = await place.output('info', '--store', 's')
   assert.match(info, /^clock {4}the newest event is 48 h in the future/m)
   assert.match(await place.output('export', '--store', 's', '--until', '0s'), /"n": 0/)

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
+import type { StateStore } from '../../src/hub/state-store.ts'
+import { ENVELOPE_BYTES_MAX, openedBy, sealed, tagsOf } from '../../src/publication/envelope.ts'
 import type { Publication } from '../../src/publication/publication.ts'
 import type { MovableClock } from '../log/movable-clock.ts'
 import { receiptOf, type EventLog } from '../../src/hub/event-log.ts'
@@ -8,6 +11,8 @@ import { appendTo } from '../log/append-to.ts'
 
 export interface LogUnderTest extends AsyncDisposable {
   readonly log: EventLog
+  /** The one beside the log. */
+  readonly stateStore: StateStore
   readonly loseNextOutcome: LoseNextOutcome
   /** The one the log looks at. */
   readonly clock: MovableClock
@@ -26,6 +31,7 @@ export interface LogOptions {
   readonly maxAgeMs: number
   readonly keyWindowMs?: number
   readonly keysMax?: number
+  readonly keySpaces?: Readonly<Record<string, { keyWindowMs?: number; keysMax?: number }>>
 }
 
 export function publication(path: string, payload: object = {}): Publication {
@@ -100,6 +106,231 @@ export function eventLogContract(
       appendTo(opened.log, [publication('/c')]),
     ])
     assert.deepEqual(told, ['/a', '/b', '/c'])
+  })
+
+  for (const [what, extra] of [
+    ['an envelope', { envelope: sealed({ door: 'a', bytes: Uint8Array.of(0, 255, 10) }) }],
+    ['an empty envelope', { envelope: sealed({ door: 'a', bytes: new Uint8Array() }) }],
+    ['the largest envelope', { envelope: sealed({ door: 'a', bytes: LARGEST }) }],
+    ['tags', { tags: tagsOf({ traceparent: '00-é-"-01' }) }],
+    ['no tags in the place for them', { tags: tagsOf({}) }],
+    [
+      'an envelope and tags',
+      { envelope: sealed({ door: 'b', bytes: Buffer.from('x') }), tags: tagsOf({ n: '1' }) },
+    ],
+  ] as const)
+    test(`${name}: ${what} is kept with the event, and given to listeners and readers alike`, async () => {
+      await using opened = await open(plenty)
+      const plain = publication('/a', { n: 1 })
+      const [event, other] = await appendTo(opened.log, [{ ...plain, ...extra }, plain])
+      const { position: _position, cursor: _cursor, publishedAtMs: _ms, ...kept } = event!
+      assert.deepEqual(kept, { ...plain, ...extra })
+      const read = await readAll(opened.log)
+      assert.deepEqual(read, [event, other])
+      assert.deepEqual(Object.keys(read[1]!).toSorted(), Object.keys(other!).toSorted())
+      assert.ok(!('envelope' in other! || 'tags' in other!))
+      assert.deepEqual(await opened.log.lastOf('/a'), other)
+    })
+
+  test(`${name}: an envelope is what it was when it was sealed`, async () => {
+    await using opened = await open(plenty)
+    const bytes = Buffer.from('abc')
+    const envelope = sealed({ door: 'a', bytes })
+    bytes.fill(0)
+    await opened.log.append([{ ...publication('/a'), envelope }])
+    const [event] = await readAll(opened.log)
+    assert.deepEqual(openedBy('a', event!), Uint8Array.from(Buffer.from('abc')))
+    assert.equal(openedBy('b', event!), null)
+  })
+
+  test(`${name}: envelopes fill a page, too`, async () => {
+    await using opened = await open(plenty)
+    const envelope = sealed({ door: 'a', bytes: LARGEST })
+    await opened.log.append(Array.from({ length: 8 }, () => ({ ...publication('/a'), envelope })))
+    for (const pages of [
+      opened.log.read(0 as Position, { pageBytes: 100_000 }),
+      opened.log.readBack((opened.log.head + 1) as Position, { pageBytes: 100_000 }),
+    ])
+      for await (const { events } of pages) assert.ok(events.length <= 2, `${events.length} events`)
+  })
+
+  test(`${name}: reading back gives what reading gives, newest first, whatever is asked for`, async () => {
+    await using opened = await open({ eventsMax: 900, maxAgeMs: 0 })
+    const { log } = opened
+    const events: PublishedEvent[] = []
+    for (let n = 0; n < 1_000; n += 100)
+      events.push(
+        ...(await appendTo(
+          log,
+          Array.from({ length: 100 }, (_, i) =>
+            publication(`${(n + i) % 10 === 0 ? '/private' : ''}/${topicsOf(n + i)}`, { n: n + i }),
+          ),
+        )),
+      )
+    const newest = events.slice(100)
+    const at = fc.nat(newest.length - 1).map((index) => newest[index]!.position)
+    const filter = fc.record({
+      topics: fc.uniqueArray(fc.constantFrom('all', 'third', 'rare', 'never')),
+      privateOnly: fc.boolean(),
+    })
+    const wanted = fc.record({
+      before: fc.option(at, { nil: (log.head + 1) as Position }),
+      downTo: fc.option(at, { nil: undefined }),
+      filters: fc.option(fc.array(filter, { minLength: 1, maxLength: 2 }), { nil: undefined }),
+      pageBytes: fc.constantFrom(1, 10_000, 1e6),
+    })
+    await fc.assert(
+      fc.asyncProperty(wanted, async ({ before, downTo, filters, pageBytes }) => {
+        const options = { pageBytes, ...(filters && { filters }) }
+        const given: PublishedEvent[] = []
+        let reached = before
+        for await (const page of log.readBack(before, { ...options, ...(downTo && { downTo }) })) {
+          assert.ok(page.reached < reached || page.events.length === 0)
+          assert.equal(page.gap, null)
+          for (const { position } of page.events)
+            assert.ok(position < reached && position >= page.reached)
+          reached = page.reached
+          given.push(...page.events)
+        }
+        const after = ((downTo ?? newest[0]!.position) - 1) as Position
+        const until = (before - 1) as Position
+        const pages = await Array.fromAsync(log.read(after, { ...options, until, pageBytes: 1e6 }))
+        const forward = until <= after ? [] : pages.flatMap((page) => page.events)
+        assert.deepEqual(given, forward.toReversed())
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test(`${name}: who reads back beyond the oldest event by its place is told, who reads back all is not`, async () => {
+    await using opened = await open({ eventsMax: 3, maxAgeMs: 0 })
+    const { log } = opened
+    const events = await appendTo(
+      log,
+      ['/a', '/b', '/c', '/d', '/e'].map((path) => publication(path)),
+    )
+    const back = async (downTo?: Position) => {
+      const end = (log.head + 1) as Position
+      const options = { pageBytes: 1, ...(downTo && { downTo }) }
+      const pages = await Array.fromAsync(log.readBack(end, options))
+      return [pages.flatMap((page) => page.events.map(pathOf)).join(''), pages.at(-1)?.gap]
+    }
+    assert.deepEqual(await back(), ['/e/d/c', null])
+    assert.deepEqual(await back(events[2]!.position), ['/e/d/c', null])
+    assert.deepEqual(await back(events[3]!.position), ['/e/d', null])
+    assert.deepEqual(await back(events[1]!.position), ['/e/d/c', 'expired'])
+    const atOldest = log.readBack(log.status.oldest, { pageBytes: 1, downTo: events[0]!.position })
+    assert.deepEqual(
+      (await Array.fromAsync(atOldest)).map(({ events: found, gap }) => [found, gap]),
+      [[[], 'expired']],
+    )
+    const empty = log.readBack(events[0]!.position, { pageBytes: 1 })
+    assert.deepEqual(await Array.fromAsync(empty), [])
+  })
+
+  test(`${name}: what is published while somebody reads back is not in his way`, async () => {
+    await using opened = await open(plenty)
+    await opened.log.append([publication('/a'), publication('/b'), publication('/c')])
+    const seen: string[] = []
+    const end = (opened.log.head + 1) as Position
+    for await (const { events } of opened.log.readBack(end, { pageBytes: 1 })) {
+      seen.push(...events.map(pathOf))
+      await opened.log.append([publication('/new')])
+    }
+    assert.deepEqual(seen, ['/c', '/b', '/a'])
+  })
+
+  test(`${name}: the last event of a path is that of exactly this path, and known at once`, async () => {
+    await using opened = await open(plenty)
+    const { log } = opened
+    assert.equal(await log.lastOf('/a'), null)
+    const paths = ['/a', '/a/b', '/b/a', '/private/a', '/a/b', '/A', '/a/']
+    const last = new Map<string, PublishedEvent>()
+    for (const [n, path] of paths.entries()) {
+      const [event] = await appendTo(log, [publication(path, { n })])
+      last.set(path, event!)
+      for (const [each, expected] of last) assert.deepEqual(await log.lastOf(each), expected, each)
+    }
+    for (const path of ['/', '', '/b', '/a/b/', '/private', 'a'])
+      assert.equal(await log.lastOf(path), null, path)
+  })
+
+  test(`${name}: the last events of many paths are found, and those that are dropped are not`, async () => {
+    await using opened = await open({ eventsMax: 15_000, maxAgeMs: HOUR_MS })
+    const { log, clock } = opened
+    const last = new Map<string, PublishedEvent>()
+    for (let round = 0; round < 20; round++) {
+      const batch = Array.from({ length: 1_000 }, (_, n) =>
+        publication(n % 100 === 0 ? `/${round}/${n}` : `/${n % 7}`, { round, n }),
+      )
+      for (const event of await appendTo(log, batch)) last.set(event.path, event)
+      const { oldest } = log.status
+      for (const [path, event] of [...last].toReversed().slice(0, 20))
+        assert.deepEqual(await log.lastOf(path), event.position >= oldest ? event : null, path)
+    }
+    for (const [path, event] of last) {
+      const isKept = event.position >= log.status.oldest
+      assert.deepEqual(await log.lastOf(path), isKept ? event : null, path)
+    }
+    clock.pass(2 * HOUR_MS)
+    assert.equal(await log.lastOf('/3'), null)
+  })
+
+  test(`${name}: state is stored with the events, or neither is`, async () => {
+    const opened = await open(plenty)
+    const { log, stateStore } = opened
+    await stateStore.apply([stateOf('gone')])
+    let wasThere: Promise<unknown> | undefined
+    using _listener = log.onCommit(() => void (wasThere ??= stateStore.get('s', 'a')))
+    await log.append([publication('/a')], {
+      state: [stateOf('a'), stateOf('b'), { space: 's', key: 'gone', value: null }],
+    })
+    const keys = async () => (await Array.fromAsync(stateStore.entries('s'))).map(({ key }) => key)
+    assert.deepEqual(await keys(), ['a', 'b'])
+    assert.deepEqual(await wasThere, Uint8Array.from(Buffer.from('a')))
+    const refused = assert.rejects(log.append([publication('/b')], { state: [stateOf('c')] }), {
+      code: 'LOG_UNAVAILABLE',
+    })
+    const { head } = log
+    await opened[Symbol.asyncDispose]()
+    await refused
+    assert.equal(log.head, head)
+  })
+
+  test(`${name}: a repeated key stores no state again`, async () => {
+    await using opened = await open(plenty)
+    const { log, stateStore } = opened
+    const once = { key: 'k', fingerprint: 'f' }
+    const store = (text: string) =>
+      log.append([publication('/a')], {
+        once,
+        state: [{ space: 's', key: 'k', value: Buffer.from(text) }],
+      })
+    assert.deepEqual(await store('first'), await store('second'))
+    assert.deepEqual(Buffer.from((await stateStore.get('s', 'k'))!).toString(), 'first')
+  })
+
+  test(`${name}: each space of keys has its own keys, window and number of them`, async () => {
+    const keySpaces = { short: { keyWindowMs: 1_000 }, few: { keysMax: 1 } }
+    await using opened = await open({ ...plenty, keyWindowMs: 10_000, keySpaces })
+    const store = async (key: string, space?: string) => {
+      const { head } = opened.log
+      const once = { key, fingerprint: 'f', ...(space !== undefined && { space }) }
+      await opened.log.append([publication('/a')], { once })
+      return opened.log.head > head
+    }
+    for (const space of [undefined, 'short', 'few', 'another']) {
+      assert.equal(await store('k', space), true)
+      assert.equal(await store('k', space), false)
+    }
+    assert.equal(await store('l', 'few'), true)
+    assert.equal(await store('k', 'few'), true)
+    opened.clock.pass(1_000)
+    assert.equal(await store('k', 'short'), true)
+    assert.equal(await store('k'), false)
+    assert.equal(await store('k', 'another'), false)
+    opened.clock.pass(9_000)
+    assert.equal(await store('k'), true)
   })
 
   test(`${name}: a receipt says where the batch lies`, async () => {
@@ -721,12 +952,23 @@ async function untilWritable(log: EventLog): Promise<void> {
   while (!log.status.writable) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
+const LARGEST = Buffer.alloc(ENVELOPE_BYTES_MAX - 1, 'xyz')
 const HOUR_MS = 3_600_000
 const YEAR_MS = 365 * 24 * HOUR_MS
 
 async function readAll(log: EventLog, after = 0 as Position): Promise<PublishedEvent[]> {
   const pages = await Array.fromAsync(log.read(after, { pageBytes: 65_536 }))
   return pages.flatMap((page) => page.events)
+}
+
+/** Of the nth event. */
+function topicsOf(n: number): string {
+  return ['all', n % 3 === 0 ? 'third' : '', n % 400 === 7 ? 'rare' : ''].filter(Boolean).join('/')
+}
+
+/** A change of the state. */
+function stateOf(key: string) {
+  return { space: 's', key, value: Buffer.from(key) }
 }
 
 function pathOf(event: PublishedEvent): string {

@@ -5,16 +5,22 @@ import type { Publication } from '../../publication/publication.ts'
 import {
   checkBatch,
   receiptOf,
+  weightOf,
   type AppendOptions,
   type EventLog,
   type Page,
+  type ReadBackOptions,
   type ReadOptions,
   type Receipt,
   type Resolution,
 } from '../../hub/event-log.ts'
 import { matcherOf, type FilteredEvent } from '../../hub/topics.ts'
 import { CommitListeners } from '../commit-listeners.ts'
+import { LastPlaces } from '../last-places.ts'
+import type { StateChange } from '../../hub/state-store.ts'
+import type { MemoryStateStore } from './memory-state-store.ts'
 import { PageFill } from '../page-fill.ts'
+import { publishedEvent } from '../published-event.ts'
 import { Receipts, type ReceiptLimits } from '../receipts.ts'
 import { CursorCodec, newCursorKeys } from '../cursor.ts'
 import { LogClock, type ClockSources } from '../log-clock.ts'
@@ -28,6 +34,8 @@ export interface MemoryEventLogOptions extends ReceiptLimits {
   /** Told of listeners that throw; without it they end the process. */
   readonly onBug?: OnBug
   readonly clock?: ClockSources
+  /** What the state that is appended with events goes to. */
+  readonly state?: MemoryStateStore
   readonly log?: (level: 'warn', message: string) => void
 }
 
@@ -51,6 +59,7 @@ export class MemoryEventLog implements EventLog {
   /** The last commit was of several publishers. */
   #isShared = false
   #disposed = false
+  readonly #lastPlaces = new LastPlaces()
 
   constructor(options: MemoryEventLogOptions) {
     this.#options = options
@@ -66,11 +75,14 @@ export class MemoryEventLog implements EventLog {
     return this.#head as Position
   }
 
-  async append(batch: readonly Publication[], { once }: AppendOptions = {}): Promise<Receipt> {
+  async append(
+    batch: readonly Publication[],
+    { once, state = [] }: AppendOptions = {},
+  ): Promise<Receipt> {
     checkBatch(batch)
     return once === undefined
-      ? this.#append(batch)
-      : this.#receipts.once(once, () => this.#append(batch))
+      ? this.#append(batch, state)
+      : this.#receipts.once(once, () => this.#append(batch, state))
   }
 
   async flushed(): Promise<void> {
@@ -91,6 +103,40 @@ export class MemoryEventLog implements EventLog {
       reached = page.reached
       yield page
     }
+  }
+
+  async *readBack(before: Position, options: ReadBackOptions): AsyncGenerator<Page> {
+    const { filters, downTo } = options
+    const isWanted = filters === undefined ? () => true : matcherOf(filters)
+    let reached = Math.min(before, this.#head + 1) as Position
+    for (;;) {
+      this.#dropOld()
+      const lowest = Math.max(downTo ?? 0, this.#oldest)
+      if (reached > lowest) {
+        const page = this.#pageBack(reached, lowest, options.pageBytes, isWanted)
+        reached = page.reached
+        yield page
+      } else {
+        if (downTo !== undefined && reached > downTo) yield { events: [], reached, gap: 'expired' }
+        return
+      }
+    }
+  }
+
+  async lastOf(path: string): Promise<PublishedEvent | null> {
+    const last = this.#lastPlaces
+    for (;;) {
+      this.#dropOld()
+      last.dropBefore(this.#oldest)
+      const from = Math.max(last.until + 1, this.#oldest)
+      const to = Math.min(from + SCANNED_PER_PAGE, this.#head + 1)
+      for (let position = from; position < to; position++)
+        last.set(this.#at(position).path, position)
+      if (to > this.#head) break
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const position = last.get(path)
+    return position === undefined ? null : this.#at(position)
   }
 
   resolve(cursor: Cursor): Resolution {
@@ -134,11 +180,16 @@ export class MemoryEventLog implements EventLog {
     }
   }
 
+  /** One that is kept. */
+  #at(position: number): PublishedEvent {
+    return this.#events[this.#start + position - this.#oldest]!
+  }
+
   get #oldest(): Position {
     return (this.#head + 1 - (this.#events.length - this.#start)) as Position
   }
 
-  #append(batch: readonly Publication[]): Promise<Receipt> {
+  #append(batch: readonly Publication[], state: readonly StateChange[]): Promise<Receipt> {
     if (this.#disposed) return Promise.reject(new LogUnavailableError('the event log is closed'))
     if (this.#pending.length === 0) {
       // Publishers in parallel that wait for their answers come back one after the other: a turn later all of them have.
@@ -146,7 +197,7 @@ export class MemoryEventLog implements EventLog {
       else setImmediate(() => this.#commit())
     }
     return new Promise((resolve, reject) =>
-      this.#pending.push({ batch, resolve, reject, settled: [] }),
+      this.#pending.push({ batch, state, resolve, reject, settled: [] }),
     )
   }
 
@@ -163,22 +214,14 @@ export class MemoryEventLog implements EventLog {
     const events: PublishedEvent[] = []
     const receipts = pending.map(({ batch }) => {
       const from = events.length
-      for (const { topics, isPrivate, path, payload } of batch) {
+      for (const publication of batch) {
         const i = events.length
-        const [position, cursor] = [positions[i]!, cursors[i]!]
-        events.push({
-          topics,
-          isPrivate,
-          path,
-          payload,
-          position,
-          cursor,
-          publishedAtMs,
-        })
+        events.push(publishedEvent(publication, positions[i]!, cursors[i]!, publishedAtMs))
       }
       return receiptOf(events[from]!, events.at(-1)!)
     })
     this.#keep(events)
+    for (const { state } of pending) this.#options.state?.change(state)
     this.#listeners.tell(events, this.head)
     pending.forEach(({ resolve, settled }, i) => {
       resolve(receipts[i]!)
@@ -237,11 +280,30 @@ export class MemoryEventLog implements EventLog {
       const event = this.#events[index]!
       if (!isWanted(event)) continue
       events.push(event)
-      fill.add(event.position, event.payload.text, event.path)
+      fill.add(event.position, weightOf(event))
     }
     const reached = index >= end ? last : oldest + index - this.#start - 1
     const gap = after < Math.min(oldest - 1, last) ? 'expired' : null
     return { events, reached: reached as Position, gap }
+  }
+
+  #pageBack(
+    before: number,
+    lowest: number,
+    pageBytes: number,
+    isWanted: (event: FilteredEvent) => boolean,
+  ): Page {
+    const end = Math.max(lowest, before - SCANNED_PER_PAGE)
+    const events: PublishedEvent[] = []
+    let bytes = 0
+    let reached = before
+    while (reached > end && bytes < pageBytes) {
+      const event = this.#at(--reached)
+      if (!isWanted(event)) continue
+      events.push(event)
+      bytes += weightOf(event)
+    }
+    return { events, reached: reached as Position, gap: null }
   }
 }
 
@@ -249,6 +311,7 @@ const DROPPED = {} as PublishedEvent
 
 interface PendingBatch {
   readonly batch: readonly Publication[]
+  readonly state: readonly StateChange[]
   readonly resolve: (receipt: Receipt) => void
   readonly reject: (error: LogUnavailableError) => void
   /** Who waits until it is told or refused. */
@@ -258,9 +321,9 @@ interface PendingBatch {
 /** A page ends here even if nothing matched, so that a rare topic does not hold up the event loop (about 0.3 ms). */
 const SCANNED_PER_PAGE = 4096
 
-/** What an event takes beside its text: the object, its cursor and its topics, roughly, in bytes. */
-const EVENT_OVERHEAD_BYTES = 300
+/** The cursor of an event, which whoever hands it on does not count, in bytes. */
+const CURSOR_BYTES = 44
 
 function sizeOf(event: PublishedEvent): number {
-  return event.payload.text.length + event.path.length + EVENT_OVERHEAD_BYTES
+  return weightOf(event) + CURSOR_BYTES
 }

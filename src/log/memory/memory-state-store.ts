@@ -16,13 +16,18 @@ export class MemoryStateStore implements StateStore {
   }
 
   apply(changes: readonly StateChange[]): Promise<void> {
+    this.change(changes)
+    return Promise.resolve()
+  }
+
+  /** As `apply`, for whoever stores something else in the same moment. */
+  change(changes: readonly StateChange[]): void {
     for (const { space, key, value, expiresAtMs = Infinity } of changes) {
       const entries = this.#spaces.get(space) ?? new Map<string, Kept>()
       this.#spaces.set(space, entries)
       if (value === null) entries.delete(key)
       else entries.set(key, { value: Uint8Array.from(value), expiresAtMs })
     }
-    return Promise.resolve()
   }
 
   async *entries(space: string): AsyncGenerator<StateEntry> {

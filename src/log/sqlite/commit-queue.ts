@@ -1,6 +1,6 @@
 import { LogUnavailableError, type OutcomeUnknownError } from '../../hub/errors.ts'
 import type { Position } from '../../hub/event.ts'
-import type { Receipt } from '../../hub/event-log.ts'
+import { weightOf, type Receipt } from '../../hub/event-log.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { StateChange } from '../../hub/state-store.ts'
 
@@ -69,8 +69,7 @@ export class CommitQueue {
 
 function bytesOf({ publications, changes }: Work): number {
   let bytes = 0
-  for (const { payload, path } of publications)
-    bytes += payload.text.length + path.length + OVERHEAD_BYTES
+  for (const publication of publications) bytes += weightOf(publication)
   for (const { key, value } of changes) bytes += key.length + (value?.length ?? 0) + OVERHEAD_BYTES
   return bytes
 }

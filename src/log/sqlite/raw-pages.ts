@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /**
- * The rows of a database file that stand in leaves of tables and have so many columns, whether a tree leads there or not.
- * What is damaged is passed over, and so are free pages, as far as the list of them can be read. Integers, texts and NULL
- * only (sqlite.org/fileformat2.html).
+ * The rows of a database file that stand in leaves of tables and have one of these numbers of columns, whether a tree leads there or not.
+ * What is damaged is passed over, and so are free pages, as far as the list of them can be read. Integers, texts,
+ * bytes and NULL only (sqlite.org/fileformat2.html).
  */
-export function* rowsInPages(path: string, columns: number): Generator<RawRow> {
+export function* rowsInPages(path: string, columns: ReadonlySet<number>): Generator<RawRow> {
   const file = openSync(path, 'r')
   try {
     const pages = new Pages(file)
@@ -20,8 +20,10 @@ export function* rowsInPages(path: string, columns: number): Generator<RawRow> {
 /** The row's number, and its columns; the one that is the number is NULL. */
 export interface RawRow {
   readonly rowid: number
-  readonly values: readonly (number | string | null)[]
+  readonly values: readonly RawValue[]
 }
+
+type RawValue = number | string | Uint8Array | null
 
 class Pages {
   readonly count: number
@@ -73,7 +75,11 @@ function freePages(pages: Pages): Set<number> {
   return free
 }
 
-function* rowsOfPage(pages: Pages, number: number, columns: number): Generator<RawRow> {
+function* rowsOfPage(
+  pages: Pages,
+  number: number,
+  columns: ReadonlySet<number>,
+): Generator<RawRow> {
   const page = pages.get(number)
   const header = number === 1 ? 100 : 0
   if (page[header] !== TABLE_LEAF) return
@@ -85,7 +91,12 @@ function* rowsOfPage(pages: Pages, number: number, columns: number): Generator<R
   }
 }
 
-function rowAt(pages: Pages, page: Buffer, at: number, columns: number): RawRow | null {
+function rowAt(
+  pages: Pages,
+  page: Buffer,
+  at: number,
+  columns: ReadonlySet<number>,
+): RawRow | null {
   try {
     const length = varint(page, at)
     const rowid = varint(page, length.end)
@@ -122,7 +133,7 @@ function localBytes(length: number): number {
   return wanted <= PAGE_BYTES - 35 ? wanted : least
 }
 
-function valuesIn(payload: Buffer, columns: number): (number | string | null)[] | null {
+function valuesIn(payload: Buffer, columns: ReadonlySet<number>): RawValue[] | null {
   const headerEnd = varint(payload, 0)
   const types: number[] = []
   for (let at = headerEnd.end; at < headerEnd.value;) {
@@ -130,7 +141,7 @@ function valuesIn(payload: Buffer, columns: number): (number | string | null)[] 
     types.push(type.value)
     at = type.end
   }
-  if (types.length !== columns) return null
+  if (!columns.has(types.length)) return null
   let at = headerEnd.value
   return types.map((type) => {
     const bytes = type >= 12 ? (type - 12) >> 1 : (INTEGER_BYTES[type] ?? 0)
@@ -142,8 +153,11 @@ function valuesIn(payload: Buffer, columns: number): (number | string | null)[] 
   })
 }
 
-function valueAt(payload: Buffer, at: number, end: number, type: number): number | string | null {
-  if (type >= 13 && type % 2 === 1) return payload.toString('utf8', at, end)
+function valueAt(payload: Buffer, at: number, end: number, type: number): RawValue {
+  if (type >= 12)
+    return type % 2 === 1
+      ? payload.toString('utf8', at, end)
+      : Uint8Array.from(payload.subarray(at, end))
   if (type === 8 || type === 9) return type - 8
   if (type === 6) return Number(payload.readBigInt64BE(at))
   return type >= 1 && type <= 5 ? payload.readIntBE(at, end - at) : null

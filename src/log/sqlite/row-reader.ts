@@ -1,11 +1,13 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { PageGap } from '../../hub/event-log.ts'
+import { EVENT_OVERHEAD_BYTES, type PageGap } from '../../hub/event-log.ts'
 import { matcherOf, type FilteredEvent, type TopicFilter } from '../../hub/topics.ts'
 import { PageFill } from '../page-fill.ts'
-import { INDEXED_TO } from './index-writer.ts'
-import { COLUMNS, recordOf, type EventRecord } from './record.ts'
+import { LastPlaces } from '../last-places.ts'
+import { INDEXED_TO, PATHS_FROM } from './index-writer.ts'
+import { recordOf, type EventRecord } from './record.ts'
+import { columnsIn } from './schema.ts'
 import { SweptTo } from './store-extent.ts'
-import { keysOfEvent, keysOfFilter } from './topic-keys.ts'
+import { keysOfEvent, keysOfFilter, pathKey } from './topic-keys.ts'
 
 /** What is wanted of the rows after one, up to another. */
 export interface RowsWanted {
@@ -25,6 +27,40 @@ export interface RowsFound {
   readonly gap: PageGap | null
 }
 
+/** What is wanted of the rows before one, down to another. */
+export interface RowsWantedBack {
+  readonly before: number
+  readonly downTo: number
+  /** As in `RowsWanted`. */
+  readonly oldest: number
+  readonly filters: readonly TopicFilter[] | undefined
+  readonly pageBytes: number
+  /** How many rows are worth looking at for a page, by the page before this one; `null`: it is the first. */
+  readonly rows: number | null
+}
+
+/** The newest event is the first. `reached`: every row from here on has been looked at. */
+export interface RowsFoundBack extends RowsFound {
+  /** There is nothing more. */
+  readonly isEnd: boolean
+  /** For the next page. */
+  readonly rows: number
+}
+
+/** Whose last event is wanted: of a path, among some rows. */
+export interface LastWanted {
+  readonly path: string
+  readonly oldest: number
+  readonly until: number
+  /** What the answer before said; absent in the first question. */
+  readonly searchUntil?: number
+}
+
+/** The event; that there is none; or up to which row nobody has looked yet. */
+export type LastFound =
+  | { readonly event: EventRecord | null }
+  | { readonly event: null; readonly searchUntil: number }
+
 /** Reads the events of a store, by row or through the topic index, around whatever is damaged. */
 export class RowReader {
   readonly #database: DatabaseSync
@@ -33,6 +69,12 @@ export class RowReader {
   readonly #postings: StatementSync
   readonly #firstAfter: StatementSync
   readonly #indexedTo: StatementSync
+  readonly #pathsFrom: StatementSync
+  readonly #lastPosting: StatementSync
+  readonly #paths: StatementSync
+  readonly #lastWithPath: StatementSync
+  /** The last row of each path among those that the index does not hold yet. */
+  readonly #latePaths = new LastPlaces()
   readonly #swept: SweptTo
   readonly #onDamage: (message: string) => void
 
@@ -45,30 +87,149 @@ export class RowReader {
       statement.setReturnArrays(true)
       return statement
     }
-    this.#range = prepare(`SELECT ${COLUMNS} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq`)
-    this.#single = prepare(`SELECT ${COLUMNS} FROM events WHERE seq = ?`)
+    const columns = columnsIn(database)
+    this.#range = prepare(`SELECT ${columns} FROM events WHERE seq > ? AND seq <= ? ORDER BY seq`)
+    this.#single = prepare(`SELECT ${columns} FROM events WHERE seq = ?`)
     this.#postings = prepare(
       `SELECT seq FROM postings WHERE topic_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ${POSTINGS_PER_PAGE}`,
     )
     this.#firstAfter = prepare('SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1')
     this.#indexedTo = prepare(`SELECT value FROM meta WHERE name = '${INDEXED_TO}'`)
+    this.#pathsFrom = prepare(`SELECT value FROM meta WHERE name = '${PATHS_FROM}'`)
+    this.#lastPosting = prepare(
+      'SELECT max(seq) FROM postings WHERE topic_key = ? AND seq >= ? AND seq <= ?',
+    )
+    this.#paths = prepare('SELECT seq, path FROM events WHERE seq > ? AND seq <= ? ORDER BY seq')
+    this.#lastWithPath = prepare(
+      'SELECT max(seq) FROM events WHERE path = ? AND seq >= ? AND seq <= ?',
+    )
   }
 
   page({ after, until, oldest, filters, pageBytes }: RowsWanted): RowsFound {
-    // One snapshot: what is deleted meanwhile must not look like damage.
-    const isOurs = !this.#database.isTransaction
-    if (isOurs) this.#database.exec('BEGIN')
-    try {
+    return this.#atOneMoment(() => {
       const start = Math.min(until, Math.max(after, oldest - 1, this.#swept.seq - 1))
       const page = new PageOfRows(start, until, filters, pageBytes)
       if (start > after) page.gap = 'expired'
-      if (filters?.every((filter) => keysOfFilter(filter).size > 0)) this.#search(page, filters)
-      else this.#scan(page, until)
+      this.#goOn(page, filters)
       return page
+    })
+  }
+
+  /** Reads forward, as `page` does, a stretch of rows that is cut until its events fit in a page: damage is met in one way only. */
+  pageBack(wanted: RowsWantedBack): RowsFoundBack {
+    const { before, downTo, oldest, filters, pageBytes } = wanted
+    const rowsMax = areIndexed(filters) ? ROWS_SEARCHED_BACK_MAX : SCANNED_PER_PAGE
+    return this.#atOneMoment(() => {
+      const lowest = Math.min(before, Math.max(downTo, oldest, this.#swept.seq))
+      let rows = wanted.rows ?? rowsMax
+      for (;;) {
+        const after = Math.max(lowest - 1, before - 1 - rows)
+        const page = new PageOfRows(after, before - 1, filters, pageBytes)
+        while (!page.isFull) this.#goOn(page, filters)
+        if (page.reached < before - 1) {
+          rows = Math.max(1, Math.floor((page.reached - after) * 0.75))
+          continue
+        }
+        const isEnd = after < lowest
+        return {
+          events: page.events.toReversed(),
+          reached: after + 1,
+          gap: page.gap ?? (isEnd && downTo < lowest ? 'expired' : null),
+          isEnd,
+          rows: page.isLessThanHalf ? Math.min(rowsMax, rows * 2) : rows,
+        }
+      }
+    })
+  }
+
+  /** The last event of exactly this path. */
+  lastOf(wanted: LastWanted): LastFound {
+    return this.#atOneMoment(() => {
+      const oldest = Math.max(wanted.oldest, this.#swept.seq)
+      const { path, until, searchUntil } = wanted
+      if (searchUntil !== undefined) return this.#searchLast(path, oldest, searchUntil)
+      const seq = this.#indexedLast(path, oldest, until)
+      if (seq === undefined) return { event: null, searchUntil: until }
+      // Another path may have the same key, and what is damaged is not the last event.
+      if (seq !== null) return this.#withPath(seq, path) ?? { event: null, searchUntil: seq - 1 }
+      const pathsFrom = (this.#pathsFrom.get() as unknown as [number] | undefined)?.[0] ?? Infinity
+      return pathsFrom <= oldest
+        ? { event: null }
+        : { event: null, searchUntil: Math.min(until, pathsFrom - 1) }
+    })
+  }
+
+  /** Through the index, and what is not in it yet. `undefined`: that is damaged. */
+  #indexedLast(path: string, oldest: number, until: number): number | null | undefined {
+    try {
+      const indexedTo = (this.#indexedTo.get() as unknown as [number] | undefined)?.[0] ?? 0
+      const late = this.#latePaths
+      late.dropBefore(Math.max(indexedTo + 1, oldest))
+      const unseen = Math.max(late.until, indexedTo, oldest - 1)
+      if (unseen < until) {
+        for (const row of this.#paths.iterate(unseen, until)) {
+          const [seq, each] = row as unknown as [number, string]
+          late.set(each, seq)
+        }
+        late.until = until
+      }
+      const seq = late.get(path)
+      if (seq !== undefined && seq <= until) return seq
+      const found = this.#lastPosting.get(pathKey(path), oldest, until)
+      return (found as unknown as [number | null])[0]
+    } catch (error) {
+      this.#onDamage(`the index of paths: ${(error as Error).message}`)
+      return undefined
+    }
+  }
+
+  #withPath(seq: number, path: string): { readonly event: EventRecord } | null {
+    const row = this.#read(seq)
+    const event = row === undefined ? null : recordOf(row)
+    return event !== null && event.path === path ? { event } : null
+  }
+
+  /** Some rows: SQLite looks only at the beginning of each. */
+  #searchLast(path: string, oldest: number, until: number): LastFound {
+    const from = Math.max(oldest, until - ROWS_SEARCHED_FOR_PATH + 1)
+    const next: LastFound =
+      from <= oldest ? { event: null } : { event: null, searchUntil: from - 1 }
+    try {
+      for (let last: number | null = until; last >= from; last--) {
+        last = (this.#lastWithPath.get(path, from, last) as unknown as [number | null])[0]
+        if (last === null) return next
+        const found = this.#withPath(last, path)
+        if (found !== null) return found
+      }
+      return next
+    } catch {
+      // A page is malformed: row by row what is whole is found.
+    }
+    const page = new PageOfRows(from - 1, until, undefined, Infinity)
+    let event: EventRecord | null = null
+    while (!page.isFull) {
+      this.#scan(page, until)
+      event = page.events.findLast((each) => each.path === path) ?? event
+      page.events = []
+    }
+    return event === null ? next : { event }
+  }
+
+  /** One snapshot: what is deleted meanwhile must not look like damage. */
+  #atOneMoment<T>(read: () => T): T {
+    const isOurs = !this.#database.isTransaction
+    if (isOurs) this.#database.exec('BEGIN')
+    try {
+      return read()
     } finally {
       // It has only read, and after a damaged page even a COMMIT fails. After some errors SQLite has ended it by itself.
       if (isOurs && this.#database.isTransaction) this.#database.exec('ROLLBACK')
     }
+  }
+
+  #goOn(page: PageOfRows, filters: readonly TopicFilter[] | undefined): void {
+    if (areIndexed(filters)) this.#search(page, filters)
+    else this.#scan(page, page.until)
   }
 
   /** The first row from `seq` on that is as it was written. */
@@ -208,6 +369,13 @@ export class RowReader {
   }
 }
 
+/** Every event that is wanted is in the topic index. */
+function areIndexed(
+  filters: readonly TopicFilter[] | undefined,
+): filters is readonly TopicFilter[] {
+  return filters !== undefined && filters.every((filter) => keysOfFilter(filter).size > 0)
+}
+
 interface Entries {
   readonly key: number
   readonly seqs: readonly number[]
@@ -242,6 +410,10 @@ class PageOfRows implements RowsFound {
     return this.reached >= this.until || this.#fill.isFull
   }
 
+  get isLessThanHalf(): boolean {
+    return this.#fill.isLessThanHalf
+  }
+
   restart(after: number): void {
     this.events = []
     this.#fill = new PageFill(after, this.#bytesMax)
@@ -255,13 +427,21 @@ class PageOfRows implements RowsFound {
       if (!this.#isWanted({ topics: topicsOf(event), isPrivate })) return
     }
     this.events.push(event)
-    this.#fill.add(event.seq, event.payload, event.path)
+    this.#fill.add(event.seq, weightOfRecord(event))
   }
 
   miss(seq: number): void {
     this.reached = seq
     this.gap = 'damaged'
   }
+}
+
+/** As `weightOf`, of a row. */
+function weightOfRecord({ payload, path, beside }: EventRecord): number {
+  const size = payload.length + path.length + EVENT_OVERHEAD_BYTES
+  return beside === undefined
+    ? size
+    : size + (beside.envelope?.length ?? 0) + (beside.tags?.length ?? 0)
 }
 
 function topicsOf({ topics }: EventRecord): string[] {
@@ -272,5 +452,9 @@ const POSTINGS_PER_PAGE = 512
 /** A page ends here even if nothing matched: about 10 ms. */
 const SCANNED_PER_PAGE = 4_096
 const WALKED_PER_PAGE = 64
+/** As many entries of the index are read in some ms, and a rare topic needs few pages for a large store. */
+const ROWS_SEARCHED_BACK_MAX = 16_384
+/** Some 10 ms. */
+const ROWS_SEARCHED_FOR_PATH = 65_536
 /** Reading a row by its number takes as long as this many in a row (bench/log.ts). */
 const ROWS_SCANNED_PER_SEEK = 3

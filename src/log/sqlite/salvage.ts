@@ -12,9 +12,9 @@ import {
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { clockMarkIn } from './clock-mark.ts'
 import { rowsInPages } from './raw-pages.ts'
-import { COLUMNS, recordOf, type EventRecord } from './record.ts'
+import { COLUMN_COUNTS, recordOf, type EventRecord } from './record.ts'
 import { readRuns, type Run } from './runs.ts'
-import { databaseIn, openReader, SCHEMA } from './schema.ts'
+import { columnsIn, databaseIn, openReader, SCHEMA } from './schema.ts'
 import { keptExtent, sweptTo } from './store-extent.ts'
 import { keptIdentity, type StoreIdentity } from './store-identity.ts'
 
@@ -64,7 +64,8 @@ export class Salvage implements Disposable {
 
   /** Those up to `lastSeq` that are as they were written, as far as the tree leads to them, in order. */
   *events(lastSeq: number): Generator<EventRecord> {
-    const rows = this.#statement(`SELECT ${COLUMNS} FROM events WHERE seq >= ? ORDER BY seq`)
+    const columns = columnsIn(this.#database)
+    const rows = this.#statement(`SELECT ${columns} FROM events WHERE seq >= ? ORDER BY seq`)
     let next: number | undefined = 0
     while (next !== undefined) {
       try {
@@ -84,7 +85,7 @@ export class Salvage implements Disposable {
   /** As `events`, from whatever page holds them, in no order, some perhaps twice. */
   *eventsInPages(lastSeq: number): Generator<EventRecord> {
     const first = this.sweptTo
-    for (const { rowid, values } of rowsInPages(this.#path, EVENT_COLUMNS)) {
+    for (const { rowid, values } of rowsInPages(this.#path, COLUMN_COUNTS)) {
       if (rowid < first || rowid > lastSeq) continue
       const event = recordOf([rowid, ...values.slice(1)])
       if (event !== null) yield event
@@ -229,7 +230,6 @@ function isPlausible(runs: readonly Run[]): boolean {
 
 /** Of the first page, the tables and the index: each has its first page among these. */
 const TABLES = 7
-const EVENT_COLUMNS = 8
 const PAGE_BYTES = 4_096
 const SEQ_MAX = 2 ** 40
 const POSITION_MAX = 2 ** 48

@@ -12,23 +12,26 @@ import {
   type EventLog,
   type Once,
   type Page,
+  type ReadBackOptions,
   type ReadOptions,
   type Receipt,
   type Resolution,
 } from '../../hub/event-log.ts'
-import { payloadFromStored, storedPayload } from '../../publication/payload.ts'
+import { storedPayload } from '../../publication/payload.ts'
 import type { StateChange, StateEntry } from '../../hub/state-store.ts'
 import { CommitQueue, type Waiting, type Work } from './commit-queue.ts'
 import { CommitListeners } from '../commit-listeners.ts'
 import { CursorCodec } from '../cursor.ts'
 import { LogClock, type ClockSources } from '../log-clock.ts'
+import { publishedEvent } from '../published-event.ts'
 import { Receipts, type ReceiptLimits } from '../receipts.ts'
 import { sizeOf, type EventRecord } from './record.ts'
 import { Retention, type End, type RetentionLimits } from './retention.ts'
-import { RowReader } from './row-reader.ts'
+import { RowReader, type LastWanted, type RowsWantedBack } from './row-reader.ts'
 import { Runs } from './runs.ts'
 import { isDamage } from './schema.ts'
-import type { PageRead, SqliteReader } from './sqlite-reader.ts'
+import { besidePayloadOf, eventFrom } from './stored-event.ts'
+import type { PageRead, RowsReadBack, SqliteReader } from './sqlite-reader.ts'
 import type { Committed, OpenOptions } from './sqlite-writer.ts'
 import { checkIdentities, FOREIGN_FILES, type FileIdentity } from './store-files.ts'
 import { StoreLock } from './store-lock.ts'
@@ -131,11 +134,14 @@ export class SqliteEventLog implements EventLog {
     return this.#store.runs.positionOf(this.#end.headSeq)
   }
 
-  async append(batch: readonly Publication[], { once }: AppendOptions = {}): Promise<Receipt> {
+  async append(
+    batch: readonly Publication[],
+    { once, state = [] }: AppendOptions = {},
+  ): Promise<Receipt> {
     checkBatch(batch)
     return once === undefined
-      ? this.#commitEvents({ publications: batch, changes: [] })
-      : this.#appendOnce(batch, once)
+      ? this.#commitEvents({ publications: batch, changes: state })
+      : this.#appendOnce(batch, state, once)
   }
 
   async flushed(): Promise<void> {
@@ -144,11 +150,17 @@ export class SqliteEventLog implements EventLog {
     else if (this.#inFlight !== undefined) await this.#idle
   }
 
-  #appendOnce(batch: readonly Publication[], { key, fingerprint }: Once): Promise<Receipt> {
-    return this.#receipts.once({ key, fingerprint }, (expiresAtMs, forgotten) =>
+  #appendOnce(
+    batch: readonly Publication[],
+    state: readonly StateChange[],
+    once: Once,
+  ): Promise<Receipt> {
+    const { key, fingerprint } = once
+    const space = receiptSpace(once)
+    return this.#receipts.once(once, (expiresAtMs, forgotten) =>
       this.#commitEvents({
         publications: batch,
-        changes: forgotten.map((each) => ({ space: RECEIPTS, key: each, value: null })),
+        changes: [...state, ...forgotten.map((each) => ({ space, key: each, value: null }))],
         record: (first, last) => {
           const kept: KeptReceipt = {
             fingerprint,
@@ -159,7 +171,7 @@ export class SqliteEventLog implements EventLog {
             expiresAtMs,
           }
           const value = Buffer.from(JSON.stringify(kept))
-          return { space: RECEIPTS, key, value, expiresAtMs }
+          return { space, key, value, expiresAtMs }
         },
       }),
     )
@@ -209,6 +221,51 @@ export class SqliteEventLog implements EventLog {
       for (const found of page.damage) this.#addDamage(found)
       reached = page.reached >= lastSeq ? last : runs.positionOf(page.reached)
       yield { events: eventsOf(page, runs), reached, gap: page.gap ?? gap }
+    }
+  }
+
+  async *readBack(before: Position, options: ReadBackOptions): AsyncGenerator<Page> {
+    const { filters, downTo, pageBytes } = options
+    let reached = Math.min(before, this.head + 1) as Position
+    let rows: number | null = null
+    for (let isEnd = reached <= (downTo ?? 0); !isEnd;) {
+      const { runs } = this.#store
+      const wanted: RowsWantedBack = {
+        before: runs.seqAt(reached - 1) + 1,
+        downTo: runs.seqAt((downTo ?? 0) - 1) + 1,
+        oldest: this.#oldest,
+        filters,
+        pageBytes,
+        rows,
+      }
+      const page: RowsReadBack = await this.query((reader) => reader.call('pageBack', wanted))
+      for (const found of page.damage) this.#addDamage(found)
+      ;({ isEnd, rows } = page)
+      const isGone = isEnd && downTo !== undefined && runs.isGone((downTo - 1) as Position)
+      const expired = downTo === undefined ? null : page.gap
+      const gap = page.gap === 'damaged' ? page.gap : isGone ? 'expired' : expired
+      const events = eventsOf(page, runs)
+      reached = runs.positionOf(page.reached)
+      if (!isEnd || events.length > 0 || gap !== null) yield { events, reached, gap }
+    }
+  }
+
+  async lastOf(path: string): Promise<PublishedEvent | null> {
+    let searchUntil: number | undefined
+    for (;;) {
+      const { runs } = this.#store
+      const wanted: LastWanted = {
+        path,
+        oldest: this.#oldest,
+        until: this.#end.headSeq,
+        ...(searchUntil !== undefined && { searchUntil }),
+      }
+      const found = await this.query((reader) => reader.call('lastOf', wanted))
+      for (const each of found.damage) this.#addDamage(each)
+      if (found.event !== null)
+        return eventFrom(found.event, runs.positionOf(found.event.seq), found.cursor!)
+      if (found.searchUntil === null) return null
+      searchUntil = found.searchUntil
     }
   }
 
@@ -289,6 +346,7 @@ export class SqliteEventLog implements EventLog {
         (seq, until) => rows.firstFrom(seq, until),
       ),
       sweptTo: firstSeq,
+      arePathsIndexed: false,
     }
     this.#clock ??= new LogClock({
       ...(this.#options.clock && { sources: this.#options.clock }),
@@ -304,11 +362,16 @@ export class SqliteEventLog implements EventLog {
     this.#written = { headSeq, bytes, lastMs }
   }
 
-  /** In the order in which they are forgotten. */
   async #loadReceipts(): Promise<void> {
+    const spaces = await this.query((reader) => reader.call('spaces', RECEIPTS))
+    for (const space of spaces) await this.#loadReceiptsOf(space)
+  }
+
+  /** In the order in which they are forgotten. */
+  async #loadReceiptsOf(space: string): Promise<void> {
     const kept: (KeptReceipt & { readonly key: string })[] = []
     for (let afterKey: string | null = null; ;) {
-      const wanted = { space: RECEIPTS, afterKey, nowMs: this.#clock.nowMs }
+      const wanted = { space, afterKey, nowMs: this.#clock.nowMs }
       const entries: readonly StateEntry[] = await this.query((reader) =>
         reader.call('entries', wanted),
       )
@@ -331,7 +394,8 @@ export class SqliteEventLog implements EventLog {
         count,
         publishedAtMs,
       }
-      this.#receipts.add({ key, fingerprint }, receipt, expiresAtMs)
+      const once = { space: space.slice(RECEIPTS.length + 1), key, fingerprint }
+      this.#receipts.add(once, receipt, expiresAtMs)
     }
   }
 
@@ -377,7 +441,7 @@ export class SqliteEventLog implements EventLog {
   #refused(commit: Commit, error: Error): void {
     this.#inFlight = undefined
     for (const change of commit.changes)
-      if (change.space === RECEIPTS) this.#leftovers.push({ ...change, value: null })
+      if (change.space.startsWith(RECEIPTS)) this.#leftovers.push({ ...change, value: null })
     const refusal = mayBeDone(error) ? outcomeUnknown(error) : unavailable(error)
     for (const { reject } of commit.waiting) reject(refusal)
     this.#fail(error, isDamage(error) ? 'replace' : 'probe')
@@ -523,6 +587,7 @@ export class SqliteEventLog implements EventLog {
       await this.#store.threads.writer.call('deleteExpired', this.#clock.nowMs)
       if (performance.now() >= this.#rememberAtMs) await this.#remember({ isLast: false })
       await this.#deleteOld()
+      await this.#indexPaths()
     } catch (error) {
       this.#fail(error as Error, isDamage(error) ? 'replace' : 'probe')
     }
@@ -532,6 +597,18 @@ export class SqliteEventLog implements EventLog {
   async #remember({ isLast }: { isLast: boolean }): Promise<void> {
     this.#rememberAtMs = performance.now() + REMEMBERED_EACH_MS
     await this.#store.threads.writer.call('remember', { clock: this.#clock.mark, isLast })
+  }
+
+  /** Of a store that was of version 1. */
+  async #indexPaths(): Promise<void> {
+    const store = this.#store
+    for (let step = 0; step < PATH_STEPS_PER_UPKEEP && !store.arePathsIndexed; step++) {
+      // On a busy server a step in each second.
+      if (this.#disposed || (step > 0 && this.#inFlight !== undefined)) return
+      store.arePathsIndexed = await store.threads.writer.call('indexPaths', undefined)
+      if (store.arePathsIndexed && step > 0)
+        this.#options.log('info', `the store ${this.#options.directory} has an index of paths now`)
+    }
   }
 
   async #deleteOld(): Promise<void> {
@@ -544,8 +621,15 @@ export class SqliteEventLog implements EventLog {
   }
 }
 
-/** The space of the receipts in the state. */
+/** Between two looks at what else is to be done: some 10 ms of writing. */
+const PATH_STEPS_PER_UPKEEP = 64
+
+/** The space of the receipts in the state; behind a colon that of their keys. */
 const RECEIPTS = 'idempotency'
+
+function receiptSpace({ space = '' }: Once): string {
+  return space === '' ? RECEIPTS : `${RECEIPTS}:${space}`
+}
 
 interface KeptReceipt {
   readonly fingerprint: string
@@ -566,6 +650,7 @@ interface OpenStore {
   readonly retention: Retention
   /** The oldest row that is there. */
   sweptTo: number
+  arePathsIndexed: boolean
 }
 
 /** What is written together. Nothing of it counts until it is: a commit that fails uses up no place and no time. */
@@ -587,7 +672,9 @@ class Commit {
     const events: EventRecord[] = []
     let { headSeq, bytes, lastMs } = after
     for (const { publications, timesMs } of waiting)
-      publications.forEach(({ topics, isPrivate, path, payload }, i) => {
+      publications.forEach((publication, i) => {
+        const { topics, isPrivate, path, payload } = publication
+        const beside = besidePayloadOf(publication)
         // A clock that is set back must not break the look-up by time.
         lastMs = Math.max(lastMs, Math.min(timesMs?.[i] ?? nowMs, nowMs))
         const event: EventRecord = {
@@ -598,6 +685,7 @@ class Commit {
           topics: JSON.stringify(topics),
           payload: storedPayload(payload),
           bytesBefore: bytes,
+          ...(beside && { beside }),
         }
         bytes += sizeOf(event)
         events.push(event)
@@ -642,26 +730,17 @@ class Commit {
     const cursors = codec.ofEvents(positions)
     const published: PublishedEvent[] = []
     for (const { publications } of this.waiting)
-      for (const { topics, isPrivate, path, payload } of publications) {
+      for (const publication of publications) {
         const at = published.length
         const { publishedAtMs } = this.events[at]!
-        const [position, cursor] = [positions[at]!, cursors[at]!]
-        published.push({ topics, isPrivate, path, payload, position, cursor, publishedAtMs })
+        published.push(publishedEvent(publication, positions[at]!, cursors[at]!, publishedAtMs))
       }
     return published
   }
 }
 
 function eventsOf({ events, cursors }: PageRead, runs: Runs): PublishedEvent[] {
-  return events.map(({ seq, publishedAtMs, isPrivate, path, topics, payload }, i) => ({
-    topics: JSON.parse(topics),
-    isPrivate,
-    path,
-    payload: payloadFromStored(payload),
-    position: runs.positionOf(seq),
-    cursor: cursors[i]!,
-    publishedAtMs,
-  }))
+  return events.map((record, i) => eventFrom(record, runs.positionOf(record.seq), cursors[i]!))
 }
 
 function isAboutFiles(error: unknown): boolean {

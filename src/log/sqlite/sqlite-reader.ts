@@ -3,7 +3,15 @@ import { workerData } from 'node:worker_threads'
 import type { Cursor } from '../../hub/event.ts'
 import { goToBackground } from './background.ts'
 import { CursorCodec } from '../cursor.ts'
-import { RowReader, type RowsFound, type RowsWanted } from './row-reader.ts'
+import type { EventRecord } from './record.ts'
+import {
+  RowReader,
+  type LastWanted,
+  type RowsFound,
+  type RowsFoundBack,
+  type RowsWanted,
+  type RowsWantedBack,
+} from './row-reader.ts'
 import { Runs } from './runs.ts'
 import { databaseIn } from './schema.ts'
 import type { Opened } from './sqlite-writer.ts'
@@ -12,6 +20,17 @@ import { serve } from './worker-peer.ts'
 export interface PageRead extends RowsFound {
   readonly cursors: readonly Cursor[]
   /** What was found damaged. */
+  readonly damage: readonly string[]
+}
+
+export type RowsReadBack = PageRead & RowsFoundBack
+
+export interface LastRead {
+  readonly event: EventRecord | null
+  /** Of the event. */
+  readonly cursor: Cursor | null
+  /** Up to which row nobody has looked yet; `null`: all have been looked at. */
+  readonly searchUntil: number | null
   readonly damage: readonly string[]
 }
 
@@ -46,8 +65,25 @@ export class SqliteReader {
   page(wanted: RowsWanted): PageRead {
     this.#damage = []
     const { events, reached, gap } = this.#rows.page(wanted)
-    const cursors = this.#codec.ofEvents(events.map(({ seq }) => this.#runs.positionOf(seq)))
-    return { events, reached, gap, cursors, damage: this.#damage }
+    return { events, reached, gap, cursors: this.#cursorsOf(events), damage: this.#damage }
+  }
+
+  pageBack(wanted: RowsWantedBack): RowsReadBack {
+    this.#damage = []
+    const found = this.#rows.pageBack(wanted)
+    return { ...found, cursors: this.#cursorsOf(found.events), damage: this.#damage }
+  }
+
+  lastOf(wanted: LastWanted): LastRead {
+    this.#damage = []
+    const found = this.#rows.lastOf(wanted)
+    const [cursor = null] = found.event === null ? [] : this.#cursorsOf([found.event])
+    const searchUntil = 'searchUntil' in found ? found.searchUntil : null
+    return { event: found.event, cursor, searchUntil, damage: this.#damage }
+  }
+
+  #cursorsOf(events: readonly EventRecord[]): Cursor[] {
+    return this.#codec.ofEvents(events.map(({ seq }) => this.#runs.positionOf(seq)))
   }
 
   /** The row before the first one at or after a time. */
@@ -84,6 +120,14 @@ export class SqliteReader {
       )
       .all(space, afterKey, afterKey, nowMs)
     return rows as unknown as { key: string; value: Uint8Array }[]
+  }
+
+  /** The spaces whose names begin so. */
+  spaces(prefix: string): string[] {
+    const rows = this.#database
+      .prepare('SELECT DISTINCT space FROM state WHERE space >= ? AND substr(space, 1, ?) = ?')
+      .all(prefix, prefix.length, prefix)
+    return rows.map((row) => String(row['space']))
   }
 
   /** Takes the write-ahead log to the database; returns how many of its pages came too late. */

@@ -4,13 +4,21 @@ import { DatabaseSync } from 'node:sqlite'
 import { workerData } from 'node:worker_threads'
 import type { StateChange } from '../../hub/state-store.ts'
 import { newCursorKeys, type CursorKeys } from '../cursor.ts'
-import { INDEXED_FROM, INDEXED_TO, IndexWriter } from './index-writer.ts'
+import { INDEXED_FROM, INDEXED_TO, IndexWriter, PATHS_FROM } from './index-writer.ts'
 import type { ClockMark } from '../log-clock.ts'
 import { CLOCK, clockMarkIn } from './clock-mark.ts'
-import { COLUMNS, columnsOf, recordOf, sizeOf, type EventRecord } from './record.ts'
+import { COLUMNS, columnsOf, PLACEHOLDERS, recordOf, sizeOf, type EventRecord } from './record.ts'
 import { nextOffset, readRuns, type Run } from './runs.ts'
 import { Salvage } from './salvage.ts'
-import { damaged, databaseIn, isDamage, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import {
+  damaged,
+  databaseIn,
+  isDamage,
+  MIGRATION_FROM_VERSION_1,
+  SCHEMA,
+  SCHEMA_VERSION,
+} from './schema.ts'
+import { PathIndex } from './path-index.ts'
 import { PAGE_BYTES, StoreFiles, type FileIdentity, type OpenFiles } from './store-files.ts'
 import { syncDirectory } from './store-lock.ts'
 import { keepExtent, keptExtent, sweptTo, type StoreExtent } from './store-extent.ts'
@@ -88,6 +96,7 @@ export class SqliteWriter {
   #statements!: Statements
   #index!: IndexWriter
   #sweeper!: Sweeper
+  #paths!: PathIndex
   #files: StoreFiles | undefined
   /** How long the last COMMIT took that had something to flush. */
   #commitMs = 0
@@ -118,6 +127,7 @@ export class SqliteWriter {
       throw new Error(
         `it has version ${version} and this server knows ${SCHEMA_VERSION}: it needs a newer server`,
       )
+    if (version === 1) this.#migrate()
     if (wasEmptied || (isNew && !options.wasClosed))
       this.#warn(`the store ${directory} was in use and is empty now: a new one begins`)
     if (isLogLost) this.#checkAfterLoss()
@@ -196,6 +206,19 @@ export class SqliteWriter {
       this.#giveUpkeepUp()
     }
     return this.#sweeper.firstSeq
+  }
+
+  /** For quiet times: some of the index of paths that a store of version 1 does not have. Returns whether it is whole. */
+  indexPaths(): boolean {
+    const firstSeq = Math.max(this.#sweeper.firstSeq, sweptTo(this.#database))
+    if (this.#upkeepFailed || this.#paths.isWhole(firstSeq)) return true
+    try {
+      this.#transaction(() => this.#paths.step(firstSeq, PATHS_PER_STEP))
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#giveUpkeepUp()
+    }
+    return this.#paths.isWhole(firstSeq)
   }
 
   /** Deletes some of the state that may be forgotten. */
@@ -343,6 +366,7 @@ export class SqliteWriter {
         const setMeta = this.#database.prepare(SET_META)
         setMeta.run('tag_key', keys.tag)
         setMeta.run('body_key', keys.body)
+        setMeta.run(PATHS_FROM, 1)
         this.#keepRuns({ keys, runs })
       })
       if (old !== undefined) this.#takeOver(old, continuation?.headSeq)
@@ -371,7 +395,7 @@ export class SqliteWriter {
   #takeOver(old: Salvage, headSeq: number | undefined): void {
     const { setMeta } = prepare(this.#database)
     const insertEvent = this.#database.prepare(
-      `INSERT OR IGNORE INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR IGNORE INTO events (${COLUMNS}) VALUES ${PLACEHOLDERS}`,
     )
     const insertPosting = this.#database.prepare('INSERT OR IGNORE INTO postings VALUES (?, ?)')
     const insertState = this.#database.prepare(
@@ -405,6 +429,7 @@ export class SqliteWriter {
     this.#transaction(() => {
       setMeta.run(INDEXED_FROM, first)
       setMeta.run(INDEXED_TO, newest)
+      setMeta.run(PATHS_FROM, newest + 1)
       if (clock !== null) setMeta.run(CLOCK, JSON.stringify(clock))
       keepExtent(this.#database, { headSeq: newest, rows: null })
     })
@@ -423,6 +448,19 @@ export class SqliteWriter {
     )
     const check = this.#pragma('quick_check(1)')
     if (check !== 'ok') throw damaged(String(check))
+  }
+
+  /** All of it or nothing: whatever stops this, the next start finds a store of the one version or the other. */
+  #migrate(): void {
+    this.#transaction(() => {
+      this.#database.exec(MIGRATION_FROM_VERSION_1)
+      const indexedTo = Number(this.#meta(INDEXED_TO) ?? 0)
+      this.#database.prepare(SET_META).run(PATHS_FROM, indexedTo + 1)
+    })
+    this.#warn(
+      `the store ${this.#options.directory} was of version 1 and is of version ${SCHEMA_VERSION} now: older servers refuse it ` +
+        '(docs/operating.md, "Updating", says how to go back)',
+    )
   }
 
   /** Where the store ends; a new run begins there. */
@@ -453,6 +491,7 @@ export class SqliteWriter {
     const last = this.#lastRecord()
     if (!isSalvaged) this.#checkNumbersBehind(last?.seq ?? firstSeq - 1)
     this.#sweeper = new Sweeper(database, firstSeq)
+    this.#paths = new PathIndex(database)
     this.#resumeIndex(firstSeq)
 
     if (continuation === undefined) {
@@ -628,9 +667,7 @@ function prepare(database: DatabaseSync) {
   const walPages = database.prepare('PRAGMA wal_checkpoint(NOOP)')
   walPages.setReturnArrays(true)
   return {
-    insertEvent: database.prepare(
-      `INSERT INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
+    insertEvent: database.prepare(`INSERT INTO events (${COLUMNS}) VALUES ${PLACEHOLDERS}`),
     setState: database.prepare('INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)'),
     deleteState: database.prepare('DELETE FROM state WHERE space = ? AND key = ?'),
     deleteExpired: database.prepare(`
@@ -698,5 +735,7 @@ const AMOUNT_PER_STEP: SweepAmount = {
   deletesMax: DELETED_PER_STEP,
 }
 const SALVAGED_PER_COMMIT = 1_000
+/** Some ms, for which a publisher may have to wait. */
+const PATHS_PER_STEP = 1_024
 
 serve(new SqliteWriter(workerData))

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { INDEXED_FROM, type Settle } from './index-writer.ts'
-import { keysOfEvent } from './topic-keys.ts'
+import { keysOfEvent, pathKey } from './topic-keys.ts'
 
 /** How much is deleted in one step, in rows of the events and ranges of the topic index. */
 export interface SweepAmount {
@@ -40,7 +40,7 @@ export class Sweeper {
 
   constructor(database: DatabaseSync, firstSeq: number) {
     this.#topics = database.prepare(
-      'SELECT seq, topics, is_private FROM events WHERE seq >= ? AND seq < ? ORDER BY seq',
+      'SELECT seq, topics, is_private, path FROM events WHERE seq >= ? AND seq < ? ORDER BY seq',
     )
     this.#topics.setReturnArrays(true)
     this.#deletePostings = database.prepare('DELETE FROM postings WHERE topic_key = ? AND seq < ?')
@@ -98,11 +98,14 @@ export class Sweeper {
 
   #begin(firstSeq: number, endMax: number): Lot {
     const keys = new Set<number>()
+    const paths = new Set<string>()
     let end = firstSeq
     let entries = 0
     for (const row of this.#topics.iterate(firstSeq, endMax)) {
-      const [seq, topics, isPrivate] = row as unknown as Row
+      const [seq, topics, isPrivate, path] = row as unknown as Row
       end = seq + 1
+      paths.add(String(path)) // a damaged one may be anything
+      entries++
       for (const key of keysOfRow(topics, isPrivate)) {
         keys.add(key)
         entries++
@@ -111,6 +114,7 @@ export class Sweeper {
     }
     // Rows that are missing have no topics either.
     if (entries < LOT_ENTRIES) end = endMax
+    for (const path of paths) keys.add(pathKey(path))
     return {
       firstSeq,
       end,
@@ -134,7 +138,7 @@ interface Lot {
   readonly deletesPerRow: number
 }
 
-type Row = [seq: number, topics: string, isPrivate: number]
+type Row = [seq: number, topics: string, isPrivate: number, path: unknown]
 
 function keysOfRow(topics: string, isPrivate: number): Iterable<number> {
   try {

@@ -1,6 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
 import type { PublishedEvent } from '../../hub/event.ts'
-import { payloadFromStored } from '../../publication/payload.ts'
 import { CursorCodec } from '../cursor.ts'
 import { LogClock } from '../log-clock.ts'
 import type { PageGap } from '../../hub/event-log.ts'
@@ -9,6 +8,7 @@ import type { EventRecord } from '../sqlite/record.ts'
 import { RowReader } from '../sqlite/row-reader.ts'
 import { Runs } from '../sqlite/runs.ts'
 import { databaseIn, isDamage, SCHEMA_VERSION } from '../sqlite/schema.ts'
+import { eventFrom } from '../sqlite/stored-event.ts'
 import { sweptTo } from '../sqlite/store-extent.ts'
 
 /** Some events of a store, and how far that is. */
@@ -110,15 +110,9 @@ export class StoreView implements Disposable {
   /** Events as they are published, with their cursors. */
   published(records: readonly EventRecord[]): PublishedEvent[] {
     const cursors = this.#codec.ofEvents(records.map(({ seq }) => this.#runs.positionOf(seq)))
-    return records.map(({ seq, publishedAtMs, isPrivate, path, topics, payload }, i) => ({
-      topics: JSON.parse(topics),
-      isPrivate,
-      path,
-      payload: payloadFromStored(payload),
-      position: this.#runs.positionOf(seq),
-      cursor: cursors[i]!,
-      publishedAtMs,
-    }))
+    return records.map((record, i) =>
+      eventFrom(record, this.#runs.positionOf(record.seq), cursors[i]!),
+    )
   }
 
   [Symbol.dispose](): void {

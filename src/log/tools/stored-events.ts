@@ -1,20 +1,23 @@
 import { createHash } from 'node:crypto'
 import type { Position, PublishedEvent } from '../../hub/event.ts'
 import type { EventLog } from '../../hub/event-log.ts'
+import { contentsOf } from '../../publication/envelope.ts'
 import type { PastEvent } from './past-event.ts'
 
 type ReadableLog = Pick<EventLog, 'head' | 'read' | 'positionAt' | 'status'>
 
-/** What an event says, without its time and place. */
-export function fingerprintOf({
-  topics,
-  isPrivate,
-  path,
-  payload,
-}: Omit<PastEvent, 'publishedAtMs'>): string {
-  return createHash('sha256')
-    .update(JSON.stringify([topics, isPrivate, path, payload.type, payload.text]))
-    .digest('base64url')
+/** What an event says, without its time and place. One without envelope and tags has the fingerprint it always had. */
+export function fingerprintOf(event: Omit<PastEvent, 'publishedAtMs'>): string {
+  const { topics, isPrivate, path, payload, envelope, tags } = event
+  const hash = createHash('sha256').update(
+    JSON.stringify([topics, isPrivate, path, payload.type, payload.text]),
+  )
+  if (envelope !== undefined) {
+    const { door, bytes } = contentsOf(envelope)
+    hash.update(JSON.stringify([door, bytes.length])).update(bytes)
+  }
+  if (tags !== undefined) hash.update(JSON.stringify(tags))
+  return hash.digest('base64url')
 }
 
 /** The events that a log holds at one moment, to be found by their times and words. */

@@ -5,6 +5,7 @@ import type { Closing, Gap } from '../../../src/hub/encoding.ts'
 import type { Cursor, Position, PublishedEvent } from '../../../src/hub/event.ts'
 import { cloudEventText } from '../../../src/http/stream/cloud-event-text.ts'
 import { CHUNKED, UNCHUNKED } from '../../../src/http/stream/framing.ts'
+import { sealed, tagsOf } from '../../../src/publication/envelope.ts'
 import { readJsonObject } from '../../../src/publication/json-object.ts'
 import { NdjsonEncoding } from '../../../src/http/stream/ndjson-encoding.ts'
 import { SseEncoding } from '../../../src/http/stream/sse-encoding.ts'
@@ -50,7 +51,13 @@ const anyObject = fc
     return `${space}{${space}${texts.join(',')}${space}}${space}`
   })
 
-const anyEvent: fc.Arbitrary<PublishedEvent> = fc.record({
+/** What belongs to a door is shown by no form of HTTP. */
+const beside = {
+  envelope: fc.constant(sealed({ door: 'http', bytes: Buffer.from('secret') })),
+  tags: fc.constant(tagsOf({ traceparent: 'secret' })),
+}
+
+const anyPlainEvent: fc.Arbitrary<PublishedEvent> = fc.record({
   topics: fc.array(anyText, { maxLength: 4 }),
   isPrivate: fc.boolean(),
   path: anyText,
@@ -62,6 +69,10 @@ const anyEvent: fc.Arbitrary<PublishedEvent> = fc.record({
   cursor: anyCursor,
   publishedAtMs: fc.nat(4_000_000_000_000),
 })
+
+const anyEvent: fc.Arbitrary<PublishedEvent> = fc
+  .tuple(anyPlainEvent, fc.record(beside, { requiredKeys: [] }))
+  .map(([event, besides]) => ({ ...event, ...besides }))
 
 const anyGap: fc.Arbitrary<Gap> = fc.record({
   reason: fc.constantFrom('expired', 'foreign', 'damaged'),

@@ -3,20 +3,24 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Position } from '../../../src/hub/event.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
+import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
 import { MovableClock } from '../movable-clock.ts'
 import { eventLogContract, publication } from '../../contracts/event-log.ts'
 
 eventLogContract('memory', async (options) => {
   const clock = new MovableClock()
   const told: string[] = []
+  const stateStore = new MemoryStateStore(clock.wallMs)
   const log = new MemoryEventLog({
     ...options,
     bytesMax: 1e9,
+    state: stateStore,
     clock,
     log: (level, message) => void told.push(`${level} ${message}`),
   })
   return {
     log,
+    stateStore,
     loseNextOutcome: 'memory takes what it is given in one step',
     clock,
     told,

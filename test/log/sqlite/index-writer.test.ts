@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { INDEXED_TO, IndexWriter } from '../../../src/log/sqlite/index-writer.ts'
 import type { EventRecord } from '../../../src/log/sqlite/record.ts'
-import { keysOfEvent } from '../../../src/log/sqlite/topic-keys.ts'
+import { keysOfEvent, PATH_KEYS_END } from '../../../src/log/sqlite/topic-keys.ts'
 import { MemoryTable } from './memory-table.ts'
 
 const TOPICS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
@@ -103,7 +103,9 @@ function eventAt(seq: number): EventRecord {
 function entries({ database }: MemoryTable, first: number, last: number, keys?: number[]): number {
   const under = keys === undefined ? '' : `AND topic_key IN (${keys.join()})`
   const row = database
-    .prepare(`SELECT count(*) AS n FROM postings WHERE seq BETWEEN ? AND ? ${under}`)
+    .prepare(
+      `SELECT count(*) AS n FROM postings WHERE topic_key > ${PATH_KEYS_END} AND seq BETWEEN ? AND ? ${under}`,
+    )
     .get(first, last)
   return Number(row!['n'])
 }

@@ -1,5 +1,11 @@
 import { DatabaseSync } from 'node:sqlite'
-import { columnsOf, COLUMNS, sizeOf, type EventRecord } from '../../../src/log/sqlite/record.ts'
+import {
+  columnsOf,
+  COLUMNS,
+  PLACEHOLDERS,
+  sizeOf,
+  type EventRecord,
+} from '../../../src/log/sqlite/record.ts'
 import { SCHEMA } from '../../../src/log/sqlite/schema.ts'
 
 /** The tables of a store in memory, for what works on them without threads. */
@@ -39,7 +45,7 @@ export class MemoryTable implements Disposable {
   /** Writes an event, as it was at first. */
   restore(record: EventRecord): void {
     this.database
-      .prepare(`INSERT OR REPLACE INTO events (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+      .prepare(`INSERT OR REPLACE INTO events (${COLUMNS}) VALUES ${PLACEHOLDERS}`)
       .run(...columnsOf(record))
   }
 

@@ -4,7 +4,11 @@ import fc from 'fast-check'
 import { filterMatches, type TopicFilter } from '../../../src/hub/topics.ts'
 import { INDEXED_TO } from '../../../src/log/sqlite/index-writer.ts'
 import type { EventRecord } from '../../../src/log/sqlite/record.ts'
-import { RowReader, type RowsWanted } from '../../../src/log/sqlite/row-reader.ts'
+import {
+  RowReader,
+  type RowsFoundBack,
+  type RowsWanted,
+} from '../../../src/log/sqlite/row-reader.ts'
 import { keysOfEvent } from '../../../src/log/sqlite/topic-keys.ts'
 import { MemoryTable } from './memory-table.ts'
 
@@ -72,6 +76,27 @@ test('around what is damaged the rest is read, the gap is told, and the operator
       assert.ok(!hasGap || bad.size > 0, 'told without need')
     }),
     { numRuns: 100 },
+  )
+})
+
+test('read back, around what is damaged the same events come as forwards, newest first', () => {
+  using table = filledTable()
+  fc.assert(
+    fc.property(wanted, damage, fc.nat(EVENTS), ({ length, ...each }, broken, indexedTo) => {
+      setIndexedTo(table, indexedTo)
+      for (const at of broken.changed) table.change(table.events[at]!.seq, "payload = '{}'")
+      for (const [from, count] of broken.missing)
+        for (const { seq } of table.events.slice(from, from + count)) table.remove(seq)
+      const until = Math.min(each.after + length, EVENTS)
+      const asked = { ...each, until, oldest: Math.max(each.oldest, table.seqs()[0]!) }
+      const forward = readAll(table, asked)
+      const back = readAllBack(table, asked)
+      for (const event of table.events) table.restore(event)
+      assert.deepEqual(back.events, forward.events.toReversed())
+      assert.equal(back.hasGap, forward.hasGap)
+      assert.equal(back.told.length > 0, forward.told.length > 0)
+    }),
+    { numRuns: 60 },
   )
 })
 
@@ -187,6 +212,24 @@ function readAll(table: MemoryTable, asked: RowsWanted) {
     events.push(...page.events)
     hasGap ||= page.gap === 'damaged'
     reached = page.reached
+  }
+  return { events, hasGap, told }
+}
+
+function readAllBack(table: MemoryTable, { after, until, ...asked }: RowsWanted) {
+  const told: string[] = []
+  const reader = new RowReader(table.database, (message) => told.push(message))
+  const events: EventRecord[] = []
+  let hasGap = false
+  let before = until + 1
+  let rows: number | null = null
+  for (let isEnd = before <= after + 1; !isEnd;) {
+    const page: RowsFoundBack = reader.pageBack({ ...asked, before, downTo: after + 1, rows })
+    assert.ok(page.reached < before || page.isEnd)
+    events.push(...page.events)
+    hasGap ||= page.gap === 'damaged'
+    before = page.reached
+    ;({ isEnd, rows } = page)
   }
   return { events, hasGap, told }
 }

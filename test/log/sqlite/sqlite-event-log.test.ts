@@ -5,9 +5,10 @@ import { StoreFolder } from './store-folder.ts'
 for (const durability of ['disk', 'os'] as const) {
   eventLogContract(`sqlite, ${durability}`, async (options) => {
     const folder = new StoreFolder()
-    const { log } = await folder.open({ ...options, durability })
+    const { log, stateStore } = await folder.open({ ...options, durability })
     return {
       log,
+      stateStore,
       loseNextOutcome,
       clock: folder.clock,
       told: folder.told,

@@ -19,6 +19,7 @@ import type { Position, PublishedEvent } from '../../../src/hub/event.ts'
 import type { EventLog, Receipt } from '../../../src/hub/event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { SYSTEM_CLOCK } from '../../../src/log/log-clock.ts'
+import { SCHEMA_VERSION } from '../../../src/log/sqlite/schema.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
 import { appendTo } from '../append-to.ts'
 
@@ -229,7 +230,7 @@ test('a store of a newer version is refused and left as it is', async () => {
   await (await folder.open())[Symbol.asyncDispose]()
   edit(folder, 'PRAGMA user_version = 99')
   await assert.rejects(folder.open(), { message: /has version 99 .* needs a newer server/ })
-  edit(folder, 'PRAGMA user_version = 1')
+  edit(folder, `PRAGMA user_version = ${SCHEMA_VERSION}`)
   await using _store = await folder.open()
   assert.deepEqual(folder.told, [])
 })

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Cursor, Position, PublishedEvent } from '../../../src/hub/event.ts'
 import { exportedLine, parseExportedLine } from '../../../src/log/tools/exported-line.ts'
+import { ENVELOPE_BYTES_MAX, sealed, tagsOf } from '../../../src/publication/envelope.ts'
 import { BrokenLineError } from '../../../src/log/tools/past-event.ts'
 
 function event(changes: Partial<PublishedEvent> = {}): PublishedEvent {
@@ -69,6 +70,21 @@ test('every event comes back as it was', () => {
     event({ isPrivate: false, path: '/private/of/another/protocol' }),
     event({ topics: ['ä', 'a,b', '"', '\\', '\n\0', ' '], path: '//ä/a,b/"/\\/\n\0/ /' }),
     event({ publishedAtMs: 1 }),
+    event({ envelope: sealed({ door: 'a', bytes: Uint8Array.of(0, 255) }) }),
+    event({ envelope: sealed({ door: '"é', bytes: new Uint8Array() }), ...payload('{}') }),
+    event({ tags: tagsOf({ '"': '}', a: 'é\n' }) }),
+    event({
+      envelope: sealed({ door: 'a', bytes: Buffer.from('x') }),
+      tags: tagsOf({}),
+      isPrivate: true,
+      payload: { type: 'data', text: '{"data":"42"}' },
+    }),
+    event(payload('{"pubsub_envelope": {"door": "a", "base64": ""}, "pubsub_tags": {"a": "b"}}')),
+    event({
+      ...payload('{"pubsub_envelope": 1, "pubsub_tags": 2}'),
+      envelope: sealed({ door: 'a', bytes: Buffer.from('x') }),
+      tags: tagsOf({ a: 'b' }),
+    }),
     event({ publishedAtMs: 1_588_132_959_000 }),
   ]
   for (const each of events) {
@@ -76,6 +92,26 @@ test('every event comes back as it was', () => {
     assert.equal(line.indexOf('\n'), line.length - 1)
     assert.deepEqual(parseExportedLine(line.trimEnd()), carriedOver(each))
   }
+})
+
+test('an envelope or tags that are none make a line no event', () => {
+  const line = exportedLine(event()).trimEnd()
+  const large = Buffer.alloc(ENVELOPE_BYTES_MAX + 1).toString('base64')
+  for (const members of [
+    '"pubsub_envelope": null',
+    '"pubsub_envelope": {"door": "a"}',
+    '"pubsub_envelope": {"door": 1, "base64": ""}',
+    `"pubsub_envelope": {"door": "a", "base64": "${large}"}`,
+    '"pubsub_tags": []',
+    '"pubsub_tags": null',
+    '"pubsub_tags": {"a": 1}',
+    `"pubsub_tags": {"a": "${'x'.repeat(2_000)}"}`,
+  ])
+    assert.throws(
+      () => parseExportedLine(`${line.slice(0, -1)}, ${members}}`),
+      BrokenLineError,
+      members.slice(0, 60),
+    )
 })
 
 test('whatever the event, it comes back as it was', () => {
