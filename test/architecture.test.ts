@@ -44,6 +44,7 @@ const LEAVES: ReadonlySet<string> = new Set([
   'ops/logger.ts',
   'ops/own-place.ts',
   'ops/seldom-report.ts',
+  'ops/turn-budget.ts',
   'shares/fair-queue.ts',
 ])
 

@@ -1,8 +1,9 @@
 import { beginWork } from '../ops/current-work.ts'
+import { inLaterTurn } from '../ops/turn-budget.ts'
 
 /**
- * Work that can wait a little and would take too long in one go: a slice of it in each turn of the event loop, so that
- * everybody else has the rest of the turn.
+ * Work that can wait a little and would take too long in one go: it is done in slices, in turns of the event loop that have
+ * time left for it.
  */
 export class SlicedWork {
   readonly #step: () => boolean
@@ -17,7 +18,7 @@ export class SlicedWork {
   start(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(() => this.#run())
+    inLaterTurn(() => this.#run())
   }
 
   #run(): void {
@@ -28,5 +29,5 @@ export class SlicedWork {
   }
 }
 
-/** How long the main thread may be busy with it in one turn of the event loop. */
+/** Of one slice, in ms. */
 const SLICE_MS = 1

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { SLICED_LISTENER } from './input-slices.ts'
 
 /**
  * Takes a socket out of Node's HTTP layer, as Node itself does for an upgrade: an idle stream then keeps neither parser
@@ -13,10 +14,11 @@ import type { Socket } from 'node:net'
  */
 export function detach(request: IncomingMessage, response: ServerResponse): boolean {
   const socket = request.socket as HttpSocket
-  const listeners = httpListeners(socket)
-  if (!isKnown(socket.parser) || listeners.length < Object.keys(HTTP_LISTENERS).length) return false
+  const { parser } = socket
+  if (!isKnown(parser) || !hasAll(httpListeners(socket), parser)) return false
   response.detachSocket(socket)
   leaveHttp(socket)
+  if (socket.readableLength > 0) socket.read() // even if it is somebody's who reads on
   socket.resume() // what the peer still sends is thrown away
   return true
 }
@@ -37,8 +39,14 @@ export function leaveHttp(socket: HttpSocket): void {
   for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
   socket.parser = null
   setImmediate(close, parser) // the read is not over yet for the parser's native half
-  // Where the parser has paused the socket for the sake of a body, the stream that it has become does not know of it.
-  const { _handle: handle } = socket
+  readOn(socket)
+}
+
+/**
+ * For a socket from which the parser does not read by itself any more: where it had paused the socket, the stream that it has
+ * become does not know that nothing is read.
+ */
+export function readOn({ _handle: handle }: HttpSocket): void {
   if (handle?.reading !== false || typeof handle.readStart !== 'function') return
   handle.reading = true
   handle.readStart()
@@ -48,7 +56,7 @@ function close(parser: HttpParser): void {
   parser.close()
 }
 
-interface HttpParser {
+export interface HttpParser {
   [field: string]: unknown
   _consumed: boolean
   unconsume(): void
@@ -56,7 +64,7 @@ interface HttpParser {
   close(): void
 }
 
-type HttpSocket = Socket & {
+export type HttpSocket = Socket & {
   parser?: HttpParser | null
   readonly _handle?: { reading?: unknown; readonly readStart?: unknown } | null
 }
@@ -79,14 +87,34 @@ const OVERRIDDEN = ['on', 'addListener', 'prependListener', 'setEncoding']
 
 function httpListeners(socket: Socket): [event: string, listener: Listener][] {
   const found: [string, Listener][] = []
-  for (const [event, name] of Object.entries(HTTP_LISTENERS)) {
-    const listener = socket.rawListeners(event).find((candidate) => candidate.name === name)
-    if (listener !== undefined) found.push([event, listener as Listener])
+  for (const event of Object.keys(HTTP_LISTENERS)) {
+    const listener = httpListener(socket, event) ?? slicedListener(socket, event)
+    if (listener !== undefined) found.push([event, listener])
   }
   return found
 }
 
-function isKnown(parser: HttpParser | null | undefined): parser is HttpParser {
+/** What Node's HTTP server has added for this event. */
+export function httpListener(socket: Socket, event: string): Listener | undefined {
+  return listenerOf(socket, event, HTTP_LISTENERS[event]!)
+}
+
+/** What reads in the place of Node's HTTP server, where its bytes are sliced. */
+function slicedListener(socket: Socket, event: string): Listener | undefined {
+  return event === 'data' ? listenerOf(socket, event, SLICED_LISTENER) : undefined
+}
+
+function listenerOf(socket: Socket, event: string, name: string): Listener | undefined {
+  const found = socket.rawListeners(event).find((candidate) => candidate.name === name)
+  return found as Listener | undefined
+}
+
+/** The last two are there only while the parser reads for itself. */
+function hasAll(found: readonly unknown[], { _consumed: readsItself }: HttpParser): boolean {
+  return found.length >= Object.keys(HTTP_LISTENERS).length - (readsItself ? 0 : 2)
+}
+
+export function isKnown(parser: HttpParser | null | undefined): parser is HttpParser {
   if (parser === null || parser === undefined || typeof parser._consumed !== 'boolean') return false
   return ['unconsume', 'remove', 'close'].every((name) => typeof parser[name] === 'function')
 }

@@ -30,8 +30,12 @@ export function discardBody(response: ServerResponse, endMs = BODY_PATIENCE.ms):
   }
   request.on('data', onData)
   request.on('error', () => {})
-  request.on('close', () => clearTimeout(timer))
-  socket.once('close', () => clearTimeout(timer))
+  const stop = () => {
+    clearTimeout(timer)
+    socket.off('close', stop)
+  }
+  request.on('close', stop)
+  socket.on('close', stop)
 }
 
 /** In bytes. Beyond them a new connection costs less than to take a body apart. */

@@ -20,6 +20,7 @@ import {
   lingerWhenClosing,
   STRAY_PATIENCE,
 } from '../../sockets/lingering-close.ts'
+import { sliceWhatIsPipelined } from '../../sockets/pipelining.ts'
 import type { HttpDoor } from './door.ts'
 import { HttpError, internalError } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
@@ -131,7 +132,10 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
     server.emit('request', request, response),
   )
-  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', lingerWhenClosing)
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    lingerWhenClosing(socket)
+    sliceWhatIsPipelined(socket)
+  })
   mountUpgrades(door, server)
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     const connection = connectionOf(socket)

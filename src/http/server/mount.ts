@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { PubSubError } from '../../publication/errors.ts'
 import { connectionOf } from '../../sockets/connection.ts'
+import { takePipelined } from '../../sockets/pipelining.ts'
 import type { HttpDoor, MountedDoor } from './door.ts'
 import { noSuchPage, originNotAllowed } from './errors.ts'
 import { sendContinue } from './expectation.ts'
@@ -68,7 +69,11 @@ export function mountUpgrades(http: HttpDoor, server: Server): void {
       return refuseSocket(incoming.socket, http.traffic, error, incoming.headers)
     }
     const address = peerAddress(incoming, http.options.trustedProxies)
-    mounted.door.upgrade(incoming, socket, { path: mounted.path, address, head })
+    mounted.door.upgrade(incoming, socket, {
+      path: mounted.path,
+      address,
+      head: Buffer.concat([head, takePipelined(incoming.socket)]),
+    })
   })
 }
 

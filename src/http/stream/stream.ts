@@ -8,6 +8,7 @@ import { OverloadedError } from '../../hub/errors.ts'
 import type { Subscription } from '../../hub/subscription.ts'
 import type { TopicFilter } from '../../hub/topics.ts'
 import { detach } from '../../sockets/detach.ts'
+import { InputSlices } from '../../sockets/input-slices.ts'
 import type { PubSubError } from '../../publication/errors.ts'
 import { StreamSink } from '../../sockets/stream-sink.ts'
 import { acceptHandshake, asksForWebSocket } from '../../websocket/handshake.ts'
@@ -165,8 +166,19 @@ function onDrain(this: StreamingSocket): void {
 
 function onData(this: StreamingSocket, chunk: Buffer): void {
   const { webSocket, subscription } = this[OPEN_STREAM]!
-  webSocket!.receive(chunk, subscription)
+  if (chunk.length <= FRAME_SLICE_BYTES) return webSocket!.receive(chunk, subscription)
+  // From now on it is worth its own reader.
+  this.off('data', onData)
+  const slices = new InputSlices(this, {
+    endOfSlice: () => FRAME_SLICE_BYTES,
+    take: (slice) => webSocket!.receive(slice, subscription),
+    isReading: () => !this.destroyed,
+  })
+  slices.putBack(chunk)
 }
+
+/** Of what a client of a WebSocket sends: at most 85 frames. A message of the longest control frame has 131. */
+const FRAME_SLICE_BYTES = 512
 
 /**
  * Before the kernel can give the descriptor to another connection: from now on nothing is sent to it. The event `close` comes

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { STATUS_CODES, type IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { LimitExceededError } from '../../publication/errors.ts'
+import { InputSlices } from '../../sockets/input-slices.ts'
 import { closeLingering, patienceWith } from '../../sockets/lingering-close.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
 import type { Secrets, Verifier } from './authorization.ts'
@@ -71,6 +73,7 @@ export class WebSockets {
         ['Retry-After: 5'],
       )
     this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
+      readInSlices(incoming.socket)
       const peer = { address, judge }
       const subscriber = new SocketSubscriber(webSocket, socket, peer, this.#options)
       this.#open.add(subscriber)
@@ -112,6 +115,19 @@ export class WebSockets {
     for (const subscriber of this.#open) subscriber.close(GOING_AWAY, 'the server stops')
     this.#server.close()
   }
+}
+
+/** The library reads all it is given in one go: thousands of frames, even of a connection that is closed, and answers each ping. */
+function readInSlices(socket: Socket): void {
+  const listener = socket.listeners('data').find(({ name }) => name === 'socketOnData')
+  if (listener === undefined) return
+  new InputSlices(socket, {
+    endOfSlice: () => SLICE_BYTES,
+    take: (slice) => void listener.call(socket, slice),
+    isReading: () => !socket.destroyed,
+  })
+  socket.off('data', listener as () => void)
+  socket.prependListener('close', () => socket.read())
 }
 
 function refuse(
@@ -296,6 +312,9 @@ const TRY_AGAIN = 1013
 
 /** Headers of one message: seven of at most 64 KiB, and their names. */
 const HEADERS_BYTES_MAX = 512 * 1024
+
+/** At most 341 frames, some 1 ms. */
+const SLICE_BYTES = 2_048
 
 /** Unsent bytes of all kinds. Deliveries alone have three parts of 3.5 MiB at most that are not acknowledged. */
 const UNREAD_BYTES_MAX = 16 * 1024 * 1024

@@ -12,7 +12,7 @@ async function work(parts: number, turns: number[], now: () => number): Promise<
   }
 }
 
-test('all who have long work to do have one slice in a turn together, and all of it is done', async () => {
+test('all who have long work to do share what there is of each turn, and all of it is done', async () => {
   let now = 0
   const perWorker: number[][] = [[], [], []]
   const count = () => {
@@ -26,13 +26,6 @@ test('all who have long work to do have one slice in a turn together, and all of
     perWorker.map((turns) => turns.length),
     [20, 20, 20],
   )
-  const turnsOfAll = perWorker.map((turns) => new Set(turns))
-  for (const [one, other] of [
-    [0, 1],
-    [0, 2],
-    [1, 2],
-  ] as const)
-    assert.equal(turnsOfAll[one]!.intersection(turnsOfAll[other]!).size, 0)
   const parts = Map.groupBy(perWorker.flat(), (each) => each)
-  assert.ok(Math.max(...parts.values().map((each) => each.length)) <= 3)
+  assert.ok(Math.max(...parts.values().map((each) => each.length)) <= 8)
 })
