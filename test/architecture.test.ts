@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { architecturePicture, roomImports, writePicture } from './architecture-picture.ts'
 
 /** The whole dependency rule. `server` and `doors` are absent: the composition root may import every room. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -268,6 +269,21 @@ test('each file of src/ with logic has a test in the same place, or is named abo
     ...[...tests].map(([path, text]) => [`test/${path}`, text] as const),
   ])
   assert.deepEqual(missingTests(files, testedBy), [])
+})
+
+test('the picture of the architecture shows the imports as they are', () => {
+  const edges = [...sources].flatMap(([path, text]) =>
+    importsOf(path, text)
+      .filter((target) => !LEAVES.has(target) && !DOOR_SECTION.test(target))
+      .map((target) => [roomOf(path), roomOf(target)] as const),
+  )
+  const imports = roomImports(edges)
+  const file = new URL('../docs/architecture.svg', import.meta.url)
+  if (process.env['WRITE_PICTURES'] !== undefined) writePicture(file, imports)
+  assert.ok(
+    readFileSync(file, 'utf8') === architecturePicture(imports),
+    'docs/architecture.svg is old: WRITE_PICTURES=1 node --test test/architecture.test.ts',
+  )
 })
 
 test('an import in the wrong direction is found, whatever it looks like', () => {
