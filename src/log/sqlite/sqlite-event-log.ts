@@ -1,5 +1,5 @@
 import { resolve as absolute } from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { OnBug } from '../../hub/bug.ts'
 import { LogUnavailableError, OutcomeUnknownError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
@@ -191,7 +191,7 @@ export class SqliteEventLog implements EventLog {
       this.#isScheduled = true
       setImmediate(() => {
         this.#isScheduled = false
-        this.#commitNext()?.publish()
+        this.#commitNext()?.make()
       })
     }
     return stored
@@ -409,7 +409,10 @@ export class SqliteEventLog implements EventLog {
     this.#idle = this.#store.threads.writer
       .call('commit', { events, changes, keepFrom: this.#oldest })
       .then(
-        (committed) => this.#committed(commit, committed),
+        (committed) =>
+          commit.making === null
+            ? this.#committed(commit, committed)
+            : commit.making.then(() => this.#committed(commit, committed)),
         (error: Error) => this.#refused(commit, error),
       )
     return commit
@@ -422,11 +425,11 @@ export class SqliteEventLog implements EventLog {
     this.#store.sweptTo = firstSeq
     // The thread is given its next work first: it writes that while this is handed out.
     const next = this.#disposed ? undefined : this.#commitNext()
-    const events = commit.publish()
+    const { published: events } = commit
     this.#end = commit.end
     if (events.length > 0) this.#listeners.tell(events, this.head)
     commit.answer()
-    next?.publish()
+    next?.make()
 
     if (upkeepFailure !== undefined)
       this.#failedUpkeep.add(
@@ -659,7 +662,11 @@ class Commit {
   readonly events: readonly EventRecord[]
   readonly end: End & { readonly lastMs: number }
   readonly #store: OpenStore
-  #published: readonly PublishedEvent[] | undefined
+  readonly #publications: readonly Publication[]
+  /** The events as everybody sees them, as far as they are made. */
+  readonly published: PublishedEvent[] = []
+  /** While some are not made yet. */
+  making: Promise<void> | null = null
 
   constructor(
     waiting: readonly Waiting[],
@@ -668,6 +675,7 @@ class Commit {
     store: OpenStore,
   ) {
     this.waiting = waiting
+    this.#publications = waiting.flatMap(({ publications }) => publications)
     this.#store = store
     const events: EventRecord[] = []
     let { headSeq, bytes, lastMs } = after
@@ -708,14 +716,15 @@ class Commit {
     return { position: this.#store.runs.positionOf(seq), publishedAtMs }
   }
 
-  /** The events as everybody sees them; made while the thread writes. */
-  publish(): readonly PublishedEvent[] {
-    return (this.#published ??= this.#makeEvents())
+  /** While the thread writes: many of them in turns of their own, as each has a cursor (test/log/sqlite/sqlite-store.test.ts). */
+  make(): void {
+    if (this.events.length <= MADE_PER_TURN) this.#makeSome()
+    else this.making = this.#makeInTurns()
   }
 
   /** Everybody who waits is told that it is stored. */
   answer(): void {
-    const events = this.publish()
+    const events = this.published
     let at = 0
     for (const { publications, resolve } of this.waiting) {
       const [first, last] = [events[at], events[at + publications.length - 1]]
@@ -724,18 +733,24 @@ class Commit {
     }
   }
 
-  #makeEvents(): PublishedEvent[] {
+  async #makeInTurns(): Promise<void> {
+    while (this.published.length < this.events.length) {
+      await nextTurn()
+      this.#makeSome()
+    }
+    this.making = null
+  }
+
+  #makeSome(): void {
     const { runs, codec } = this.#store
-    const positions = this.events.map(({ seq }) => runs.positionOf(seq))
+    const start = this.published.length
+    const records = this.events.slice(start, start + MADE_PER_TURN)
+    const positions = records.map(({ seq }) => runs.positionOf(seq))
     const cursors = codec.ofEvents(positions)
-    const published: PublishedEvent[] = []
-    for (const { publications } of this.waiting)
-      for (const publication of publications) {
-        const at = published.length
-        const { publishedAtMs } = this.events[at]!
-        published.push(publishedEvent(publication, positions[at]!, cursors[at]!, publishedAtMs))
-      }
-    return published
+    records.forEach(({ publishedAtMs }, n) => {
+      const publication = this.#publications[start + n]!
+      this.published.push(publishedEvent(publication, positions[n]!, cursors[n]!, publishedAtMs))
+    })
   }
 }
 
@@ -760,6 +775,8 @@ function unavailable(cause: Error): LogUnavailableError {
   return Object.assign(new LogUnavailableError('events cannot be stored now'), { cause })
 }
 
+/** Events of a commit: some ms. */
+const MADE_PER_TURN = 500
 /** Of 4 KiB each. */
 const CHECKPOINT_PAGES = 4_096
 /** What may be left for the writer, which commits nothing meanwhile: some ms. */

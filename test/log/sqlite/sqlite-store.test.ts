@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url'
 import type { Position, PublishedEvent } from '../../../src/hub/event.ts'
 import type { EventLog, Receipt } from '../../../src/hub/event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
+import { CursorCodec } from '../../../src/log/cursor.ts'
 import { SYSTEM_CLOCK } from '../../../src/log/log-clock.ts'
 import { SCHEMA_VERSION } from '../../../src/log/sqlite/schema.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
@@ -302,6 +303,21 @@ test('in a flood of ever new topics a store is not much larger than what is kept
     const { n } = rows.get()!
     assert.ok(Number(n) <= 3_000 + 6_144 + 2 * 500, `${Number(n)} rows`)
   }
+})
+
+test('the cursors of a great batch are made in turns, and its events come in order, before those behind it', async (t) => {
+  using folder = new StoreFolder()
+  await using store = await folder.open({ durability: 'os' })
+  const { mock } = t.mock.method(CursorCodec.prototype, 'ofEvents')
+  const told: PublishedEvent[] = []
+  using _listener = store.log.onCommit((events) => void told.push(...events))
+  const batch = Array.from({ length: 2_000 }, (_, n) => publication('/a', { n }))
+  const great = store.log.append(batch)
+  await new Promise(setImmediate)
+  await Promise.all([great, store.log.append([publication('/b')])])
+  for (const { arguments: given } of mock.calls) assert.ok(given[0].length <= 500)
+  assert.equal(told.length, 2_001)
+  assert.deepEqual(told, await readAll(store.log))
 })
 
 test('what is kept stays below its size, and the size is that of what is kept', async () => {
