@@ -109,16 +109,17 @@ async function costThroughHub(kinds: readonly ((n: number) => string)[] | null):
       conditions: kinds === null ? [] : [where.parse(kinds[n % kinds.length]!(n))],
       rights: PUBLIC_ONLY,
       from: 'head',
-      encoding: new PypubsubEncoding(CHUNKED, false),
-      sink: {
-        write: () => true,
-        descriptor: -1,
-        queuedBytes: 0,
-        takenBytes: 0,
-        end: () => {},
-        destroy: () => {},
+      to: {
+        encoding: new PypubsubEncoding(CHUNKED, false),
+        sink: {
+          write: () => true,
+          queuedBytes: 0,
+          takenBytes: 0,
+          end: () => {},
+          destroy: () => {},
+        },
+        opening: new Uint8Array(),
       },
-      opening: new Uint8Array(),
     })
   const run = async (): Promise<number> => {
     const start = performance.now()

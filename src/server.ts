@@ -17,7 +17,7 @@ import { configuredDoors } from './doors.ts'
 import { httpServers } from './http/server/app.ts'
 import { ConnectionLimit, type ConnectionLimitOptions } from './http/server/connection-limit.ts'
 import { Cors } from './http/server/cors.ts'
-import { directSend } from './sockets/direct-send.ts'
+import { DescriptorFanOut } from './sockets/fan-out.ts'
 import { Traffic } from './http/server/door.ts'
 import { pageFiles } from './http/pages/page-files.ts'
 import { WhereExpressions } from './where/where.ts'
@@ -79,7 +79,7 @@ export async function startServer(
     keepAliveMs: times.keepAliveMs,
     onBug,
   }
-  const hub = new Hub(eventLog, hubOptions, directSend)
+  const hub = new Hub(eventLog, hubOptions, new DescriptorFanOut())
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)
   const directory =

@@ -85,6 +85,13 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'protocols/lonelyps/signed-bytes.ts',
   ],
   'conformance/lonelyps/etag.test.ts': ['protocols/lonelyps/etag.ts'],
+  'hub/audience-group.test.ts': ['hub/wants.ts', 'hub/want-index.ts'],
+  'hub/audience.test.ts': ['sockets/fan-out.ts'],
+  'hub/delivery.test.ts': [
+    'hub/byte-subscription.ts',
+    'hub/event-subscription.ts',
+    'hub/rights.ts',
+  ],
   'http/pages/pages.test.ts': ['http/pages/page-file.ts', 'http/pages/page-files.ts'],
   'http/server/answer.test.ts': ['http/server/door.ts'],
   'http/server/cors.test.ts': ['http/server/preflight.ts'],

@@ -1,29 +1,53 @@
-import type { IndexEntry, TopicFilter } from './topics.ts'
+import type { Position, PublishedEvent } from './event.ts'
+import type { EventPredicate } from './predicate.ts'
+import type { Rights } from './rights.ts'
+import { filterMatches, matcherOf, type TopicFilter } from './topics.ts'
+import type { WantEntry, WantIndex, WantOwner } from './want-index.ts'
+import {
+  isPredicate,
+  isTopicFilter,
+  keyOfPath,
+  keyOfWant,
+  type CanonicalWants,
+  type Want,
+  type WantsChange,
+  type WantsMatcher,
+} from './wants.ts'
 
-/** Its place in its group; kept for the group, which alone changes it. */
+/** An audience as its group knows it. */
 export interface Placed {
+  /** Its place in its group; kept for the group, which alone changes it. */
   place: number
+  readonly rights: Rights
 }
 
 /**
- * Audiences that want the same topics, and differ in rights, conditions or form: one look at the index finds them all, and
+ * Audiences that want the same, and differ in rights, conditions or form: one look at the index finds them all, and
  * who gets other rights moves between them without another one.
  */
-export class AudienceGroup<A extends Placed> {
-  /** Equal for equal topics. */
+export abstract class AudienceGroup<A extends Placed> implements WantOwner {
+  /** Equal for equal wishes. */
   readonly key: string
-  /** What the index keeps of it. */
-  readonly entry: IndexEntry
   readonly audiences: A[] = []
+  foundAt = -1
 
-  constructor(key: string, index: (group: AudienceGroup<A>) => IndexEntry) {
+  constructor(key: string) {
     this.key = key
-    this.entry = index(this)
   }
 
-  /** Made anew each time: as kept lists they would take more memory than the index. */
-  get filters(): TopicFilter[] {
-    return this.entry.filters()
+  /** What a reading of the log can be narrowed to; `undefined`: every event has to be looked at. */
+  abstract get readFilters(): readonly TopicFilter[] | undefined
+
+  abstract matcher(): WantsMatcher
+
+  /** All of its wishes. */
+  abstract get wants(): readonly Want[]
+
+  /** Nothing is found for it any more. `true`: the index is to be swept. */
+  abstract leaveIndex(): boolean
+
+  maySee(event: PublishedEvent): boolean {
+    return this.audiences.some(({ rights }) => rights.maySee(event))
   }
 
   add(audience: A): void {
@@ -39,5 +63,148 @@ export class AudienceGroup<A extends Placed> {
       last.place = audience.place
     }
     return this.audiences.length === 0
+  }
+}
+
+/** Of all who want the same, and go on to want it. */
+export class SharedGroup<A extends Placed> extends AudienceGroup<A> {
+  readonly #index: WantIndex<AudienceGroup<A>>
+  readonly #entry: WantEntry
+
+  constructor({ wants, key }: CanonicalWants, index: WantIndex<AudienceGroup<A>>) {
+    super(key)
+    this.#index = index
+    this.#entry = index.add(wants, this)
+  }
+
+  /** Made anew each time: as kept lists they would take more memory than the index. */
+  get #filters(): readonly TopicFilter[] {
+    return this.#entry.filters?.filters() ?? []
+  }
+
+  get wants(): readonly Want[] {
+    const { paths, predicates } = this.#entry
+    return [...this.#filters, ...paths.map((path) => ({ path })), ...predicates]
+  }
+
+  get readFilters(): readonly TopicFilter[] | undefined {
+    const { paths, predicates } = this.#entry
+    return paths.length > 0 || predicates.length > 0 ? undefined : this.#filters
+  }
+
+  matcher(): WantsMatcher {
+    const { predicates } = this.#entry
+    const matchesTopics = matcherOf(this.#filters)
+    const paths = new Set(this.#entry.paths)
+    const matches = (event: PublishedEvent) => matchesTopics(event) || paths.has(event.path)
+    return { matches: paths.size === 0 ? matchesTopics : matches, predicates }
+  }
+
+  leaveIndex(): boolean {
+    return this.#index.remove(this.#entry, this)
+  }
+}
+
+/** Of one subscriber who has changed what it wants, and may do so again: each wish is added and dropped by itself. */
+export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
+  readonly #index: WantIndex<AudienceGroup<A>>
+  readonly #held = new Map<string, HeldWant>()
+  readonly #filters = new Set<HeldWant<TopicFilter>>()
+  readonly #predicates = new Set<HeldPredicate>()
+
+  /** `wants`: since ever. */
+  constructor(key: string, wants: readonly Want[], index: WantIndex<AudienceGroup<A>>) {
+    super(key)
+    this.#index = index
+    for (const want of wants) this.#hold(want, -1)
+  }
+
+  get wants(): readonly Want[] {
+    return Array.from(this.#held.values(), ({ want }) => want)
+  }
+
+  /** Wishes change while a page is read, so that it is looked at with those of the time when it is handed over. */
+  get readFilters(): undefined {
+    return undefined
+  }
+
+  /**
+   * What is added is due from behind `head` on; what is dropped is not due any more, wherever its subscriber is. `true`: the
+   * index is to be swept.
+   */
+  change({ add = [], drop = [] }: WantsChange, head: Position): boolean {
+    const dropped = drop.map((want) => this.#release(keyOfWant(want)))
+    for (const want of add) this.#hold(want, head)
+    return dropped.includes(true)
+  }
+
+  matcher(): WantsMatcher {
+    return { matches: (event) => this.#matches(event), predicates: [...this.#predicates] }
+  }
+
+  leaveIndex(): boolean {
+    const entries = Array.from(this.#held.values(), ({ entry }) => entry)
+    this.#held.clear()
+    return entries.map((entry) => this.#index.remove(entry, this)).includes(true)
+  }
+
+  #matches(event: PublishedEvent): boolean {
+    const held = this.#held.get(keyOfPath(event.path))
+    if (held !== undefined && event.position > held.since) return true
+    for (const { want, since } of this.#filters)
+      if (event.position > since && filterMatches(want, event)) return true
+    return false
+  }
+
+  #hold(want: Want, since: number): void {
+    const key = keyOfWant(want)
+    if (this.#held.has(key)) return
+    const entry = this.#index.add([want], this)
+    if (isPredicate(want)) {
+      const held = new HeldPredicate(want, entry, since)
+      this.#held.set(key, held)
+      this.#predicates.add(held)
+    } else if (isTopicFilter(want)) {
+      const held = { want, entry, since }
+      this.#held.set(key, held)
+      this.#filters.add(held)
+    } else this.#held.set(key, { want, entry, since })
+  }
+
+  /** `true`: the index is to be swept. */
+  #release(key: string): boolean {
+    const held = this.#held.get(key)
+    if (held === undefined) return false
+    this.#held.delete(key)
+    if (held instanceof HeldPredicate) this.#predicates.delete(held)
+    else this.#filters.delete(held as HeldWant<TopicFilter>)
+    return this.#index.remove(held.entry, this)
+  }
+}
+
+interface HeldWant<W extends Want = Want> {
+  readonly want: W
+  readonly entry: WantEntry
+  /** Events behind this position are due. */
+  readonly since: number
+}
+
+class HeldPredicate implements HeldWant<EventPredicate>, EventPredicate {
+  readonly want: EventPredicate
+  readonly entry: WantEntry
+  readonly since: number
+
+  constructor(want: EventPredicate, entry: WantEntry, since: number) {
+    this.want = want
+    this.entry = entry
+    this.since = since
+  }
+
+  get key(): string {
+    return this.want.key
+  }
+
+  matches(event: PublishedEvent): boolean {
+    return event.position > this.since && this.want.matches(event)
   }
 }

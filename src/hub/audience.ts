@@ -1,9 +1,10 @@
 import type { PublishedEvent, Position } from './event.ts'
-import type { CloseReason, DirectSend, SharedEncoding } from './encoding.ts'
-import type { EventPredicate } from './predicate.ts'
-import type { Rights } from './rights.ts'
 import type { AudienceGroup } from './audience-group.ts'
-import { matcherOf } from './topics.ts'
+import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
+import { EVENT_OVERHEAD_BYTES } from './event-log.ts'
+import type { FanOut, FanOutSeats } from './fan-out.ts'
+import type { EventPredicate } from './predicate.ts'
+import { isForAll, type Rights } from './rights.ts'
 
 /** One event after another is offered to every audience that wants it; those that share an encoding share its bytes. */
 export class EventEncoder {
@@ -24,23 +25,26 @@ export class EventEncoder {
   }
 }
 
-/** What subscribers have in common who are due the same bytes. */
+/** What subscribers have in common who are due the same. */
 export interface AudienceTraits {
-  /** All who want the same topics. */
+  /** All who want the same. */
   readonly group: AudienceGroup<Audience>
   /** All of these must match, too. */
   readonly conditions: readonly EventPredicate[]
   readonly rights: Rights
-  readonly encoder: EventEncoder
+  /** `null`: its members get events, and make their own bytes of them. */
+  readonly encoder: EventEncoder | null
+  /** Whose subscriptions they are. Absent: of no door that has a name. */
+  readonly door?: string | undefined
 }
 
 /** A live subscription as its audience knows it. */
 export interface LiveMember {
   /** Its place among the live members; kept for the audience, which alone changes it. */
   seat: number
-  /** Where bytes for it may be sent without asking it; -1: it has to `deliver`. */
-  readonly descriptor: number
-  /** What was gathered of a round. `sentBytes`: so many of its bytes were sent to the descriptor. */
+  /** What its audience's bytes may be sent to without asking it; `null`: it has to `deliver`. */
+  readonly directSink: Sink | null
+  /** What was gathered of a round. `sentBytes`: so many of its bytes were sent to its sink. */
   deliver(batch: Batch, sentBytes: number): void
   /** Something has thrown, nothing after `place` may have reached it: it ends. Must not throw. */
   fail(doing: string, error: unknown, place: Position): void
@@ -48,10 +52,16 @@ export interface LiveMember {
   endAt(place: Position, reason: CloseReason): void
 }
 
+/** A subscription of an audience that is not live, as the audience knows it. */
+export interface WaitingMember {
+  /** Everything that it has not been given yet is still kept. */
+  readonly canCatchUp: boolean
+}
+
 /** Of events those that are due to an audience, up to the first one of which that cannot be said, or that cannot be encoded. */
 export interface DueEvents {
   readonly events: readonly PublishedEvent[]
-  /** Each event's own bytes. */
+  /** Each event's own bytes; none where events are what members get. */
   readonly frames: readonly Uint8Array[]
   readonly failure: { readonly error: unknown; readonly before: Position } | null
 }
@@ -63,11 +73,11 @@ export interface Batch {
   /** The position before its first event. */
   readonly before: Position
   readonly events: readonly PublishedEvent[]
-  /** Each event's own bytes. */
+  /** Each event's own bytes. None, as the bytes, where events are what members get. */
   readonly frames: readonly Uint8Array[]
 }
 
-/** Subscribers who are due the same bytes: the same wishes, the same rights, the same encoding. */
+/** Subscribers who are due the same: the same wishes, the same rights, the same encoding. */
 export class Audience {
   readonly id: number
   readonly key: string
@@ -75,88 +85,113 @@ export class Audience {
   readonly group: AudienceGroup<Audience>
   readonly conditions: readonly EventPredicate[]
   readonly rights: Rights
-  readonly encoder: EventEncoder
-  /** Its subscriptions, behind ones included. */
+  readonly encoder: EventEncoder | null
+  readonly door: string | undefined
+  /** Its subscriptions, those included that are behind or about to end. */
   members = 0
   readonly #live: LiveMember[] = []
-  /** Of each of them, where its bytes go without a look at anything else of it; -1: it has to be asked. */
-  readonly #descriptors: number[] = []
-  readonly #send: DirectSend
+  readonly #seats: FanOutSeats
+  /** Those that are behind. `null`: nobody has been. */
+  #behind: Set<WaitingMember> | null = null
   #events: PublishedEvent[] = []
   #frames: Uint8Array[] = []
   #gatheredBytes = 0
+  /** All of this round that are due, those included that have been flushed. */
+  #dueInRound: PublishedEvent[] = []
+  /** Where in this round members have ended because they had all that they asked for. */
+  #finishedAt: Position[] = []
 
-  constructor(id: number, key: string, traits: AudienceTraits, send: DirectSend) {
+  constructor(id: number, key: string, traits: AudienceTraits, fanOut: FanOut) {
     this.id = id
     this.key = key
     this.group = traits.group
     this.conditions = traits.conditions
     this.rights = traits.rights
     this.encoder = traits.encoder
-    this.#send = send
+    this.door = traits.door
+    this.#seats = fanOut.seats()
   }
 
   /** Only between rounds, at the head: then nothing is missed and nothing comes twice. */
   join(member: LiveMember): void {
     member.seat = this.#live.length
     this.#live.push(member)
-    this.#descriptors.push(member.descriptor)
+    this.#seats.add(member.directSink)
   }
 
   leave(member: LiveMember): void {
     const last = this.#live.pop()!
-    const descriptor = this.#descriptors.pop()!
+    this.#seats.remove(member.seat)
     if (last === member) return
     this.#live[member.seat] = last
-    this.#descriptors[member.seat] = descriptor
     last.seat = member.seat
   }
 
   /** It has been written to otherwise. */
   written(member: LiveMember): void {
-    this.#descriptors[member.seat] = member.descriptor
+    this.#seats.update(member.seat, member.directSink)
   }
 
-  /** Of an event that has the right topics: whether it is due here. */
+  /** It is not live, and catches up. */
+  addBehind(member: WaitingMember): void {
+    this.#behind ??= new Set()
+    this.#behind.add(member)
+  }
+
+  removeBehind(member: WaitingMember): void {
+    this.#behind?.delete(member)
+  }
+
+  /** A member has ended, in the middle of a round, as it has had everything up to here. */
+  finished(place: Position): void {
+    if (this.#dueInRound.length > 0) this.#finishedAt.push(place)
+  }
+
+  /** Of an event that is wanted: whether it is due here. */
   admits(event: PublishedEvent): boolean {
-    if (event.isPrivate && !this.rights.maySee(event)) return false
-    return this.conditions.every((condition) => condition.matches(event))
+    return this.#maySee(event) && this.conditions.every((condition) => condition.matches(event))
   }
 
   /** Of any events, those that are due here. */
   due(events: readonly PublishedEvent[]): DueEvents {
     if (events.length === 0) return NOTHING_DUE
-    const matches = matcherOf(this.group.filters)
-    return this.dueOf(events.filter((event) => matches(event)))
+    const { matches, predicates } = this.group.matcher()
+    return this.#dueOf(
+      events,
+      (event) =>
+        matches(event) ||
+        (predicates.length > 0 &&
+          this.#maySee(event) &&
+          predicates.some((predicate) => predicate.matches(event))),
+    )
   }
 
-  /** Of events that have the right topics, those that are due here. */
-  dueOf(candidates: readonly PublishedEvent[]): DueEvents {
-    // Not the encoder of the rounds: it remembers an event of one, which this would push out.
-    const { encoding } = this.encoder
-    const events: PublishedEvent[] = []
-    const frames: Uint8Array[] = []
-    for (const event of candidates)
-      try {
-        if (!this.admits(event)) continue
-        frames.push(encoding.event(event))
-        events.push(event)
-      } catch (error) {
-        return { events, frames, failure: { error, before: before(event) } }
-      }
-    return { events, frames, failure: null }
+  /** Of the events of a page, which has been read with the group's filters. */
+  dueOfPage(events: readonly PublishedEvent[]): DueEvents {
+    if (this.group.readFilters === undefined) return this.due(events)
+    return this.#dueOf(events, () => true)
   }
 
-  /** True when the event is the first of this round. The index has already seen that it is wanted. */
-  gather(event: PublishedEvent): boolean {
-    if (this.#live.length === 0 || !this.admits(event)) return false
-    const bytes = this.encoder.encode(event)
-    const isFirst = this.#events.length === 0
-    if (this.#gatheredBytes + bytes.length > ROUND_BYTES_MAX) this.flush()
-    this.#events.push(event)
-    this.#frames.push(bytes)
-    this.#gatheredBytes += bytes.length
+  /**
+   * True when the event is the first of this round. The index has already seen that it is wanted. `isCounted`: somebody asks to
+   * how many it is due, those included that are behind.
+   */
+  gather(event: PublishedEvent, isCounted: boolean): boolean {
+    const isDue = this.#live.length > 0 || (isCounted && this.#behind !== null)
+    if (!isDue || !this.admits(event)) return false
+    const isFirst = this.#dueInRound.length === 0
+    this.#dueInRound.push(event)
+    if (this.#live.length > 0) this.#gatherLive(event)
     return isFirst
+  }
+
+  #gatherLive(event: PublishedEvent): void {
+    const frame = this.encoder?.encode(event)
+    const bytes = frame?.length ?? event.payload.text.length + EVENT_OVERHEAD_BYTES
+    if (this.#gatheredBytes + bytes > ROUND_BYTES_MAX) this.flush()
+    this.#events.push(event)
+    if (frame !== undefined) this.#frames.push(frame)
+    this.#gatheredBytes += bytes
   }
 
   /** One buffer, one write per subscriber. From last to first, because one that falls behind gives up its seat. */
@@ -170,16 +205,31 @@ export class Audience {
       events,
       frames,
     }
-    this.discard()
+    this.#clearGathered()
     // Around all of them: an attempt for each costs more, and one that fails is passed.
     for (let i = this.#live.length - 1; i >= 0; i--) i = this.#deliverFrom(i, batch)
   }
 
+  /** After the last flush of a round: tells of each event to how many it was due who have got it, or will. */
+  endRound(count: ((event: PublishedEvent, subscriptions: number) => void) | null): void {
+    const due = this.#dueInRound
+    const finishedAt = this.#finishedAt
+    this.#dueInRound = []
+    if (finishedAt.length > 0) this.#finishedAt = []
+    if (count === null) return
+    let subscriptions = this.#live.length
+    for (const { canCatchUp } of this.#behind ?? NOBODY) if (canCatchUp) subscriptions++
+    for (const event of due) {
+      const finished = finishedAt.filter((place) => place >= event.position).length
+      if (subscriptions + finished > 0) count(event, subscriptions + finished)
+    }
+  }
+
   /** What was gathered reaches nobody. */
   discard(): void {
-    this.#events = []
-    this.#frames = []
-    this.#gatheredBytes = 0
+    this.#clearGathered()
+    this.#dueInRound = []
+    this.#finishedAt = []
   }
 
   /** What is due has thrown for an event: everybody here gets what was due before it, and ends. */
@@ -188,24 +238,49 @@ export class Audience {
     for (let i = this.#live.length - 1; i >= 0; i--) this.#live[i]!.endAt(before(event), 'internal')
   }
 
+  #maySee(event: PublishedEvent): boolean {
+    return isForAll(event) || this.rights.maySee(event)
+  }
+
+  #dueOf(
+    candidates: readonly PublishedEvent[],
+    isWanted: (event: PublishedEvent) => boolean,
+  ): DueEvents {
+    // Not the encoder of the rounds: it remembers an event of one, which this would push out.
+    const encoding = this.encoder?.encoding
+    const events: PublishedEvent[] = []
+    const frames: Uint8Array[] = []
+    for (const event of candidates)
+      try {
+        if (!isWanted(event) || !this.admits(event)) continue
+        if (encoding !== undefined) frames.push(encoding.event(event))
+        events.push(event)
+      } catch (error) {
+        return { events, frames, failure: { error, before: before(event) } }
+      }
+    return { events, frames, failure: null }
+  }
+
+  #clearGathered(): void {
+    this.#events = []
+    this.#frames = []
+    this.#gatheredBytes = 0
+  }
+
   /** From a seat down to the first one, or to one that fails, whose number it gives back. */
   #deliverFrom(seat: number, batch: Batch): number {
-    const { bytes } = batch
+    const seats = this.#seats
     let i = seat
     let asked: LiveMember | null = null
     try {
-      for (; i >= 0; i--) {
-        const descriptor = this.#descriptors[i]!
-        const sentBytes = descriptor < 0 ? 0 : this.#send(descriptor, bytes)
-        if (sentBytes === bytes.length) continue
+      for (; (i = seats.send(i, batch.bytes)) >= 0; i--) {
         asked = this.#live[i]!
-        asked.deliver(batch, Math.max(sentBytes, 0))
-        asked = null
+        if (seats.failure !== null)
+          asked.fail('delivering a round', seats.failure.error, batch.before)
+        else asked.deliver(batch, seats.sentBytes)
       }
     } catch (error) {
-      // Perhaps its seat is another one's by now.
-      const member = asked ?? this.#live[i]!
-      member.fail('delivering a round', error, batch.before)
+      asked!.fail('delivering a round', error, batch.before) // perhaps its seat is another one's by now
     }
     return i
   }
@@ -224,3 +299,5 @@ const NOTHING_DUE: DueEvents = { events: [], frames: [], failure: null }
 const ROUND_BYTES_MAX = 262_144
 
 const EMPTY = new Uint8Array()
+
+const NOBODY: ReadonlySet<WaitingMember> = new Set()

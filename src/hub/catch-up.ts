@@ -2,12 +2,13 @@ import type { Audience } from './audience.ts'
 import type { OnBug } from './bug.ts'
 import type { CloseReason } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
-import type { EventLog, Page, PageGap } from './event-log.ts'
+import { EVENT_OVERHEAD_BYTES, type EventLog, type Page, type PageGap } from './event-log.ts'
 import { beginWork } from '../ops/current-work.ts'
 import { Queue } from './queue.ts'
+import type { TopicFilter } from './topics.ts'
 
 /** A page of the log as the members of one audience are due it. */
-export interface EncodedPage {
+export interface DuePage {
   /** Of all its events. Empty where the page was asked for in parts. */
   readonly bytes: Uint8Array
   readonly parts: PageParts | null
@@ -17,18 +18,18 @@ export interface EncodedPage {
   readonly hasFailed: boolean
 }
 
-/** For a subscription that may end within the page. */
+/** For a subscription that may end within the page, or that gets events. */
 interface PageParts {
   readonly events: readonly PublishedEvent[]
-  /** Each event's own bytes. */
+  /** Each event's own bytes; none where events are what is asked for. */
   readonly frames: readonly Uint8Array[]
 }
 
 /** A subscription that is behind, as what takes it forward knows it. */
 export interface LogReader {
   readonly audience: Audience
-  /** It may end within a page, which it therefore gets in parts. */
-  readonly isBounded: boolean
+  /** It gets a page in parts: it may end within it, or makes its own bytes of the events. */
+  readonly wantsParts: boolean
   /** It is still there, and behind. */
   readonly isBehind: boolean
   /** It has its turn: one step towards the head. */
@@ -76,14 +77,25 @@ export class CatchUp {
   }
 
   /** What comes after a position. `null`: it is being read, and the reader will be asked to advance again. */
-  page(reader: LogReader, after: Position): EncodedPage | null {
-    const { audience, isBounded } = reader
-    const key = `${audience.id} ${after}${isBounded ? ' in parts' : ''}`
+  page(reader: LogReader, after: Position): DuePage | null {
+    const { audience, wantsParts } = reader
+    // What is not narrowed by topics is the same for all, and what of it is due is looked at when somebody comes for it.
+    const isForAll = audience.group.readFilters === undefined
+    const key = isForAll
+      ? `everything ${after}`
+      : `${audience.id} ${after}${wantsParts ? ' in parts' : ''}`
     const found = this.#pages.get(key)
-    if (found !== undefined && found.staleAtMs > performance.now()) return found
+    if (found !== undefined && found.staleAtMs > performance.now())
+      return found.due ?? this.#due(audience, found.raw, wantsParts)
     let reading = this.#readings.get(key)
     if (reading === undefined) {
-      reading = { key, audience, inParts: isBounded, waiters: [], page: null }
+      reading = {
+        key,
+        audience: isForAll ? null : audience,
+        inParts: wantsParts,
+        waiters: [],
+        page: null,
+      }
       this.#readings.set(key, reading)
       void this.#read(reading, after)
     }
@@ -146,7 +158,7 @@ export class CatchUp {
   /** Only reads: encoding takes longer, and has its turn in a slice. */
   async #read(reading: Reading, after: Position): Promise<void> {
     try {
-      reading.page = await this.#firstPage(reading.audience, after)
+      reading.page = await this.#firstPage(reading.audience?.group.readFilters, after)
     } catch {
       // It stays without a page; why, the log has told the operator.
     }
@@ -154,10 +166,9 @@ export class CatchUp {
     this.#schedule()
   }
 
-  async #firstPage({ group }: Audience, after: Position): Promise<Page> {
-    const { filters } = group
+  async #firstPage(filters: readonly TopicFilter[] | undefined, after: Position): Promise<Page> {
     const until = this.#head()
-    const options = { filters, until, pageBytes: PAGE_BYTES }
+    const options = { until, pageBytes: PAGE_BYTES, ...(filters && { filters }) }
     for await (const page of this.#log.read(after, options)) return page
     return { events: [], reached: until, gap: null }
   }
@@ -171,12 +182,16 @@ export class CatchUp {
     // They may all have gone while it was read.
     const waiting = waiters.filter(({ isBehind }) => isBehind)
     if (waiting.length === 0) return
-    this.#store(key, this.#encoded(audience, page, inParts))
+    if (audience === null) this.#store(key, { raw: page, due: null }, rawSizeOf(page))
+    else {
+      const due = this.#due(audience, page, inParts)
+      this.#store(key, { raw: null, due }, sizeOf(due))
+    }
     this.#waiters = waiting
   }
 
-  #encoded(audience: Audience, page: Page, inParts: boolean): EncodedPage {
-    const { events, frames, failure } = audience.dueOf(page.events)
+  #due(audience: Audience, page: Page, inParts: boolean): DuePage {
+    const { events, frames, failure } = audience.dueOfPage(page.events)
     if (failure !== null) this.#onBug('catching up', failure.error)
     return {
       bytes: inParts ? EMPTY : Buffer.concat(frames),
@@ -187,10 +202,10 @@ export class CatchUp {
     }
   }
 
-  #store(key: string, page: EncodedPage): void {
+  #store(key: string, content: PageContent, bytes: number): void {
     this.#forget(key)
-    this.#pages.set(key, { ...page, staleAtMs: performance.now() + PAGE_FRESH_MS })
-    this.#pageBytes += sizeOf(page)
+    this.#pages.set(key, { ...content, bytes, staleAtMs: performance.now() + PAGE_FRESH_MS })
+    this.#pageBytes += bytes
     // The newest stays, however great: somebody waits for it.
     for (const oldest of this.#pages.keys()) {
       if (this.#pageBytes <= PAGES_BYTES_MAX || oldest === key) break
@@ -202,7 +217,7 @@ export class CatchUp {
     const page = this.#pages.get(key)
     if (page === undefined) return
     this.#pages.delete(key)
-    this.#pageBytes -= sizeOf(page)
+    this.#pageBytes -= page.bytes
   }
 }
 
@@ -216,25 +231,39 @@ function advance(reader: LogReader): void {
 
 const EMPTY = new Uint8Array()
 
-function sizeOf({ bytes, parts }: EncodedPage): number {
+function sizeOf({ bytes, parts }: DuePage): number {
   const inParts = parts?.frames.reduce((sum, frame) => sum + frame.length, 0) ?? 0
   return bytes.length + inParts + PAGE_OVERHEAD_BYTES
+}
+
+function rawSizeOf({ events }: Page): number {
+  return events.reduce(
+    (sum, { payload, path }) => sum + payload.text.length + path.length + EVENT_OVERHEAD_BYTES,
+    PAGE_OVERHEAD_BYTES,
+  )
 }
 
 /** A page that somebody waits for. */
 interface Reading {
   readonly key: string
-  readonly audience: Audience
+  /** Whose topics it is narrowed by; `null`: it has every event, and is for all who stand there. */
+  readonly audience: Audience | null
   readonly inParts: boolean
   readonly waiters: LogReader[]
   /** `null` until it is there, and if it cannot be read. */
   page: Page | null
 }
 
-interface StoredPage extends EncodedPage {
+type StoredPage = {
+  readonly bytes: number
   /** By `performance.now()`. */
   readonly staleAtMs: number
-}
+} & PageContent
+
+/** As it was read, for many, or as one audience is due it. */
+type PageContent =
+  | { readonly raw: Page; readonly due: null }
+  | { readonly raw: null; readonly due: DuePage }
 
 /** How long the main thread may be busy with catching up in one turn of the event loop. */
 const SLICE_MS = 1

@@ -53,20 +53,12 @@ export interface Sink {
   /** Bytes handed over and not yet taken by the peer. */
   readonly queuedBytes: number
   /**
-   * Bytes that were written to the sink and that the peer has taken, since the beginning; what is sent to the descriptor may
-   * be left out. While something is queued and this stands still, the peer is stalled.
+   * Bytes that were written to the sink and that the peer has taken, since the beginning; what a `FanOut` has sent may be left
+   * out. While something is queued and this stands still, the peer is stalled.
    */
   readonly takenBytes: number
-  /**
-   * The file descriptor that bytes may be sent to without `write`; -1: of none, as while something is queued. Holds until the
-   * sink is written to. Before it is closed, and may be another connection's, the subscription is closed.
-   */
-  readonly descriptor: number
   /** Sends the farewell if the peer still takes bytes, and closes. `null`: nothing was sent so far, as the opening was held. */
   end(reason: CloseReason, farewell: Uint8Array | null): void
   /** Gives up the peer at once, after something has failed in such a way that nothing can be told. */
   destroy(): void
 }
-
-/** Never waits. How many of the bytes have been taken; negative: none could be. */
-export type DirectSend = (descriptor: number, bytes: Uint8Array) => number

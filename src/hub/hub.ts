@@ -1,24 +1,31 @@
 import { Audience, EventEncoder } from './audience.ts'
-import { AudienceGroup } from './audience-group.ts'
+import { ChangingGroup, SharedGroup, type AudienceGroup } from './audience-group.ts'
 import { throwLater, type OnBug } from './bug.ts'
+import { Bounds, type BoundsRequest } from './bounds.ts'
+import { ByteSubscription, type SharedBytes } from './byte-subscription.ts'
 import { CatchUp } from './catch-up.ts'
+import type { CloseReason, SharedEncoding } from './encoding.ts'
 import { Endings } from './endings.ts'
-import type { CloseReason, DirectSend, SharedEncoding, Sink } from './encoding.ts'
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
-import type { Publication } from '../publication/publication.ts'
 import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from './event-log.ts'
+import type { EventSink } from './event-sink.ts'
+import { EventSubscription } from './event-subscription.ts'
+import { NO_FAN_OUT, type FanOut } from './fan-out.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
+import { MatchCounts } from './match-counts.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
 import { Rounds } from './rounds.ts'
-import { Bounds, type BoundsRequest } from './bounds.ts'
 import { shortKey } from './short-key.ts'
 import { SlicedWork } from './sliced-work.ts'
-import { Subscription, type Surroundings } from './subscription.ts'
-import { canonicalFilters, TopicIndex, type CanonicalFilters, type TopicFilter } from './topics.ts'
+import type { HubInternals, Subscription, WhenBehind } from './subscription.ts'
+import type { TopicFilter } from './topics.ts'
+import { canonicalWants, isTopicFilter, type Wants, type WantsChange } from './wants.ts'
+import { WantIndex } from './want-index.ts'
 import { beginWork } from '../ops/current-work.ts'
+import type { Publication } from '../publication/publication.ts'
 
 export interface HubOptions {
   /** Unsent bytes of one subscriber, above which it is behind. */
@@ -40,70 +47,84 @@ export interface HubOptions {
 
 /** What a door asks the hub for. */
 export interface SubscribeRequest {
-  /** Any of these. Whoever has thousands makes them canonical before, in a turn of its own. */
-  readonly wants: readonly TopicFilter[] | CanonicalFilters
+  /** Any of these. Whoever has thousands of topic filters makes them canonical before, in a turn of its own. */
+  readonly wants: Wants
   /** All of these, too. */
   readonly conditions?: readonly EventPredicate[]
   readonly rights: Rights
   /** Everything after this position, then live. */
   readonly from: Position | 'head'
-  readonly encoding: SharedEncoding
-  readonly sink: Sink
-  /** Goes to the sink before everything else, once it is sure that there will be a stream: an HTTP head, a gap. */
-  readonly opening: Uint8Array
-  /** Nothing is sent before the first event, the opening neither. */
-  readonly holdsOpening?: boolean
+  /** Bytes that are shared with all who are due the same, or events for a door that makes other bytes for each subscriber. */
+  readonly to: SharedBytes | { readonly events: EventSink }
+  /** Absent: `catch-up`. */
+  readonly whenBehind?: WhenBehind
   /** Where it ends by itself, as `finished`. */
   readonly bounds?: BoundsRequest
+  /** Whose it is: subscriptions are counted for each door. */
+  readonly door?: string
 }
 
-export type RoundWatcher = (events: readonly PublishedEvent[]) => void
+export interface PublishOptions {
+  readonly once?: Once | undefined
+  /** Only this door's subscriptions are counted in `matched`. Absent: all. */
+  readonly countedDoor?: string
+}
+
+/** What has become of a publication. */
+export interface Published {
+  readonly receipt: Receipt
+  /**
+   * How many subscriptions of this process were due it, and have been given it or will be: those that are behind count unless some
+   * of what they have not been given is gone. Of several publications the sum. 0 where `once` has been seen before.
+   */
+  readonly matched: number
+}
 
 /** The centre: takes publications to the log, and what the log has committed to those who want it. */
 export class Hub implements Disposable {
   readonly #log: EventLog
   readonly #options: HubOptions
-  readonly #index = new TopicIndex<AudienceGroup<Audience>>()
+  readonly #index = new WantIndex<AudienceGroup<Audience>>()
+  /** Of those who share it, by what they want. */
   readonly #groups = new Map<string, AudienceGroup<Audience>>()
   readonly #audiences = new Map<string, Audience>()
   readonly #sweeping = new SlicedWork(() => this.#index.sweep(SWEPT_AT_ONCE))
   readonly #encoders = new Map<string, EventEncoder>()
   readonly #subscriptions = new Set<Subscription>()
+  readonly #byDoor = new Map<string, number>()
   readonly #predicates = new SharedPredicates()
-  readonly #surroundings: Surroundings & { head: Position }
+  readonly #matches = new MatchCounts()
+  readonly #internals: HubInternals & { head: Position }
   readonly #ring: Ring
   readonly #rounds: Rounds
   readonly #commits: Disposable
-  readonly #watchers = new Set<RoundWatcher>()
-  readonly #send: DirectSend
+  readonly #fanOut: FanOut
+  readonly #watchers = new Set<(events: readonly PublishedEvent[]) => void>()
   #nextAudienceId = 0
+  #nextGroupId = 0
   #isDisposed = false
 
-  constructor(log: EventLog, options: HubOptions, send: DirectSend = sendNothing) {
+  constructor(log: EventLog, options: HubOptions, fanOut: FanOut = NO_FAN_OUT) {
     const { onBug = throwLater } = options
     this.#log = log
     this.#options = options
-    this.#send = send
+    this.#fanOut = fanOut
     this.#ring = new Ring(log.head, RING_BYTES_MAX)
-    this.#surroundings = {
+    this.#internals = {
       log,
       ring: this.#ring,
-      catchUp: new CatchUp(log, () => this.#surroundings.head, onBug),
+      catchUp: new CatchUp(log, () => this.#internals.head, onBug),
       endings: new Endings(),
       onBug,
-      wheel: new KeepAliveWheel(() => log.cursorOf(this.#surroundings.head), options.keepAliveMs),
+      wheel: new KeepAliveWheel(() => log.cursorOf(this.#internals.head), options.keepAliveMs),
       queueBytesMax: options.queueBytesMax,
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,
-      moveAudience: (from, rights) => {
-        const { group, conditions, encoder } = from
-        const { encoding } = encoder
-        const audience = this.#enter(group, { conditions, rights, encoding }, Infinity)
-        this.#exit(from)
-        return audience
-      },
+      withRights: (from, rights) => this.#move(from, from.group, rights),
+      withWants: (from, change) => this.#change(from, change),
       release: (subscription) => {
         this.#subscriptions.delete(subscription)
+        this.#count(subscription.audience.door, -1)
         this.#exit(subscription.audience)
       },
     }
@@ -116,29 +137,44 @@ export class Hub implements Disposable {
     return this.#subscriptions.size
   }
 
+  /** Of them, those of one door. */
+  subscribersOf(door: string): number {
+    return this.#byDoor.get(door) ?? 0
+  }
+
   /**
    * All or none, at least one. Resolves once the log holds them, after they were handed to every live subscriber.
    * @throws {LogUnavailableError | IdempotencyKeyReusedError} nothing was published.
    * @throws {OutcomeUnknownError} perhaps all of it was published, perhaps nothing.
    */
-  async publish(publications: readonly Publication[], once?: Once): Promise<Receipt> {
-    using _priority = this.#surroundings.catchUp.yieldToPublication()
+  async publish(
+    publications: readonly Publication[],
+    { once, countedDoor }: PublishOptions = {},
+  ): Promise<Published> {
+    using _priority = this.#internals.catchUp.yieldToPublication()
+    using counts = this.#matches.await(this.head)
     const receipt = await this.#log.append(publications, { once })
     if (!this.#rounds.isIdle) await this.#rounds.settled()
-    return receipt
+    const { firstPosition, lastPosition } = receipt
+    return { receipt, matched: counts.sum(firstPosition, lastPosition, countedDoor) }
   }
 
   /** @throws {OverloadedError} too many topic filters or conditions are open. */
   subscribe(request: SubscribeRequest): Subscription {
+    const { to, whenBehind = 'catch-up', door } = request
     const audience = this.#audienceOf(request)
-    const { sink, opening, holdsOpening = false } = request
-    const { head } = this.#surroundings
+    const { head } = this.#internals
     const from = request.from === 'head' ? head : (Math.min(request.from, head) as Position)
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
-    const subscription = new Subscription(this.#surroundings, audience, sink, bounds)
+    const manner = { bounds, whenBehind }
+    const subscription =
+      'events' in to
+        ? new EventSubscription(this.#internals, audience, to.events, manner)
+        : new ByteSubscription(this.#internals, audience, to, manner)
     this.#subscriptions.add(subscription)
+    this.#count(door, 1)
     try {
-      subscription.open({ opening, holdsOpening, from })
+      subscription.begin(from)
     } catch (error) {
       subscription.close()
       throw error
@@ -147,19 +183,15 @@ export class Hub implements Disposable {
     return subscription
   }
 
-  /**
-   * For a door that matches by itself and makes other bytes for each of its subscribers: every round, in order, as events,
-   * synchronously, before `publish` resolves. Private ones are among them: whoever watches asks `Rights`. What it throws is
-   * told, and affects nobody else; but it gets no round twice, so it has to end what it cannot serve.
-   */
-  watch(watcher: RoundWatcher): Disposable {
+  /** Every round, in order, until it is disposed of. What it throws is told, and affects nobody else. */
+  watch(watcher: (events: readonly PublishedEvent[]) => void): Disposable {
     this.#watchers.add(watcher)
     return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) }
   }
 
-  /** Pages of the log after a position, as `EventLog.read` gives them: for such a door's own catching up. */
+  /** Pages of the log after a position, as `EventLog.read` gives them. */
   read(after: Position, options: ReadOptions): AsyncIterable<Page> {
-    return this.#log.read(after, { until: this.#surroundings.head, ...options })
+    return this.#log.read(after, { until: this.#internals.head, ...options })
   }
 
   /** What a peer's cursor stands for. */
@@ -170,7 +202,7 @@ export class Hub implements Disposable {
   /** The position before the first kept event published at or after a time (ms since the Unix epoch). */
   async positionAt(timeMs: number): Promise<Position> {
     const position = await this.#log.positionAt(timeMs)
-    return Math.min(position, this.#surroundings.head) as Position
+    return Math.min(position, this.#internals.head) as Position
   }
 
   /** The time of the log so long ago: what published times are compared with. */
@@ -200,7 +232,7 @@ export class Hub implements Disposable {
   }
 
   get head(): Position {
-    return this.#surroundings.head
+    return this.#internals.head
   }
 
   /** Tells every subscriber and closes it. */
@@ -218,43 +250,74 @@ export class Hub implements Disposable {
   /** One round, in cursor order: all that a commit of the log brought, or a part of it. */
   #deliver(events: readonly PublishedEvent[]): void {
     beginWork('fan-out of events:', events.length)
-    const before = this.#surroundings.head
-    this.#surroundings.head = events.at(-1)!.position
+    const before = this.#internals.head
+    const isCounted = this.#matches.isAwaited
+    this.#internals.head = events.at(-1)!.position
     const gathered: Audience[] = []
     try {
       this.#ring.push(events)
       for (const event of events)
-        for (const { audiences } of this.#index.matching(event))
+        for (const { audiences } of this.#index.matching(event, (group, error) =>
+          this.#failGroup(group, event, error),
+        ))
           for (let i = audiences.length - 1; i >= 0; i--)
-            this.#gather(audiences[i]!, event, gathered)
+            this.#gather(audiences[i]!, event, isCounted, gathered)
       for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
+      this.#endRound(events, gathered, isCounted)
     } catch (error) {
       this.#failRound(before, gathered, error)
     }
-    for (const watcher of this.#watchers) this.#tell(watcher, events)
+    for (const watcher of this.#watchers)
+      try {
+        watcher(events)
+      } catch (error) {
+        this.#internals.onBug('watching a round', error)
+      }
   }
 
   /** A predicate, rights or an encoding that throws: whether the event is due here is not known, and cannot be told later. */
-  #gather(audience: Audience, event: PublishedEvent, gathered: Audience[]): void {
+  #gather(audience: Audience, event: PublishedEvent, isCounted: boolean, to: Audience[]): void {
     try {
-      if (audience.gather(event)) gathered.push(audience)
+      if (audience.gather(event, isCounted)) to.push(audience)
     } catch (error) {
-      this.#surroundings.onBug('delivering a round', error)
+      this.#internals.onBug('delivering a round', error)
       audience.fail(event)
     }
   }
 
-  #tell(watcher: RoundWatcher, events: readonly PublishedEvent[]): void {
-    try {
-      watcher(events)
-    } catch (error) {
-      this.#surroundings.onBug('watching a round', error)
+  #failGroup({ audiences }: AudienceGroup<Audience>, event: PublishedEvent, error: unknown): void {
+    this.#internals.onBug('matching an event', error)
+    for (let i = audiences.length - 1; i >= 0; i--) audiences[i]!.fail(event)
+  }
+
+  #endRound(
+    events: readonly PublishedEvent[],
+    gathered: readonly Audience[],
+    isCounted: boolean,
+  ): void {
+    if (!isCounted) {
+      for (const audience of gathered) audience.endRound(null)
+      return
+    }
+    const counts = new Map<Position, { all: number; byDoor: Map<string, number> }>()
+    for (const audience of gathered)
+      audience.endRound(({ position }, subscriptions) => {
+        let count = counts.get(position)
+        if (count === undefined) counts.set(position, (count = { all: 0, byDoor: new Map() }))
+        count.all += subscriptions
+        const { door } = audience
+        if (door !== undefined)
+          count.byDoor.set(door, (count.byDoor.get(door) ?? 0) + subscriptions)
+      })
+    for (const { position } of events) {
+      const count = counts.get(position)
+      if (count !== undefined) this.#matches.add({ position, ...count })
     }
   }
 
   /** By what is not foreseen here. Who has got what of it is not known, so all who are live may come back for all of it. */
   #failRound(before: Position, gathered: readonly Audience[], error: unknown): void {
-    this.#surroundings.onBug('delivering a round', error)
+    this.#internals.onBug('delivering a round', error)
     for (const audience of gathered) audience.discard()
     for (const subscription of this.#subscriptions)
       if (!subscription.isBehind) subscription.endAt(before, 'internal')
@@ -264,20 +327,23 @@ export class Hub implements Disposable {
   #audienceOf(request: SubscribeRequest): Audience {
     const group = this.#groupOf(request.wants)
     try {
-      return this.#enter(group, request, this.#options.conditionsMax)
+      const { conditions = [], rights, to, door } = request
+      const encoding = 'encoding' in to ? to.encoding : null
+      const { conditionsMax } = this.#options
+      return this.#enter(group, { conditions, rights, encoding, door }, conditionsMax)
     } finally {
       if (group.audiences.length === 0) this.#forget(group)
     }
   }
 
   /** @throws {OverloadedError} */
-  #groupOf(wants: SubscribeRequest['wants']): AudienceGroup<Audience> {
-    const { filters, key } = 'key' in wants ? wants : canonicalFilters(wants)
-    let group = this.#groups.get(key)
+  #groupOf(given: Wants): AudienceGroup<Audience> {
+    const canonical = canonicalWants(given)
+    let group = this.#groups.get(canonical.key)
     if (group !== undefined) return group
-    this.#refuseTooMany(filters)
-    group = new AudienceGroup(key, (owner) => this.#index.add(filters, owner))
-    this.#groups.set(key, group)
+    this.#refuseTooMany(canonical.wants.filter(isTopicFilter))
+    group = new SharedGroup(canonical, this.#index)
+    this.#groups.set(canonical.key, group)
     return group
   }
 
@@ -303,12 +369,22 @@ export class Hub implements Disposable {
   /** @throws {OverloadedError} */
   #enter(
     group: AudienceGroup<Audience>,
-    request: Pick<SubscribeRequest, 'conditions' | 'rights' | 'encoding'>,
+    {
+      conditions,
+      rights,
+      encoding,
+      door,
+    }: {
+      readonly conditions: readonly EventPredicate[]
+      readonly rights: Rights
+      readonly encoding: SharedEncoding | null
+      readonly door: string | undefined
+    },
     conditionsMax: number,
   ): Audience {
-    const { conditions = [], rights, encoding } = request
     const names = conditions.map((condition) => condition.key).toSorted()
-    const key = shortKey(JSON.stringify([encoding.key, rights.key, group.key, ...names]))
+    const form = [encoding?.key ?? null, door ?? null]
+    const key = shortKey(JSON.stringify([form, rights.key, group.key, ...names]))
     let audience = this.#audiences.get(key)
     if (audience === undefined) {
       if (this.#predicates.sizeWith(conditions) > conditionsMax)
@@ -320,9 +396,10 @@ export class Hub implements Disposable {
         group,
         conditions: conditions.map((condition) => this.#predicates.acquire(condition)),
         rights,
-        encoder: this.#encoderOf(encoding),
+        encoder: encoding === null ? null : this.#encoderOf(encoding),
+        door,
       }
-      audience = new Audience(this.#nextAudienceId++, key, traits, this.#send)
+      audience = new Audience(this.#nextAudienceId++, key, traits, this.#fanOut)
       this.#audiences.set(key, audience)
       group.add(audience)
     }
@@ -337,11 +414,36 @@ export class Hub implements Disposable {
     for (const condition of audience.conditions) this.#predicates.release(condition)
   }
 
+  /** To the audience that differs in these, which may be made for it. */
+  #move(from: Audience, group: AudienceGroup<Audience>, rights: Rights): Audience {
+    const { conditions, encoder, door } = from
+    const encoding = encoder?.encoding ?? null
+    const audience = this.#enter(group, { conditions, rights, encoding, door }, Infinity)
+    this.#exit(from)
+    return audience
+  }
+
+  /** Whoever changes its wishes has them for itself from then on: to look for others who want the same would take too long. */
+  #change(from: Audience, change: WantsChange): Audience {
+    const filters = (change.add ?? []).filter(isTopicFilter)
+    if (filters.length > 0) this.#refuseTooMany(filters)
+    if (from.group instanceof ChangingGroup) {
+      if (from.group.change(change, this.head)) this.#sweeping.start()
+      return from
+    }
+    const group = new ChangingGroup(`own ${this.#nextGroupId++}`, from.group.wants, this.#index)
+    if (group.change(change, this.head)) this.#sweeping.start()
+    return this.#move(from, group, from.rights)
+  }
+
   /** Nobody of it is found from now on; what it takes of the index goes bit by bit. */
   #forget(group: AudienceGroup<Audience>): void {
     this.#groups.delete(group.key)
-    this.#index.remove(group.entry)
-    this.#sweeping.start()
+    if (group.leaveIndex()) this.#sweeping.start()
+  }
+
+  #count(door: string | undefined, change: 1 | -1): void {
+    if (door !== undefined) this.#byDoor.set(door, this.subscribersOf(door) + change)
   }
 
   /** Forms are few and fixed, so they stay. */
@@ -352,9 +454,6 @@ export class Hub implements Disposable {
     return encoder
   }
 }
-
-/** Everything goes through the sinks then. */
-const sendNothing: DirectSend = () => -1
 
 /** Steps of the index between two looks at the clock: some 50 µs. */
 const SWEPT_AT_ONCE = 512

@@ -31,7 +31,32 @@ export class Ring {
 
   /** The events after a position; `null` when some of them are no longer here, or they exceed `bytesMax`. */
   after(position: Position, bytesMax: number): readonly PublishedEvent[] | null {
-    if (position < this.#floor) return null
+    if (!this.holdsAfter(position)) return null
+    const start = this.#indexAfter(position)
+    if (this.#bytesIn - this.#bytesBefore(start) > bytesMax) return null
+    return this.#entries.slice(start).map((entry) => entry!.event)
+  }
+
+  /** Every event after this position is here. */
+  get keptFrom(): Position {
+    return this.#floor
+  }
+
+  /** All events after a position are here. */
+  holdsAfter(position: Position): boolean {
+    return position >= this.#floor
+  }
+
+  /** The first ones after such a position: as many as `bytesMax` allows, and at least one. There is one. */
+  firstAfter(position: Position, bytesMax: number): readonly PublishedEvent[] {
+    const start = this.#indexAfter(position)
+    const bytesEnd = this.#bytesBefore(start) + bytesMax
+    let end = start + 1
+    while (end < this.#entries.length && this.#entries[end]!.bytesIn <= bytesEnd) end++
+    return this.#entries.slice(start, end).map((entry) => entry!.event)
+  }
+
+  #indexAfter(position: Position): number {
     let low = this.#start
     let high = this.#entries.length
     while (low < high) {
@@ -39,9 +64,11 @@ export class Ring {
       if (this.#entries[middle]!.event.position <= position) low = middle + 1
       else high = middle
     }
-    const bytesBefore = low === this.#start ? this.#bytesOut : this.#entries[low - 1]!.bytesIn
-    if (this.#bytesIn - bytesBefore > bytesMax) return null
-    return this.#entries.slice(low).map((entry) => entry!.event)
+    return low
+  }
+
+  #bytesBefore(index: number): number {
+    return index === this.#start ? this.#bytesOut : this.#entries[index - 1]!.bytesIn
   }
 
   #dropOldest(): void {

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
-import type { DirectSend } from '../hub/encoding.ts'
+
+/** Never waits. How many of the bytes have been taken; negative: none could be. */
+export type DirectSend = (descriptor: number, bytes: Uint8Array) => number
 
 /**
  * The kernel's `send`, called for a fan-out: everything that Node and libuv keep of a socket is passed by, which at low

@@ -23,6 +23,7 @@ export class StreamSink implements Sink {
     return this.socket.write(sentBytes === 0 ? batch : batch.subarray(sentBytes))
   }
 
+  /** The file descriptor that bytes may be sent to around the socket, until it is written to; -1: none may be now. */
   get descriptor(): number {
     const { socket } = this
     // Nothing may overtake what is queued, or follow the end; a descriptor that is closed may be another connection's.

@@ -3,7 +3,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { EventEncoder, type Batch, type LiveMember } from '../../src/hub/audience.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
+import type { Sink } from '../../src/hub/encoding.ts'
 import type { Rights } from '../../src/hub/rights.ts'
+import type { DirectSend } from '../../src/sockets/direct-send.ts'
+import { DescriptorFanOut } from '../../src/sockets/fan-out.ts'
 import { PLAIN } from './recording-sink.ts'
 import { testAudience } from './test-audience.ts'
 
@@ -11,6 +14,8 @@ import { testAudience } from './test-audience.ts'
 class Member implements LiveMember {
   seat = -1
   descriptor: number
+  /** The fan-out of this test looks at nothing else of it. */
+  readonly directSink = this as unknown as Sink
   text = ''
   deliveries = 0
   onDeliver = () => {}
@@ -45,13 +50,13 @@ test('whoever joins and leaves between rounds, each gets exactly the rounds of i
       fc.nat(12),
       (operations, takenAtOnce) => {
         const byDescriptor = new Map<number, Member>()
-        const audience = testAudience({
-          send(descriptor, bytes) {
-            const taken = bytes.subarray(0, takenAtOnce)
-            byDescriptor.get(descriptor)!.text += Buffer.from(taken).toString()
-            return taken.length
-          },
-        })
+        const send: DirectSend = (descriptor, bytes) => {
+          const taken = bytes.subarray(0, takenAtOnce)
+          byDescriptor.get(descriptor)!.text += Buffer.from(taken).toString()
+          return taken.length
+        }
+        const fanOut = new DescriptorFanOut(send, (sink) => (sink as unknown as Member).descriptor)
+        const audience = testAudience({ fanOut })
         const live: { member: Member; due: string }[] = []
         const gone: { member: Member; due: string }[] = []
         let next = 1
@@ -64,7 +69,7 @@ test('whoever joins and leaves between rounds, each gets exactly the rounds of i
           } else if (each.type === 'round') {
             for (let left = each.events; left > 0; left--) {
               const event = eventOf(next++)
-              audience.gather(event)
+              audience.gather(event, false)
               for (const entry of live) entry.due += Buffer.from(PLAIN.event(event)).toString()
             }
             audience.flush()
@@ -99,7 +104,7 @@ test('who leaves while a round is delivered has had it, and nobody else misses i
         return member
       })
       for (const n of [1, 2]) {
-        audience.gather(eventOf(n))
+        audience.gather(eventOf(n), false)
         audience.flush()
       }
       assert.deepEqual(
@@ -115,8 +120,8 @@ test('a round is one buffer for all, and knows its place and the bytes of each e
   const batches: Batch[] = []
   const keep = (batch: Batch) => void batches.push(batch)
   for (let n = 0; n < 2; n++) audience.join(Object.assign(new Member(), { deliver: keep }))
-  assert.equal(audience.gather(eventOf(7)), true)
-  assert.equal(audience.gather(eventOf(8)), false)
+  assert.equal(audience.gather(eventOf(7), false), true)
+  assert.equal(audience.gather(eventOf(8), false), false)
   audience.flush()
   const [one, two] = batches
   assert.equal(one!.bytes, two!.bytes)
@@ -140,7 +145,7 @@ test('a great round goes out in pieces, none of them larger than an event or a q
   audience.join(Object.assign(new Member(), { deliver: measure }))
   let firsts = 0
   for (const length of [100_000, 100_000, 100_000, 300_000, 10, 10])
-    if (audience.gather(eventOf(1, { length }))) firsts++
+    if (audience.gather(eventOf(1, { length }), false)) firsts++
   audience.flush()
   assert.deepEqual(sizes, [2, 1, 1, 2])
   // It need be flushed once for all of them.
@@ -150,12 +155,12 @@ test('a great round goes out in pieces, none of them larger than an event or a q
 test('nothing is encoded where nobody is live, and an event that may not be seen is not gathered', () => {
   const rights: Rights = { key: 'r', seesNothing: false, maySee: ({ path }) => path === '/2' }
   const audience = testAudience({ rights })
-  assert.equal(audience.gather(eventOf(1)), false)
+  assert.equal(audience.gather(eventOf(1), false), false)
   const member = new Member()
   audience.join(member)
   audience.flush()
-  for (const n of [1, 2, 3]) audience.gather(eventOf(n, { isPrivate: true }))
-  audience.gather(eventOf(4))
+  for (const n of [1, 2, 3]) audience.gather(eventOf(n, { isPrivate: true }), false)
+  audience.gather(eventOf(4), false)
   audience.flush()
   assert.equal(member.text, '/2 \n/4 \n')
 })
@@ -173,7 +178,7 @@ test('audiences that share an encoder encode an event once', () => {
   for (const audience of audiences) audience.join(new Member())
   for (const n of [1, 2]) {
     const event = eventOf(n)
-    for (const audience of audiences) audience.gather(event)
+    for (const audience of audiences) audience.gather(event, false)
   }
   assert.equal(encoded, 2)
 })

@@ -3,7 +3,7 @@ import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Audience } from '../../src/hub/audience.ts'
 import { throwLater } from '../../src/hub/bug.ts'
-import { CatchUp, type EncodedPage, type LogReader } from '../../src/hub/catch-up.ts'
+import { CatchUp, type DuePage, type LogReader } from '../../src/hub/catch-up.ts'
 import type { CloseReason } from '../../src/hub/encoding.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import type { EventLog, Page } from '../../src/hub/event-log.ts'
@@ -12,18 +12,18 @@ import { testAudience } from './test-audience.ts'
 /** A reader that asks for one page after the other, and keeps them. */
 class Reader implements LogReader {
   readonly audience: Audience
-  readonly isBounded: boolean
-  readonly pages: EncodedPage[] = []
+  readonly wantsParts: boolean
+  readonly pages: DuePage[] = []
   readonly failures: string[] = []
   turns = 0
   ended: CloseReason | null = null
   readonly #catchUp: CatchUp
   #after: Position
 
-  constructor(catchUp: CatchUp, audience: Audience, { after = 0, isBounded = false } = {}) {
+  constructor(catchUp: CatchUp, audience: Audience, { after = 0, wantsParts = false } = {}) {
     this.#catchUp = catchUp
     this.audience = audience
-    this.isBounded = isBounded
+    this.wantsParts = wantsParts
     this.#after = after as Position
   }
 
@@ -67,7 +67,7 @@ test('who may end within a page gets it in parts, and shares it with no other', 
   const audience = testAudience()
   const [whole, parted] = [
     new Reader(catchUp, audience),
-    new Reader(catchUp, audience, { isBounded: true }),
+    new Reader(catchUp, audience, { wantsParts: true }),
   ]
   for (const reader of [whole, parted]) catchUp.enqueue(reader)
   await settled(() => whole.pages.length === 1 && parted.pages.length === 1)
@@ -138,7 +138,7 @@ test('in one turn of the event loop the crowd gets its slice and no more', async
     let advanced = 0
     const slow = {
       audience: testAudience(),
-      isBounded: false,
+      wantsParts: false,
       isBehind: true,
       advance() {
         advanced++

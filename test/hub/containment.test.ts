@@ -2,13 +2,20 @@ import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
-import type { DirectSend, SharedEncoding } from '../../src/hub/encoding.ts'
+import type { SharedEncoding } from '../../src/hub/encoding.ts'
+import type { DirectSend } from '../../src/sockets/direct-send.ts'
 import type { Position, PublishedEvent } from '../../src/hub/event.ts'
-import { Hub, type SubscribeRequest } from '../../src/hub/hub.ts'
+import { Hub } from '../../src/hub/hub.ts'
 import type { Rights } from '../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
-import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
+import {
+  byteRequest,
+  type ByteRequest,
+  PLAIN,
+  RecordingKernel,
+  RecordingSink,
+} from './recording-sink.ts'
 
 /*
  * What is handed to the hub may throw anywhere. Whose it is, ends as `internal`; the publisher has its receipt, and everybody
@@ -90,7 +97,7 @@ const seesAll: Rights = { key: 'all', seesNothing: false, maySee: () => true }
 
 /** What each kind of fault changes of a request for everything below /a. */
 const FAULTS: Readonly<
-  Record<string, (fuse: Fuse) => Partial<SubscribeRequest> & { sink: RecordingSink }>
+  Record<string, (fuse: Fuse) => Partial<ByteRequest> & { sink: RecordingSink }>
 > = {
   'a predicate': (fuse) => ({
     conditions: [
@@ -150,20 +157,22 @@ function openHub({ send = new RecordingKernel().send }: { readonly send?: Direct
         conditionsMax: 1_000,
         onBug,
       },
-      send,
+      new RecordingKernel().fanOut(send),
     )
   return { log, bugs, open }
 }
 
-function subscribe(hub: Hub, given: Partial<SubscribeRequest> & { sink: RecordingSink }) {
-  const subscription = hub.subscribe({
-    wants: [{ topics: ['a'], privateOnly: false }],
-    rights: seesAll,
-    from: 'head',
-    encoding: PLAIN,
-    opening: Buffer.from('open\n'),
-    ...given,
-  })
+function subscribe(hub: Hub, given: Partial<ByteRequest> & { sink: RecordingSink }) {
+  const subscription = hub.subscribe(
+    byteRequest({
+      wants: [{ topics: ['a'], privateOnly: false }],
+      rights: seesAll,
+      from: 'head',
+      encoding: PLAIN,
+      opening: Buffer.from('open\n'),
+      ...given,
+    }),
+  )
   return { subscription, sink: given.sink }
 }
 
@@ -186,7 +195,7 @@ for (const [fault, requestOf] of Object.entries(FAULTS))
         others.push(subscribe(hub, { sink: new RecordingSink() }).sink)
       }
       const receipt = await publish(hub, '/a/1', '/private/a/bad', '/a/2')
-      assert.equal(receipt.count, 3)
+      assert.equal(receipt.receipt.count, 3)
       await publish(hub, '/a/3')
       for (const sink of others)
         assert.deepEqual(sink.lines, linesOf('/a/1', '/private/a/bad', '/a/2', '/a/3'))
@@ -355,7 +364,7 @@ test('a listener of the log that throws keeps no publisher from its receipt, nor
   })
   using hub = open()
   const { sink } = subscribe(hub, { sink: new RecordingSink() })
-  assert.equal((await publish(hub, '/a/1')).count, 1)
+  assert.equal((await publish(hub, '/a/1')).receipt.count, 1)
   assert.deepEqual(sink.lines, linesOf('/a/1'))
   assert.deepEqual(bugs, ['telling of a commit: planted'])
 })
@@ -383,7 +392,7 @@ test('whatever throws for whom and when, everybody else gets exactly what is due
       const all: { sink: RecordingSink; due: string[]; fault: string | null }[] = []
       for (const [round, paths] of named.entries()) {
         if (round > 0 && paths.length > 0)
-          assert.equal((await publish(hub, ...paths)).count, paths.length)
+          assert.equal((await publish(hub, ...paths)).receipt.count, paths.length)
         for (const { topic, fault, failsAt, joinsAt, isReplay } of kinds) {
           if (joinsAt !== round) continue
           const { sink, ...parts } =

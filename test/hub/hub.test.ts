@@ -8,7 +8,7 @@ import type { EventPredicate } from '../../src/hub/predicate.ts'
 import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
-import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
+import { byteRequest, PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
 
 const START = 0 as Position
 
@@ -21,7 +21,7 @@ function openHub({
 } = {}) {
   const log = new MemoryEventLog({ eventsMax, maxAgeMs: 0, bytesMax: 1e9 })
   const options = { queueBytesMax, stallTimeoutMs: 10_000, topicFiltersMax, conditionsMax }
-  const hub = new Hub(log, options, kernel.send)
+  const hub = new Hub(log, options, kernel.fanOut())
   return {
     hub,
     log,
@@ -50,17 +50,19 @@ function openHub({
       const privateOnly = topics[0] === 'private'
       const wants = [{ topics: privateOnly ? topics.slice(1) : topics, privateOnly }]
       const opening = Buffer.from('open\n')
-      const subscription = hub.subscribe({
-        wants,
-        conditions,
-        rights,
-        from,
-        encoding: PLAIN,
-        sink,
-        opening,
-        holdsOpening,
-        ...(bounds && { bounds }),
-      })
+      const subscription = hub.subscribe(
+        byteRequest({
+          wants,
+          conditions,
+          rights,
+          from,
+          encoding: PLAIN,
+          sink,
+          opening,
+          holdsOpening,
+          ...(bounds && { bounds }),
+        }),
+      )
       return { subscription, sink }
     },
     [Symbol.dispose]: () => hub[Symbol.dispose](),
@@ -87,18 +89,20 @@ test('a subscription to fruits/apples does not see an event on fruits', async ()
 test('an event is sent once to a subscriber however many of its filters match', async () => {
   using opened = openHub()
   const sink = new RecordingSink()
-  opened.hub.subscribe({
-    wants: [
-      { topics: ['a'], privateOnly: false },
-      { topics: ['b'], privateOnly: false },
-      { topics: ['a', 'b'], privateOnly: false },
-    ],
-    rights: PUBLIC_ONLY,
-    from: 'head',
-    encoding: PLAIN,
-    sink,
-    opening: Buffer.alloc(0),
-  })
+  opened.hub.subscribe(
+    byteRequest({
+      wants: [
+        { topics: ['a'], privateOnly: false },
+        { topics: ['b'], privateOnly: false },
+        { topics: ['a', 'b'], privateOnly: false },
+      ],
+      rights: PUBLIC_ONLY,
+      from: 'head',
+      encoding: PLAIN,
+      sink,
+      opening: Buffer.alloc(0),
+    }),
+  )
   await opened.publish('/a/b')
   assert.deepEqual(sink.lines, ['/a/b {}'])
 })
@@ -500,7 +504,7 @@ test('who goes with thousands of filters gets nothing more, and may come back at
     const sink = new RecordingSink()
     const opening = Buffer.alloc(0)
     const request = { wants, rights: PUBLIC_ONLY, from: 'head', encoding: PLAIN, sink, opening }
-    return { subscription: opened.hub.subscribe({ ...request, from: 'head' }), sink }
+    return { subscription: opened.hub.subscribe(byteRequest({ ...request, from: 'head' })), sink }
   }
   for (let round = 0; round < 3; round++) {
     const { subscription, sink } = subscribe()

@@ -6,7 +6,7 @@ import type { EventPredicate } from '../../src/hub/predicate.ts'
 import { PUBLIC_ONLY } from '../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
-import { PLAIN, RecordingSink } from './recording-sink.ts'
+import { byteRequest, PLAIN, RecordingSink } from './recording-sink.ts'
 
 /** Counts how often it is asked. */
 class CountingPredicate implements EventPredicate {
@@ -34,15 +34,17 @@ const OPTIONS = {
 
 function subscribeTo(hub: Hub, topic: string, ...conditions: readonly EventPredicate[]) {
   const sink = new RecordingSink()
-  const subscription = hub.subscribe({
-    wants: [{ topics: topic === '' ? [] : [topic], privateOnly: false }],
-    conditions,
-    rights: PUBLIC_ONLY,
-    from: 'head',
-    encoding: PLAIN,
-    sink,
-    opening: new Uint8Array(),
-  })
+  const subscription = hub.subscribe(
+    byteRequest({
+      wants: [{ topics: topic === '' ? [] : [topic], privateOnly: false }],
+      conditions,
+      rights: PUBLIC_ONLY,
+      from: 'head',
+      encoding: PLAIN,
+      sink,
+      opening: new Uint8Array(),
+    }),
+  )
   return { sink, subscription }
 }
 

@@ -1,4 +1,8 @@
-import type { CloseReason, DirectSend, SharedEncoding, Sink } from '../../src/hub/encoding.ts'
+import type { SharedBytes } from '../../src/hub/byte-subscription.ts'
+import type { CloseReason, SharedEncoding, Sink } from '../../src/hub/encoding.ts'
+import type { SubscribeRequest } from '../../src/hub/hub.ts'
+import type { DirectSend } from '../../src/sockets/direct-send.ts'
+import { DescriptorFanOut } from '../../src/sockets/fan-out.ts'
 
 /** One line per frame, readable in a test: what was published where, or what was told. */
 export const PLAIN: SharedEncoding = {
@@ -119,4 +123,22 @@ export class RecordingKernel {
   }
 
   readonly send: DirectSend = (descriptor, bytes) => this.#sinks[descriptor]!.sent(bytes)
+
+  /** The fan-out of the doors' side, with these sinks instead of sockets. */
+  fanOut(send: DirectSend = this.send): DescriptorFanOut {
+    return new DescriptorFanOut(send, (sink) => (sink as RecordingSink).descriptor)
+  }
+}
+
+/** A request for shared bytes, in one piece. */
+export type ByteRequest = Omit<SubscribeRequest, 'to'> & SharedBytes
+
+export function byteRequest({
+  encoding,
+  sink,
+  opening,
+  holdsOpening = false,
+  ...request
+}: ByteRequest): SubscribeRequest {
+  return { ...request, to: { encoding, sink, opening, holdsOpening } }
 }

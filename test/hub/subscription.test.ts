@@ -13,7 +13,7 @@ import { filterMatches, type TopicFilter } from '../../src/hub/topics.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
 import { MovableClock } from '../log/movable-clock.ts'
-import { PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
+import { byteRequest, PLAIN, RecordingKernel, RecordingSink } from './recording-sink.ts'
 
 const START = 0 as Position
 const wantsA: readonly TopicFilter[] = [{ topics: ['a'], privateOnly: false }]
@@ -58,7 +58,7 @@ test('what the log drops while a page is being read is told as a gap', async () 
   const text = 'x'.repeat(2_000_000) // the ring holds two of them
   for (let n = 1; n <= 5; n++) await hub.publish([publication('/a', { n, text })])
   const sink = new RecordingSink()
-  hub.subscribe({ ...REQUEST, from: 1 as Position, sink })
+  hub.subscribe(byteRequest({ ...REQUEST, from: 1 as Position, sink }))
   log.turnsBefore = 10
   while (log.reads === 0) await turn()
   await hub.publish([publication('/a', { n: 6, text })])
@@ -84,7 +84,7 @@ test('a gap of damaged events is told with a cursor from which nothing else is m
     },
   }
   const sink = new RecordingSink()
-  hub.subscribe({ ...REQUEST, encoding, from: START, sink })
+  hub.subscribe(byteRequest({ ...REQUEST, encoding, from: START, sink }))
   await sink.until((lines) => lines.includes('alive'))
   assert.deepEqual(
     sink.lines.slice(0, 2).map((line) => line.slice(0, 11)),
@@ -148,7 +148,7 @@ test('while a publication is on its way to the log and back, readers of the past
       mayStore = Promise.withResolvers<void>()
       const published = hub.publish([publication('/b')])
       const sink = new RecordingSink()
-      hub.subscribe({ ...REQUEST, from: START, sink })
+      hub.subscribe(byteRequest({ ...REQUEST, from: START, sink }))
       await fiftyTurns()
       assert.deepEqual(sink.lines, [])
       await goOn()
@@ -170,7 +170,7 @@ test('when the log cannot be read, those who are behind are told so', async () =
     throw new Error('it is broken')
   }
   const sink = new RecordingSink()
-  hub.subscribe({ ...REQUEST, from: START, sink })
+  hub.subscribe(byteRequest({ ...REQUEST, from: START, sink }))
   await sink.until((lines) => lines.includes('closing unavailable'))
   assert.equal(sink.ended, 'unavailable')
 })
@@ -179,7 +179,7 @@ test('a subscription to a hub that is closed is ended at once', () => {
   const hub = openHub(new SlowLog({ eventsMax: 10 }))
   hub[Symbol.dispose]()
   const sink = new RecordingSink()
-  hub.subscribe({ ...REQUEST, from: 'head', sink })
+  hub.subscribe(byteRequest({ ...REQUEST, from: 'head', sink }))
   assert.equal(sink.ended, 'shutdown')
   assert.equal(hub.subscriberCount, 0)
 })
@@ -213,7 +213,7 @@ async function hubBehindRing({ eventsMax = 0, textLength = 1_000, count = 500 })
   await hub.publish(Array.from({ length: 5 }, () => publication('/b', { text: 'x'.repeat(1e6) })))
   return {
     subscribe: (sink: RecordingSink, wants = wantsA, encoding = PLAIN) =>
-      hub.subscribe({ ...REQUEST, wants, encoding, from: START, sink }),
+      hub.subscribe(byteRequest({ ...REQUEST, wants, encoding, from: START, sink })),
   }
 }
 
@@ -336,7 +336,7 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
     conditionsMax: 10,
   }
   const kernel = new RecordingKernel()
-  const hub = new Hub(log, options, kernel.send)
+  const hub = new Hub(log, options, kernel.fanOut())
   /** The event of position n is at index n - 1. */
   const published: Publication[] = []
   const peers: Peer[] = []
@@ -359,7 +359,9 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
           highWaterBytes: 40,
           ...(step.direct === null ? {} : { direct: { kernel, bytesMax: step.direct } }),
         })
-        const subscription = hub.subscribe({ ...REQUEST, ...step, encoding: POSITIONS, from, sink })
+        const subscription = hub.subscribe(
+          byteRequest({ ...REQUEST, ...step, encoding: POSITIONS, from, sink }),
+        )
         const { wants, rights: held } = step
         peers.push({
           subscription,
@@ -419,12 +421,14 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
     topics: [`${n}`],
     privateOnly: false,
   }))
-  const last = hub.subscribe({
-    ...REQUEST,
-    wants: different,
-    from: 'head',
-    sink: new RecordingSink(),
-  })
+  const last = hub.subscribe(
+    byteRequest({
+      ...REQUEST,
+      wants: different,
+      from: 'head',
+      sink: new RecordingSink(),
+    }),
+  )
   last.close()
   hub[Symbol.dispose]()
 }

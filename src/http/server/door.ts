@@ -11,6 +11,9 @@ import type { WhereExpressions } from '../../where/where.ts'
 import type { PubSubError } from '../../publication/errors.ts'
 import type { Cors } from './cors.ts'
 
+/** Whose the hub's subscriptions of HTTP are, WebSockets included. */
+export const HTTP = 'http'
+
 export interface HttpLimits {
   readonly payloadBytesMax: number
   /** Body of one batch. */
@@ -104,7 +107,7 @@ export class Traffic {
 
   /** Names and values in turn, as `writeHead` takes them. */
   headers(): string[] {
-    const subscribers = String(this.#hub.subscriberCount)
+    const subscribers = String(this.#hub.subscribersOf(HTTP))
     return [
       'Server',
       this.#server,

@@ -14,7 +14,7 @@ import { StreamSink } from '../../sockets/stream-sink.ts'
 import { acceptHandshake, asksForWebSocket } from '../../websocket/handshake.ts'
 import { WebSocketSink } from '../../websocket/websocket-sink.ts'
 import { refuseSocket } from '../server/answer.ts'
-import type { HttpDoor, Traffic } from '../server/door.ts'
+import { HTTP, type HttpDoor, type Traffic } from '../server/door.ts'
 import { HttpError, internalError, originNotAllowed } from '../server/errors.ts'
 import { isTls } from '../server/peer.ts'
 import { encodingFor } from './negotiation.ts'
@@ -54,10 +54,14 @@ export async function stream(
   const webSocket = handshake === null ? null : new WebSocketSink(socket)
   const subscription = hub.subscribe({
     ...wishes.subscribe,
-    encoding,
-    opening: openingOf(door, head, encoding, wishes),
-    holdsOpening,
-    sink: webSocket ?? new StreamSink(socket, holdsOpening ? refusalOfWait(door, reply.raw) : null),
+    to: {
+      encoding,
+      opening: openingOf(door, head, encoding, wishes),
+      holdsOpening,
+      sink:
+        webSocket ?? new StreamSink(socket, holdsOpening ? refusalOfWait(door, reply.raw) : null),
+    },
+    door: HTTP,
   })
   traffic.streamOpened(address)
   const ends = endsOf(door, wishes, subscription)

@@ -9,7 +9,7 @@ import { Salvage } from '../../../src/log/sqlite/salvage.ts'
 import { StoreView } from '../../../src/log/tools/store-view.ts'
 import { verifyStore } from '../../../src/log/tools/verify-store.ts'
 import { publication } from '../../contracts/event-log.ts'
-import { PLAIN, RecordingSink } from '../../hub/recording-sink.ts'
+import { byteRequest, PLAIN, RecordingSink } from '../../hub/recording-sink.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
 import { appendTo } from '../append-to.ts'
 
@@ -185,14 +185,16 @@ async function throughHub(log: EventLog): Promise<[lines: string[], gaps: number
   const sink = new RecordingSink()
   const rights = { ...PUBLIC_ONLY, key: 'all', maySee: () => true }
   const from = hub.beforeOldest
-  hub.subscribe({
-    wants: [{ topics: [], privateOnly: false }],
-    rights,
-    from,
-    encoding: PLAIN,
-    sink,
-    opening: new Uint8Array(),
-  })
+  hub.subscribe(
+    byteRequest({
+      wants: [{ topics: [], privateOnly: false }],
+      rights,
+      from,
+      encoding: PLAIN,
+      sink,
+      opening: new Uint8Array(),
+    }),
+  )
   await sink.until((lines) => lines.includes('alive'))
   const lines = sink.lines.filter((line) => !line.startsWith('gap '))
   return [lines, sink.lines.length - lines.length]

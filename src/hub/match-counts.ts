@@ -1,0 +1,104 @@
+import type { Position } from './event.ts'
+import { Queue } from './queue.ts'
+
+/** How many subscriptions an event was due to. */
+interface Matched {
+  readonly position: Position
+  readonly all: number
+  /** By the names of doors; those of subscriptions without one are not in it. */
+  readonly byDoor: ReadonlyMap<string, number>
+}
+
+/** A publication that is under way. */
+export interface AwaitedCounts extends Disposable {
+  /** Of all events from one position to another one. `door`: only of that door's subscriptions. */
+  sum(first: Position, last: Position, door?: string): number
+}
+
+/**
+ * Of each event how many subscriptions were due it, by its position: so it is the same whichever process has published it. Kept
+ * only for publications that are under way here, from when each began.
+ */
+export class MatchCounts {
+  readonly #countsMax: number
+  /** In the order of positions. */
+  #counts: Matched[] = []
+  /** Where the head was when they began, the oldest first. */
+  readonly #begun = new Queue<Begun>()
+  #oldest: Begun | undefined
+
+  constructor(countsMax = COUNTS_MAX) {
+    this.#countsMax = countsMax
+  }
+
+  /** Somebody asks for what is published now. */
+  get isAwaited(): boolean {
+    return this.#oldest !== undefined
+  }
+
+  get size(): number {
+    return this.#counts.length
+  }
+
+  /** Until it is disposed of, what comes behind `head` is counted. */
+  await(head: Position): AwaitedCounts {
+    const begun: Begun = { head, isOver: false }
+    if (this.#oldest === undefined) this.#oldest = begun
+    else this.#begun.push(begun)
+    return {
+      sum: (first, last, door) => this.#sum(first, last, door),
+      [Symbol.dispose]: () => {
+        begun.isOver = true
+        this.#forget()
+      },
+    }
+  }
+
+  add(matched: Matched): void {
+    this.#counts.push(matched)
+    // Many events behind one that takes long: it is told too few then.
+    if (this.#counts.length > 2 * this.#countsMax)
+      this.#counts = this.#counts.slice(-this.#countsMax)
+  }
+
+  #sum(first: Position, last: Position, door: string | undefined): number {
+    let sum = 0
+    for (let i = this.#firstFrom(first); i < this.#counts.length; i++) {
+      const { position, all, byDoor } = this.#counts[i]!
+      if (position > last) break
+      sum += door === undefined ? all : (byDoor.get(door) ?? 0)
+    }
+    return sum
+  }
+
+  #firstFrom(position: Position): number {
+    let low = 0
+    let high = this.#counts.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#counts[middle]!.position < position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** What is older than all that are under way. */
+  #forget(): void {
+    if (this.#oldest?.isOver !== true) return
+    while (this.#oldest?.isOver === true) this.#oldest = this.#begun.shift()
+    if (this.#oldest === undefined) this.#counts = []
+    else {
+      const gone = this.#firstFrom((this.#oldest.head + 1) as Position)
+      // Not each time, as all the others are moved.
+      if (gone > 1_024 || gone * 2 >= this.#counts.length) this.#counts = this.#counts.slice(gone)
+    }
+  }
+}
+
+interface Begun {
+  readonly head: Position
+  isOver: boolean
+}
+
+/** Of some 100 bytes each. */
+const COUNTS_MAX = 65_536

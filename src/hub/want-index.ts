@@ -1,0 +1,136 @@
+import type { PublishedEvent } from './event.ts'
+import type { EventPredicate } from './predicate.ts'
+import { isForAll } from './rights.ts'
+import { TopicIndex, type IndexEntry } from './topics.ts'
+import { isPathFilter, isPredicate, isTopicFilter, type Want } from './wants.ts'
+
+/** Who wants something, as the index knows it. */
+export interface WantOwner {
+  /** The position of the event that was last found to be wanted: several of one's wishes may match it. */
+  foundAt: number
+  /** Whether anybody there may see an event that is not for all. */
+  maySee(event: PublishedEvent): boolean
+}
+
+/** What the index keeps of one owner. */
+export interface WantEntry {
+  readonly filters: IndexEntry | null
+  readonly paths: readonly string[]
+  readonly predicates: readonly EventPredicate[]
+}
+
+/** Told of a predicate that has thrown, and of one of those who have it: whether the event is due there is not known. */
+export type OnUnknown<O> = (owner: O, error: unknown) => void
+
+/**
+ * Who wants an event: by topics, which `TopicIndex` finds, by its whole path, or by predicates, each of which is asked once
+ * about an event, however many have it.
+ */
+export class WantIndex<O extends WantOwner> {
+  readonly #filters = new TopicIndex<O>()
+  readonly #byPath = new Map<string, Set<O>>()
+  readonly #predicates = new Map<string, { readonly predicate: EventPredicate; owners: Set<O> }>()
+
+  /** Topic filters, without those of whom was removed. */
+  get size(): number {
+    return this.#filters.size
+  }
+
+  /** What the filters take: see `TopicIndex`. */
+  get steps(): number {
+    return this.#filters.steps
+  }
+
+  /** Wishes of one owner, which are all different. */
+  add(wants: readonly Want[], owner: O): WantEntry {
+    const filters = wants.filter(isTopicFilter)
+    const isTopicsOnly = filters.length === wants.length
+    const entry = {
+      filters: filters.length === 0 ? null : this.#filters.add(filters, owner),
+      paths: isTopicsOnly ? NONE : wants.filter(isPathFilter).map(({ path }) => path),
+      predicates: isTopicsOnly ? NONE : wants.filter(isPredicate),
+    }
+    for (const path of entry.paths) {
+      const owners = this.#byPath.get(path)
+      if (owners === undefined) this.#byPath.set(path, new Set([owner]))
+      else owners.add(owner)
+    }
+    for (const predicate of entry.predicates) {
+      const shared = this.#predicates.get(predicate.key)
+      if (shared !== undefined) shared.owners.add(owner)
+      else this.#predicates.set(predicate.key, { predicate, owners: new Set([owner]) })
+    }
+    return entry
+  }
+
+  /** From now on nothing is found by these. `true`: topic filters are to be swept. */
+  remove(entry: WantEntry, owner: O): boolean {
+    for (const path of entry.paths) {
+      const owners = this.#byPath.get(path)
+      if (owners?.delete(owner) === true && owners.size === 0) this.#byPath.delete(path)
+    }
+    for (const { key } of entry.predicates) {
+      const shared = this.#predicates.get(key)
+      if (shared?.owners.delete(owner) === true && shared.owners.size === 0)
+        this.#predicates.delete(key)
+    }
+    if (entry.filters === null) return false
+    this.#filters.remove(entry.filters)
+    return true
+  }
+
+  /** See `TopicIndex`. */
+  sweep(steps: number): boolean {
+    return this.#filters.sweep(steps)
+  }
+
+  /** Everyone who wants the event, once each. */
+  matching(event: PublishedEvent, onUnknown: OnUnknown<O>): readonly O[] {
+    // Of one owner there are several entries once it has changed its wishes.
+    const found = onceEach(this.#filters.matching(event), event)
+    const owners = this.#byPath.get(event.path)
+    if (owners !== undefined) collect(owners, event, found)
+    for (const { predicate, owners: having } of this.#predicates.values()) {
+      if (!isForAll(event) && !mayAnySee(having, event)) continue
+      try {
+        if (predicate.matches(event)) collect(having, event, found)
+      } catch (error) {
+        for (const owner of having) onUnknown(owner, error)
+      }
+    }
+    return found
+  }
+}
+
+/** In place: mostly nobody is in it twice. */
+function onceEach<O extends WantOwner>(owners: O[], { position }: PublishedEvent): O[] {
+  let count = 0
+  for (const owner of owners) {
+    if (owner.foundAt === position) continue
+    owner.foundAt = position
+    owners[count++] = owner
+  }
+  owners.length = count
+  return owners
+}
+
+const NONE: readonly never[] = []
+
+function collect<O extends WantOwner>(owners: Iterable<O>, event: PublishedEvent, to: O[]): void {
+  for (const owner of owners) {
+    if (owner.foundAt === event.position) continue
+    owner.foundAt = event.position
+    to.push(owner)
+  }
+}
+
+/** Rights that throw are asked again where it is known whose they are. */
+function mayAnySee(owners: Iterable<WantOwner>, event: PublishedEvent): boolean {
+  for (const owner of owners)
+    try {
+      if (owner.maySee(event)) return true
+    } catch {
+      return true
+    }
+  return false
+}

@@ -1,0 +1,73 @@
+import type { PublishedEvent } from './event.ts'
+import type { EventPredicate } from './predicate.ts'
+import { canonicalFilters, type CanonicalFilters, type TopicFilter } from './topics.ts'
+import { shortKey } from './short-key.ts'
+
+/** Events whose path is exactly this one. */
+export interface PathFilter {
+  readonly path: string
+}
+
+/**
+ * One wish of a subscriber: topics that must all be on the event, its whole path, or what a predicate says (a glob, a
+ * pattern). However many subscribers have it, it is matched once for each event.
+ */
+export type Want = TopicFilter | PathFilter | EventPredicate
+
+/** What a subscriber wants: an event that any of these matches. */
+export type Wants = readonly Want[] | CanonicalFilters
+
+/** What is to be wanted, too, and what is not wanted any more. */
+export interface WantsChange {
+  readonly add?: readonly Want[]
+  readonly drop?: readonly Want[]
+}
+
+export function isTopicFilter(want: Want): want is TopicFilter {
+  return 'topics' in want
+}
+
+export function isPathFilter(want: Want): want is PathFilter {
+  return 'path' in want
+}
+
+export function isPredicate(want: Want): want is EventPredicate {
+  return 'matches' in want
+}
+
+/** Equal for equal wishes. */
+export function keyOfWant(want: Want): string {
+  if (isTopicFilter(want)) return `topics ${canonicalFilters([want]).key}`
+  return isPathFilter(want) ? keyOfPath(want.path) : `predicate ${want.key}`
+}
+
+export function keyOfPath(path: string): string {
+  return `path ${path}`
+}
+
+/** The same wishes in one order, and a key that is equal for equal ones. */
+export interface CanonicalWants {
+  readonly wants: readonly Want[]
+  readonly key: string
+}
+
+export function canonicalWants(wants: Wants): CanonicalWants {
+  if ('key' in wants) return { wants: wants.filters, key: wants.key }
+  if (wants.every(isTopicFilter)) {
+    const { filters, key } = canonicalFilters(wants)
+    return { wants: filters, key }
+  }
+  const byKey = new Map(wants.map((want) => [keyOfWant(want), want]))
+  return {
+    wants: [...byKey.values()],
+    key: shortKey(JSON.stringify(['wants', ...[...byKey.keys()].toSorted()])),
+  }
+}
+
+/** Whether an event is wanted, of one subscriber's wishes. To be made once and asked about many events. */
+export interface WantsMatcher {
+  /** By its topics or its path. */
+  readonly matches: (event: PublishedEvent) => boolean
+  /** By these, which are asked only about events that may be seen. */
+  readonly predicates: readonly EventPredicate[]
+}
