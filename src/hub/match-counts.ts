@@ -46,7 +46,7 @@ export class MatchCounts {
     if (this.#oldest === undefined) this.#oldest = begun
     else this.#begun.push(begun)
     return {
-      sum: (first, last, door) => this.#sum(first, last, door),
+      sum: (first, last, door) => this.#sum(Math.max(first, head + 1), last, door),
       [Symbol.dispose]: () => {
         begun.isOver = true
         this.#forget()
@@ -61,7 +61,7 @@ export class MatchCounts {
       this.#counts = this.#counts.slice(-this.#countsMax)
   }
 
-  #sum(first: Position, last: Position, door: string | undefined): number {
+  #sum(first: number, last: Position, door: string | undefined): number {
     let sum = 0
     for (let i = this.#firstFrom(first); i < this.#counts.length; i++) {
       const { position, all, byDoor } = this.#counts[i]!
@@ -71,7 +71,7 @@ export class MatchCounts {
     return sum
   }
 
-  #firstFrom(position: Position): number {
+  #firstFrom(position: number): number {
     let low = 0
     let high = this.#counts.length
     while (low < high) {
@@ -88,7 +88,7 @@ export class MatchCounts {
     while (this.#oldest?.isOver === true) this.#oldest = this.#begun.shift()
     if (this.#oldest === undefined) this.#counts = []
     else {
-      const gone = this.#firstFrom((this.#oldest.head + 1) as Position)
+      const gone = this.#firstFrom(this.#oldest.head + 1)
       // Not each time, as all the others are moved.
       if (gone > 1_024 || gone * 2 >= this.#counts.length) this.#counts = this.#counts.slice(gone)
     }
