@@ -12,7 +12,7 @@ import { verifyStore } from '../../../src/log/tools/verify-store.ts'
 import { Rows } from '../../../src/protocols/lonelyps/rows.ts'
 import { sealed } from '../../../src/publication/envelope.ts'
 import { publication } from '../../contracts/event-log.ts'
-import { PLAIN, RecordingKernel, RecordingSink } from '../../hub/recording-sink.ts'
+import { PLAIN, RecordingSink } from '../../hub/recording-sink.ts'
 import { appendTo } from '../append-to.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
 
@@ -110,19 +110,18 @@ const V = Buffer.from('v')
 test('a subscriber of the hub gets what a store of version 1 holds, and what comes then', async () => {
   using folder = folderOfVersion1()
   await using store = await folder.open()
-  using hub = new Hub(
-    store.log,
-    { queueBytesMax: 1e6, stallTimeoutMs: 1e5, topicFiltersMax: 10, conditionsMax: 10 },
-    new RecordingKernel().send,
-  )
+  using hub = new Hub(store.log, {
+    queueBytesMax: 1e6,
+    stallTimeoutMs: 1e5,
+    topicFiltersMax: 10,
+    conditionsMax: 10,
+  })
   const sink = new RecordingSink()
   hub.subscribe({
     wants: [{ topics: [], privateOnly: false }],
     rights: { key: 'all', seesNothing: false, maySee: () => true },
     from: 0 as Position,
-    encoding: PLAIN,
-    sink,
-    opening: new Uint8Array(),
+    to: { encoding: PLAIN, sink, opening: new Uint8Array() },
   })
   await hub.publish([publication('/live')])
   await sink.until((lines) => pathsOf(lines).includes('/live'))
