@@ -58,7 +58,7 @@ export interface ClockOptions {
  * The time of a log, which stamps events and says how old they are. It goes with the wall clock as long as that goes as
  * fast as the monotonic one. A leap forward is followed only once it has stood for as long as it is wide, at most for a
  * day; set back, the wall clock is waited for at half speed. So it never decreases, and a wall clock that is wrong for an
- * hour neither stamps nor expires anything (docs/decisions/0018-log-clock.md; test/log/log-clock.test.ts).
+ * hour neither stamps nor expires anything (docs/decisions/0019-log-clock.md; test/log/log-clock.test.ts).
  */
 export class LogClock {
   readonly #sources: ClockSources

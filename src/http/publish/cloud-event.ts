@@ -40,7 +40,7 @@ export function binaryCloudEvent(
     if (header === 'content-type') contentType ??= rawHeaders[i + 1]!
     if (!header.startsWith('ce-')) continue
     const name = header.slice(3)
-    if (attributes.has(name)) refuse(`the header ce-${printable(name)} is there twice`)
+    if (attributes.has(name)) refuse(`the header ce-${shownName(name)} is there twice`)
     if (name === 'datacontenttype') refuse('datacontenttype is the header Content-Type')
     if (name === 'data') refuse('data is the body, not a header')
     attributes.set(name, headerValue(name, rawHeaders[i + 1]!))
@@ -54,7 +54,7 @@ export function binaryCloudEvent(
 const REQUIRED = ['specversion', 'id', 'source', 'type']
 
 function checkAttribute(name: string, value: unknown): void {
-  const shown = printable(name)
+  const shown = shownName(name)
   if (!/^[a-z\d]+$/.test(name))
     refuse(`the attribute ${shown} has a name of other characters than a to z and 0 to 9`)
   const isString = typeof value === 'string'
@@ -113,11 +113,11 @@ function headerValue(name: string, written: string): string {
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(written)
   const value = quoted === null ? written : quoted[1]!.replace(/\\(.)/g, '$1')
   if (/[^ -~]/.test(value))
-    refuse(`the header ce-${printable(name)} has characters that must be percent-encoded`)
+    refuse(`the header ce-${shownName(name)} has characters that must be percent-encoded`)
   try {
     return decodeURIComponent(value)
   } catch {
-    return refuse(`the header ce-${printable(name)} has a percent sign that escapes no UTF-8`)
+    return refuse(`the header ce-${shownName(name)} has a percent sign that escapes no UTF-8`)
   }
 }
 
@@ -134,7 +134,7 @@ const JSON_TYPE = /^\s*[^\s/;]+\/(?:[^\s/;]+\+)?json\s*(?:;|$)/i
 /** Of a text in another encoding, nobody could make the same bytes again. */
 const TEXT_TYPE = /^\s*text\/[^\s/;]+\s*(?:;\s*charset\s*=\s*"?(?:utf-8|us-ascii)"?\s*)?$/i
 
-function printable(name: string): string {
+function shownName(name: string): string {
   return JSON.stringify(name.slice(0, NAME_SHOWN_MAX)).slice(1, -1)
 }
 

@@ -178,7 +178,7 @@ export class SocketSubscriber {
       {
         send: (bytes) => this.#write(binaryFrame(bytes)),
         sendFrame: (frame) => this.#write(frame),
-        close: (reason, cause) => this.#shut(POLICY, printable(reason, cause)),
+        close: (reason, cause) => this.#shut(POLICY, closeReason(reason, cause)),
         configured: (secrets) => {
           this.#secrets = secrets
           clearTimeout(this.#timer)
@@ -298,7 +298,7 @@ export class SocketSubscriber {
 }
 
 /** A close frame holds 123 bytes; the client looks at neither, people who debug it do. */
-function printable(reason: string, cause: unknown): string {
+function closeReason(reason: string, cause: unknown): string {
   const text = cause instanceof Error ? `${reason}: ${cause.message}` : reason
   return text.replace(/[^ -~]/g, '?').slice(0, 123)
 }
