@@ -25,44 +25,38 @@ export interface BesidePayload {
   readonly tags: string | null
 }
 
+/** Of an event without anything beside its payload, as `plainColumnsOf` gives them. */
+export const PLAIN_COLUMNS =
+  'seq, published_at_ms, is_private, path, topics, payload, bytes_before, crc'
+
 /** In the order that `columnsOf` gives and `recordOf` expects; the last three may be empty. */
-export const COLUMNS =
-  'seq, published_at_ms, is_private, path, topics, payload, bytes_before, crc, door, envelope, tags'
+export const COLUMNS = `${PLAIN_COLUMNS}, door, envelope, tags`
 
 /** For the values of `COLUMNS`. */
 export const PLACEHOLDERS = '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 
 /** As `COLUMNS`, of a store of version 1. */
-export const COLUMNS_OF_VERSION_1 =
-  'seq, published_at_ms, is_private, path, topics, payload, bytes_before, crc, NULL, NULL, NULL'
+export const COLUMNS_OF_VERSION_1 = `${PLAIN_COLUMNS}, NULL, NULL, NULL`
 
 /** Rows of version 1 have these; SQLite takes columns that a row does not have for NULL. */
 export const COLUMN_COUNTS: ReadonlySet<number> = new Set([8, 12])
 
-type Columns = [
-  ...[number, number, number, string, string, string, number, number],
-  ...[string | null, Uint8Array | null, string | null],
-]
+type PlainColumns = [number, number, number, string, string, string, number, number]
+type Columns = [...PlainColumns, string | null, Uint8Array | null, string | null]
 
 export function columnsOf(record: EventRecord): Columns {
-  const { seq, publishedAtMs, isPrivate, path, topics, payload, bytesBefore, beside } = record
+  const columns = plainColumnsOf(record)
+  const { door, envelope, tags } = record.beside ?? NOTHING
+  columns[7] = checksumBeside(columns[7], door, envelope, tags)
+  return [...columns, door, envelope, tags]
+}
+
+/** Nearly every event is one of these, and each value that is bound costs time. */
+export function plainColumnsOf(record: EventRecord): PlainColumns {
+  const { seq, publishedAtMs, isPrivate, path, topics, payload, bytesBefore } = record
   const isPrivateBit = isPrivate ? 1 : 0
-  const plain = checksum(seq, publishedAtMs, isPrivateBit, path, topics, payload, bytesBefore)
-  const { door, envelope, tags } = beside ?? NOTHING
-  const crc = checksumBeside(plain, door, envelope, tags)
-  return [
-    seq,
-    publishedAtMs,
-    isPrivateBit,
-    path,
-    topics,
-    payload,
-    bytesBefore,
-    crc,
-    door,
-    envelope,
-    tags,
-  ]
+  const crc = checksum(seq, publishedAtMs, isPrivateBit, path, topics, payload, bytesBefore)
+  return [seq, publishedAtMs, isPrivateBit, path, topics, payload, bytesBefore, crc]
 }
 
 /** `null`: the row is not as it was written. */

@@ -685,7 +685,7 @@ class Commit {
         const beside = besidePayloadOf(publication)
         // A clock that is set back must not break the look-up by time.
         lastMs = Math.max(lastMs, Math.min(timesMs?.[i] ?? nowMs, nowMs))
-        const event: EventRecord = {
+        const plain: EventRecord = {
           seq: ++headSeq,
           publishedAtMs: lastMs,
           isPrivate,
@@ -693,8 +693,8 @@ class Commit {
           topics: JSON.stringify(topics),
           payload: storedPayload(payload),
           bytesBefore: bytes,
-          ...(beside && { beside }),
         }
+        const event = beside === undefined ? plain : { ...plain, beside }
         bytes += sizeOf(event)
         events.push(event)
       })

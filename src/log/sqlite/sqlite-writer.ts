@@ -7,7 +7,16 @@ import { newCursorKeys, type CursorKeys } from '../cursor.ts'
 import { INDEXED_FROM, INDEXED_TO, IndexWriter, PATHS_FROM } from './index-writer.ts'
 import type { ClockMark } from '../log-clock.ts'
 import { CLOCK, clockMarkIn } from './clock-mark.ts'
-import { COLUMNS, columnsOf, PLACEHOLDERS, recordOf, sizeOf, type EventRecord } from './record.ts'
+import {
+  COLUMNS,
+  columnsOf,
+  PLACEHOLDERS,
+  PLAIN_COLUMNS,
+  plainColumnsOf,
+  recordOf,
+  sizeOf,
+  type EventRecord,
+} from './record.ts'
 import { nextOffset, readRuns, type Run } from './runs.ts'
 import { Salvage } from './salvage.ts'
 import {
@@ -563,8 +572,10 @@ export class SqliteWriter {
   }
 
   #insert(events: readonly EventRecord[], changes: readonly StateChange[]): void {
-    const { insertEvent, setState, deleteState } = this.#statements
-    for (const event of events) insertEvent.run(...columnsOf(event))
+    const { insertPlainEvent, insertEvent, setState, deleteState } = this.#statements
+    for (const event of events)
+      if (event.beside === undefined) insertPlainEvent.run(...plainColumnsOf(event))
+      else insertEvent.run(...columnsOf(event))
     for (const { space, key, value, expiresAtMs } of changes) {
       if (value === null) deleteState.run(space, key)
       else setState.run(space, key, value, expiresAtMs ?? null)
@@ -667,6 +678,9 @@ function prepare(database: DatabaseSync) {
   const walPages = database.prepare('PRAGMA wal_checkpoint(NOOP)')
   walPages.setReturnArrays(true)
   return {
+    insertPlainEvent: database.prepare(
+      `INSERT INTO events (${PLAIN_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
     insertEvent: database.prepare(`INSERT INTO events (${COLUMNS}) VALUES ${PLACEHOLDERS}`),
     setState: database.prepare('INSERT OR REPLACE INTO state VALUES (?, ?, ?, ?)'),
     deleteState: database.prepare('DELETE FROM state WHERE space = ? AND key = ?'),
