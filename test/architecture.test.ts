@@ -115,6 +115,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'log/sqlite/store-lock.test.ts': ['log/sqlite/flock.ts'],
   'log/sqlite/sqlite-store.test.ts': ['log/sqlite/store-threads.ts'],
   'ops/watchdog.test.ts': ['ops/current-work.ts'],
+  'protocols/lonelyps/glob.test.ts': ['protocols/lonelyps/automaton.ts'],
   'protocols/lonelyps/byte-reader.test.ts': ['protocols/lonelyps/byte-writer.ts'],
   'protocols/lonelyps/door.test.ts': [
     'protocols/lonelyps/deliveries.ts',

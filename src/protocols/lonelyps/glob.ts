@@ -1,9 +1,10 @@
+import { Automaton, type Step, type Test } from './automaton.ts'
 import { MalformedError } from './byte-reader.ts'
 
 /** Whether a topic matches. */
 export type CompiledGlob = (topic: string) => boolean
 
-/** Characters of a glob. With a topic of 64 KiB that is some 50 ms at the very worst, and far less for any real one. */
+/** Characters of a glob: with a topic of 64 KiB it takes some ms (test/hostile/lonelyps.test.ts). */
 const GLOB_CHARACTERS_MAX = 256
 
 /**
@@ -17,30 +18,29 @@ export function compileGlob(pattern: string): CompiledGlob {
     throw new MalformedError(
       `the glob has ${characters.length} characters, the limit is ${GLOB_CHARACTERS_MAX}`,
     )
-  const flat = translate(characters, anything)
-  const segmented = translateSegments(pattern.split('/').map((segment) => Array.from(segment)))
-  return (topic) => {
-    const text = Array.from(topic)
-    return accepts(flat, text) || accepts(segmented, text)
-  }
+  const boundaries = [SLASH, SLASH + 1]
+  const segments = pattern.split('/').map((segment) => Array.from(segment))
+  const flat = new Automaton(translate(characters, anything, boundaries), boundaries)
+  const segmented = new Automaton(translateSegments(segments, boundaries), boundaries)
+  return (topic) => flat.accepts(topic) || segmented.accepts(topic)
 }
 
-type Test = (character: string) => boolean
-
-/** A step of an automaton: takes one character, any number of them, or goes on in two places. */
-type Step =
-  | { readonly type: 'one'; readonly test: Test }
-  | { readonly type: 'many'; readonly test: Test }
-  /** On with the next step, or behind the next `count` ones. */
-  | { readonly type: 'skip'; readonly count: number }
+const SLASH = 0x2f
 
 const anything: Test = () => true
 const nothing: Test = () => false
-const noSlash: Test = (character) => character !== '/'
-const slash: Test = (character) => character === '/'
+const noSlash: Test = (codePoint) => codePoint !== SLASH
+const slash: Test = (codePoint) => codePoint === SLASH
 
-/** `wild`: what `*`, `?` and a class may match. */
-function translate(pattern: readonly string[], wild: Test): Step[] {
+/** The answer changes at the character, and behind it. */
+function only(character: string, boundaries: number[]): Test {
+  const wanted = character.codePointAt(0)!
+  boundaries.push(wanted, wanted + 1)
+  return (codePoint) => codePoint === wanted
+}
+
+/** `wild`: what `*`, `?` and a class may match. `boundaries`: takes where tests change their answers. */
+function translate(pattern: readonly string[], wild: Test, boundaries: number[]): Step[] {
   const steps: Step[] = []
   for (let at = 0; at < pattern.length; at++) {
     const character = pattern[at]!
@@ -49,18 +49,18 @@ function translate(pattern: readonly string[], wild: Test): Step[] {
     } else if (character === '?') steps.push({ type: 'one', test: wild })
     else if (character === '[') {
       const end = classEnd(pattern, at)
-      if (end === -1) steps.push({ type: 'one', test: (other) => other === '[' })
+      if (end === -1) steps.push({ type: 'one', test: only('[', boundaries) })
       else {
-        const isListed = classOf(pattern.slice(at + 1, end))
+        const isListed = classOf(pattern.slice(at + 1, end), boundaries)
         steps.push({ type: 'one', test: (other) => wild(other) && isListed(other) })
         at = end
       }
-    } else steps.push({ type: 'one', test: (other) => other === character })
+    } else steps.push({ type: 'one', test: only(character, boundaries) })
   }
   return steps
 }
 
-function translateSegments(segments: readonly (readonly string[])[]): Step[] {
+function translateSegments(segments: readonly (readonly string[])[], boundaries: number[]): Step[] {
   const steps: Step[] = []
   segments.forEach((segment, index) => {
     const isLast = index === segments.length - 1
@@ -69,7 +69,7 @@ function translateSegments(segments: readonly (readonly string[])[]): Step[] {
       if (isLast) steps.push({ type: 'many', test: anything })
       else if (segments[index + 1]!.join('') !== '**')
         steps.push(
-          { type: 'skip', count: 3 },
+          { type: 'skip' },
           { type: 'one', test: anything },
           { type: 'many', test: anything },
           { type: 'one', test: slash },
@@ -77,7 +77,7 @@ function translateSegments(segments: readonly (readonly string[])[]): Step[] {
       return
     }
     if (text === '*') steps.push({ type: 'one', test: noSlash }, { type: 'many', test: noSlash })
-    else steps.push(...translate(segment, noSlash))
+    else steps.push(...translate(segment, noSlash, boundaries))
     if (!isLast) steps.push({ type: 'one', test: slash })
   })
   return steps
@@ -91,7 +91,7 @@ function classEnd(pattern: readonly string[], start: number): number {
   return pattern.indexOf(']', at)
 }
 
-function classOf(content: readonly string[]): Test {
+function classOf(content: readonly string[], boundaries: number[]): Test {
   if (content.length === 0) return nothing
   const isNegatedAtOnce = content[0] === '!'
   const ranges: (readonly [low: string, high: string, isRange: boolean])[] = []
@@ -110,41 +110,9 @@ function classOf(content: readonly string[]): Test {
     ranges.splice(0, 1)
     if (isRange) ranges.push(['-', '-', false], [high, high, false]) // what is left of `!-x`
   }
-  const isListed: Test = (character) => {
-    const code = character.codePointAt(0)!
-    return ranges.some(([low, high]) => code >= low.codePointAt(0)! && code <= high.codePointAt(0)!)
-  }
-  return isNegatedAtOnce || isNegatedLate ? (character) => !isListed(character) : isListed
-}
-
-/** All places at once, so that no pattern takes longer than its length times the topic's. */
-function accepts(steps: readonly Step[], text: readonly string[]): boolean {
-  let places = reached(steps, [0])
-  for (const character of text) {
-    const next: number[] = []
-    for (const place of places) {
-      const step = steps[place]
-      if (step === undefined || step.type === 'skip' || !step.test(character)) continue
-      next.push(step.type === 'one' ? place + 1 : place)
-    }
-    if (next.length === 0) return false
-    places = reached(steps, next)
-  }
-  return places.includes(steps.length)
-}
-
-/** Where one may be without taking a character. */
-function reached(steps: readonly Step[], from: readonly number[]): number[] {
-  const seen = new Uint8Array(steps.length + 1)
-  const places: number[] = []
-  const open = [...from]
-  for (let place = open.pop(); place !== undefined; place = open.pop()) {
-    if (seen[place] === 1) continue
-    seen[place] = 1
-    places.push(place)
-    const step = steps[place]
-    if (step?.type === 'many') open.push(place + 1)
-    if (step?.type === 'skip') open.push(place + 1, place + 1 + step.count)
-  }
-  return places
+  const listed = ranges.map(([low, high]) => [low.codePointAt(0)!, high.codePointAt(0)!] as const)
+  for (const [low, high] of listed) boundaries.push(low, high + 1)
+  const isListed: Test = (codePoint) =>
+    listed.some(([low, high]) => codePoint >= low && codePoint <= high)
+  return isNegatedAtOnce || isNegatedLate ? (codePoint) => !isListed(codePoint) : isListed
 }

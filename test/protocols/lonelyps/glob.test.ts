@@ -49,6 +49,46 @@ test('stars and question marks match as the plain definition says', () => {
   )
 })
 
+test('long globs match as their parts do, wherever a part begins', () => {
+  const part = fc.constantFrom('a', 'b', '?', '[ab]', '[!b]', 'é', '😀', '[é-😀]')
+  const takes: Readonly<Record<string, string>> = {
+    a: 'a',
+    b: 'b',
+    '?': 'ab😀',
+    '[ab]': 'ab',
+    '[!b]': 'aé',
+    é: 'é',
+    '😀': '😀',
+    '[é-😀]': 'é中😀',
+  }
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 100 }), fc.nat(), fc.nat(), (parts, seed, at) => {
+      const fitting = parts.map((each, i) => {
+        const characters = Array.from(takes[each]!)
+        return characters[(seed + i) % characters.length]!
+      })
+      const glob = parts.join('')
+      if (Array.from(glob).length > 256) return
+      assert.equal(compileGlob(glob)(fitting.join('')), true)
+      assert.equal(compileGlob(`*${glob}*`)(`x${fitting.join('')}y`), true)
+      if (parts.length === 0) return
+      const wrong = fitting.with(at % parts.length, '~')
+      const isTaken = ['?', '[!b]'].includes(parts[at % parts.length]!)
+      assert.equal(compileGlob(glob)(wrong.join('')), isTaken)
+    }),
+  )
+})
+
+test('two stars in segments match any number of them, none included', () => {
+  const depth = 60 // so that the places lie in several words
+  const glob = `${'**/a/'.repeat(depth).slice(0, 250)}**`
+  const segments = glob.split('/').filter((segment) => segment === 'a').length
+  const matches = compileGlob(glob)
+  assert.equal(matches(`${'a/'.repeat(segments)}x`), true)
+  assert.equal(matches(`${'b/c/a/'.repeat(segments)}x`), true)
+  assert.equal(matches(`${'a/'.repeat(segments - 1)}x`), false)
+})
+
 for (const [pattern, yes, no] of [
   ['[!]', ['[!]'], ['a']],
   ['[]]', [']'], ['[]]']],
