@@ -92,6 +92,10 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'hub/event-subscription.ts',
     'hub/rights.ts',
   ],
+  'protocols/lonelyps/receivers.test.ts': [
+    'protocols/lonelyps/offered-webhooks.ts',
+    'protocols/lonelyps/past-events.ts',
+  ],
   'http/pages/pages.test.ts': ['http/pages/page-file.ts', 'http/pages/page-files.ts'],
   'http/server/answer.test.ts': ['http/server/door.ts'],
   'http/server/cors.test.ts': ['http/server/preflight.ts'],

@@ -8,7 +8,7 @@ import type { CloseReason, SharedEncoding } from './encoding.ts'
 import { Endings } from './endings.ts'
 import { OverloadedError } from './errors.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
-import type { EventLog, Once, Page, ReadOptions, Receipt, Resolution } from './event-log.ts'
+import type { EventLog, Once, Receipt, Resolution } from './event-log.ts'
 import type { EventSink } from './event-sink.ts'
 import { EventSubscription } from './event-subscription.ts'
 import { NO_FAN_OUT, type FanOut } from './fan-out.ts'
@@ -99,7 +99,6 @@ export class Hub implements Disposable {
   readonly #rounds: Rounds
   readonly #commits: Disposable
   readonly #fanOut: FanOut
-  readonly #watchers = new Set<(events: readonly PublishedEvent[]) => void>()
   #nextAudienceId = 0
   #nextGroupId = 0
   #isDisposed = false
@@ -183,17 +182,6 @@ export class Hub implements Disposable {
     return subscription
   }
 
-  /** Every round, in order, until it is disposed of. What it throws is told, and affects nobody else. */
-  watch(watcher: (events: readonly PublishedEvent[]) => void): Disposable {
-    this.#watchers.add(watcher)
-    return { [Symbol.dispose]: () => void this.#watchers.delete(watcher) }
-  }
-
-  /** Pages of the log after a position, as `EventLog.read` gives them. */
-  read(after: Position, options: ReadOptions): AsyncIterable<Page> {
-    return this.#log.read(after, { until: this.#internals.head, ...options })
-  }
-
   /** What a peer's cursor stands for. */
   resolve(cursor: Cursor): Resolution {
     return this.#log.resolve(cursor)
@@ -267,12 +255,6 @@ export class Hub implements Disposable {
     } catch (error) {
       this.#failRound(before, gathered, error)
     }
-    for (const watcher of this.#watchers)
-      try {
-        watcher(events)
-      } catch (error) {
-        this.#internals.onBug('watching a round', error)
-      }
   }
 
   /** A predicate, rights or an encoding that throws: whether the event is due here is not known, and cannot be told later. */

@@ -55,7 +55,11 @@ class DescriptorSeats implements FanOutSeats {
     try {
       for (; i >= 0; i--) {
         const descriptor = descriptors[i]!
-        const sentBytes = descriptor < 0 ? 0 : this.#send(descriptor, bytes)
+        if (descriptor < 0) {
+          this.sentBytes = 0
+          return i
+        }
+        const sentBytes = this.#send(descriptor, bytes)
         if (sentBytes === bytes.length) continue
         this.sentBytes = Math.max(sentBytes, 0)
         return i

@@ -280,6 +280,36 @@ describe('lonelypsc', { skip: MISSING, concurrency: 4 }, () => {
     }
   })
 
+  for (const [count, bytes, compression] of [
+    [1, 1_600_000, '1'],
+    [1, 3_000_000, '1'],
+    [100, 100_000, ''],
+    [100, 100_000, '1'],
+    [30, 300_000, ''],
+  ] as const)
+    test(`over ws hears everything behind ${count} messages of ${bytes} bytes in a burst${compression && ', compressed'}`, async () => {
+      await using server = await start('none')
+      const environment: Record<string, string> = compression === '' ? {} : { COMPRESSION: '1' }
+      const { secrets } = server
+      await using client = await LonelypsClient.start('ws', server.url, { secrets, environment })
+      await client.listen({ exact: ['a'] })
+      const texts = Array.from({ length: count }, (_, n) =>
+        JSON.stringify({ n, data: randomBytes(bytes * 0.7).toString('base64') }),
+      )
+      for (let n = 0; n < 20; n++) texts.push(`{"small":${n}}`)
+      // Not one after the other: the server gets them as fast as it takes them.
+      const great = bytes > 100_000 ? texts.slice(0, count) : []
+      const notified = great.map(async (text) => assert.equal(await client.notify('a', text), 1))
+      await Promise.all(notified)
+      await Promise.all(texts.slice(great.length).map((text) => put(server, '/a', text)))
+      const heard = []
+      while (heard.length < texts.length) heard.push((await client.message()).sha256)
+      assert.deepEqual(heard.toSorted(), texts.map(sha256Of).toSorted())
+      assert.equal(await client.notify('a', 'last'), 1)
+      assert.deepEqual(await client.texts(1), ['last'])
+      assert.deepEqual(await client.finish(), [])
+    })
+
   for (const way of ['none', 'hmac'] as const)
     test(`over ws compresses in both directions, and others do not notice (${way})`, async () => {
       await using server = await start(way)

@@ -310,22 +310,6 @@ test('a sign of life that cannot be given ends its stream only, and the others g
   }
 })
 
-test('who watches rounds and throws is told of, and keeps nobody from the round', async () => {
-  const { open, bugs } = openHub()
-  using hub = open()
-  const seen: string[] = []
-  for (const name of ['first', 'second', 'third'])
-    hub.watch((events) => {
-      if (name === 'second') throw new Error('planted')
-      seen.push(...events.map(({ path }) => `${name} ${path}`))
-    })
-  const { sink } = subscribe(hub, { sink: new RecordingSink() })
-  await publish(hub, '/a/1')
-  assert.deepEqual(seen, ['first /a/1', 'third /a/1'])
-  assert.deepEqual(sink.lines, linesOf('/a/1'))
-  assert.deepEqual(bugs, ['watching a round: planted'])
-})
-
 test('rights that throw when they are taken away end the stream: it may no longer have what it had', async () => {
   const { open } = openHub()
   using hub = open()

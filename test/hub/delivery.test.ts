@@ -12,7 +12,7 @@ import { filterMatches } from '../../src/hub/topics.ts'
 import { isTopicFilter, keyOfWant, type Want } from '../../src/hub/wants.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
-import { RecordingSink } from './recording-sink.ts'
+import { RecordingKernel, RecordingSink } from './recording-sink.ts'
 
 /*
  * What the hub promises of a subscription, whatever its events go to: shared bytes or a sink of events. Both kinds of a sink
@@ -141,13 +141,10 @@ function openHub({ eventsMax = 100_000, queueBytesMax = 20 } = {}) {
     keysMax: 1,
   })
   const bugs: string[] = []
-  const hub = new Hub(log, {
-    queueBytesMax,
-    stallTimeoutMs: 10_000,
-    topicFiltersMax: 1_000,
-    conditionsMax: 1_000,
-    onBug: (doing) => void bugs.push(doing),
-  })
+  const limits = { queueBytesMax, topicFiltersMax: 1_000, conditionsMax: 1_000 }
+  const onBug = (doing: string) => void bugs.push(doing)
+  const fanOut = new RecordingKernel().fanOut()
+  const hub = new Hub(log, { ...limits, stallTimeoutMs: 10_000, onBug }, fanOut)
   return {
     hub,
     bugs,

@@ -107,22 +107,6 @@ test('an event is sent once to a subscriber however many of its filters match', 
   assert.deepEqual(sink.lines, ['/a/b {}'])
 })
 
-test('whoever watches gets every round once, before its publication is acknowledged, until it stops', async () => {
-  const { hub, publish } = openHub()
-  const seen: string[][] = []
-  const watching = hub.watch((events) => seen.push(events.map(({ path }) => path)))
-  await publish('/a', '/private/b')
-  assert.deepEqual(seen, [['/a', '/private/b']])
-  const pages = await Array.fromAsync(hub.read(hub.beforeOldest, { pageBytes: 1e6 }))
-  assert.deepEqual(
-    pages.flatMap(({ events }) => events.map(({ path }) => path)),
-    ['/a', '/private/b'],
-  )
-  watching[Symbol.dispose]()
-  await publish('/c')
-  assert.equal(seen.length, 1)
-})
-
 test('subscribers with the same wishes get a round in one write each', async () => {
   using opened = openHub()
   const sinks = [1, 2, 3].map(() => opened.subscribe('/fruits').sink)

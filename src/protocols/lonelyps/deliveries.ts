@@ -15,70 +15,58 @@ export interface DeliveryPorts {
   sendMissed(topic: Uint8Array): void
   /** Whether some interest is left because of which a message on this topic is due. */
   isWanted(topic: Uint8Array): boolean
+  /** The peer takes what it gets: it has not left too much of it in its connection. */
+  readonly isTaking: boolean
   /** Nothing waits any more, after something had to. */
   drained(): void
 }
 
-export interface DeliveryLimits {
-  /** The bytes of a message in one part. */
-  readonly partBytesMax: number
-  /** With more than this waiting, `deliver()` says `false`. */
-  readonly queueBytesEnough: number
-}
-
 /**
- * What is due to one subscriber and not yet acknowledged. The parts of a message follow each other with no part of
- * another and no MISSED between them: lonelypsc 0.0.17 would shut down for good.
+ * What one subscriber was handed and has not yet acknowledged. The parts of a message follow each other with no part of
+ * another and no MISSED between them: lonelypsc 0.0.17 would shut down for good. No more comes from the hub while something
+ * waits, so that what waits is one batch of the hub's.
  */
 export class Deliveries {
   readonly #ports: DeliveryPorts
-  readonly #limits: DeliveryLimits
+  /** The bytes of a message in one part. */
+  readonly #partBytesMax: number
   /** Of the first one some parts may have gone out. */
   readonly #waiting: Waiting[] = []
-  #queuedBytes = 0
   #hasWaited = false
-  #isHeld = false
   #interestsVersion = 0
   /** In the order in which they went out, and in which they are to be acknowledged. */
   readonly #unacknowledged: SentPart[] = []
   #isOver = false
 
-  constructor(ports: DeliveryPorts, limits: DeliveryLimits) {
+  constructor(ports: DeliveryPorts, partBytesMax: number) {
     this.#ports = ports
-    this.#limits = limits
+    this.#partBytesMax = partBytesMax
   }
 
-  /** Bytes that wait: not yet sent. */
-  get queuedBytes(): number {
-    return this.#queuedBytes
+  /** Something could not be sent yet: an acknowledgement is to come, or it is being compressed, or the peer takes nothing. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0
   }
 
   /**
    * One that whoever asks sends himself, as others get the very same bytes. `false`: it has to wait, or goes out in parts.
    */
   mayPass(delivery: Delivery): boolean {
-    if (this.#waiting.length > 0 || this.#isHeld || this.#isOver) return false
-    if (delivery.message.length > this.#limits.partBytesMax) return false
-    if (this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX) return false
+    if (this.#waiting.length > 0 || this.#isBlocked || this.#isOver) return false
+    if (delivery.message.length > this.#partBytesMax) return false
     this.#unacknowledged.push(delivery.lastPart)
     return true
   }
 
-  /**
-   * `compressing`: the form in which it is to go out. What is behind it waits for it, too. `false`: the peer is behind; it is
-   * taken nevertheless.
-   */
-  deliver(delivery: Delivery, compressing: Promise<Delivery> | null = null): boolean {
+  /** `compressing`: the form in which it is to go out. What is behind it waits for it, too. */
+  deliver(delivery: Delivery, compressing: Promise<Delivery> | null = null): void {
     const { topic, message } = delivery
-    if (message.length > PARTS_MAX * this.#limits.partBytesMax) this.missed(topic)
-    else {
-      const interestsVersion = this.#interestsVersion
-      const isReady = compressing === null
-      const waiting = { topic, delivery, isReady, sentParts: 0, sentBytes: 0, interestsVersion }
-      this.#wait(waiting)
-      void compressing?.then((compressed) => this.#ready(waiting, compressed))
-    }
-    return this.#queuedBytes <= this.#limits.queueBytesEnough
+    if (message.length > PARTS_MAX * this.#partBytesMax) return this.missed(topic)
+    const interestsVersion = this.#interestsVersion
+    const isReady = compressing === null
+    const waiting = { topic, delivery, isReady, sentParts: 0, sentBytes: 0, interestsVersion }
+    this.#wait(waiting)
+    void compressing?.then((compressed) => this.#ready(waiting, compressed))
   }
 
   /** Behind what waits, as it is later. */
@@ -86,14 +74,9 @@ export class Deliveries {
     this.#wait({ topic, delivery: null, interestsVersion: this.#interestsVersion })
   }
 
-  /** Nothing begins until `release()`; what has begun goes on. */
-  hold(): void {
-    this.#isHeld = true
-  }
-
-  release(): void {
-    this.#isHeld = false
-    this.#advance()
+  /** The peer has taken something. */
+  advance(): void {
+    if (this.#waiting.length > 0) this.#advance()
   }
 
   /** An interest is gone: of what waits, only what is still wanted goes out. What has begun is completed. */
@@ -129,20 +112,20 @@ export class Deliveries {
   end(): void {
     this.#isOver = true
     this.#waiting.length = 0
-    this.#queuedBytes = 0
+  }
+
+  get #isBlocked(): boolean {
+    return this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX || !this.#ports.isTaking
   }
 
   #wait(waiting: Waiting): void {
     if (this.#isOver) return
     this.#waiting.push(waiting)
-    const messageBytes = waiting.delivery?.message.length ?? 0
-    this.#queuedBytes += OVERHEAD_BYTES + waiting.topic.length + messageBytes
     this.#advance()
   }
 
   #ready(waiting: Message, compressed: Delivery): void {
     if (this.#isOver) return
-    this.#queuedBytes -= waiting.delivery.message.length - compressed.message.length
     waiting.delivery = compressed
     waiting.isReady = true
     this.#advance()
@@ -150,23 +133,17 @@ export class Deliveries {
 
   #advance(): void {
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      const hasBegun = first.delivery !== null && first.sentParts > 0
-      const isBlocked =
-        first.delivery !== null &&
-        (!first.isReady || this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX)
-      if (isBlocked || (this.#isHeld && !hasBegun)) {
+      if (first.delivery !== null && (!first.isReady || this.#isBlocked)) {
         this.#hasWaited = true
         return
       }
+      const hasBegun = first.delivery !== null && first.sentParts > 0
       if (hasBegun || this.#isWanted(first)) {
         if (first.delivery === null) this.#ports.sendMissed(first.topic)
         else if (!this.#sendPart(first)) continue
         if (this.#isOver) return
       }
       this.#waiting.shift()
-      const unsentBytes =
-        first.delivery === null ? 0 : first.delivery.message.length - first.sentBytes
-      this.#queuedBytes -= OVERHEAD_BYTES + first.topic.length + unsentBytes
     }
     if (!this.#hasWaited || this.#isOver) return
     this.#hasWaited = false
@@ -182,10 +159,9 @@ export class Deliveries {
     const { delivery, sentBytes } = waiting
     const { message, identifier } = delivery
     const partId = waiting.sentParts
-    const body = message.subarray(sentBytes, sentBytes + this.#limits.partBytesMax)
+    const body = message.subarray(sentBytes, sentBytes + this.#partBytesMax)
     waiting.sentParts++
     waiting.sentBytes += body.length
-    this.#queuedBytes -= body.length
     const isLast = waiting.sentBytes === message.length
     this.#unacknowledged.push(
       isLast ? delivery.lastPart : { identifier, partId, plainConfirmation: null },
@@ -219,6 +195,3 @@ const UNACKNOWLEDGED_PARTS_MAX = 3
 
 /** A subscriber that signs cannot acknowledge a part id above 255, and does not acknowledge the last part's. */
 const PARTS_MAX = 257
-
-/** What a message takes besides its topic and bytes, about: empty ones are no end of them either. */
-const OVERHEAD_BYTES = 128

@@ -5,7 +5,7 @@ import type { AttemptLimiter } from '../../auth/attempt-limiter.ts'
 import { type Policy, refusalText } from '../../auth/policy.ts'
 import { NotAllowedError } from './errors.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
-import type { Payload, Publication } from '../../publication/publication.ts'
+import type { Publication } from '../../publication/publication.ts'
 import type { Hub } from '../../hub/hub.ts'
 import { payloadOf } from '../../publication/payload.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
@@ -13,17 +13,19 @@ import type { StateStore } from '../../hub/state-store.ts'
 import type { LogLevel } from '../../ops/logger.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import { Verifier, type Secrets } from './authorization.ts'
-import { Interests } from './interests.ts'
 import type { LonelypsLimits } from './limits.ts'
 import { Missed } from './missed.ts'
 import type { Peer } from './peer.ts'
-import { Receivers, type Delivery } from './receivers.ts'
+import { Receivers, type WebhookDelivery } from './receivers.ts'
+import type { Rights } from '../../hub/rights.ts'
+import { RecentDeliveries } from './recent-deliveries.ts'
 import { Rows, type Row } from './rows.ts'
+import { SocketGlobs } from './socket-globs.ts'
 import { StatelessRequests, type Notify } from './stateless-requests.ts'
 import { TokenGuesses } from './token-guesses.ts'
-import { topicOf, topicOfPath } from './topic.ts'
+import { topicOf } from './topic.ts'
 import { Webhook, type Outgoing } from './webhook.ts'
-import { WebSockets, type SocketSubscriber } from './websockets.ts'
+import { SOCKETS, WebSockets } from './websockets.ts'
 import type { Presets } from './ws-session.ts'
 
 /** What is no setting, but may be shorter than by default: see `Missed` and `WebSockets`. */
@@ -60,22 +62,20 @@ export class LonelypsDoor implements AsyncDisposable {
   readonly #missed: Missed
   readonly #receivers: Receivers
   readonly #webhook: Webhook
-  readonly #watching: Disposable
-  readonly #sockets = new Interests<SocketSubscriber>()
   readonly #requests: StatelessRequests
   readonly #webSockets: WebSockets
   /** A client may ask for the same again and again. */
   readonly #refusals: SeldomReport
-  /** Notifications that are being published, by what the hub hands back to us. */
-  readonly #tallies = new Map<Payload, Tally>()
 
   /** With the subscriptions that are stored, each going on where it was. @throws {LogUnavailableError} */
   static async open(options: LonelypsOptions): Promise<LonelypsDoor> {
     const secretsByName = new Map(options.secrets.map((secrets) => [secrets.name, secrets]))
     const verifier = new Verifier(options.secrets)
+    const deliveries = new RecentDeliveries()
     const webhook = new Webhook(
       options.outgoing,
       verifier,
+      deliveries,
       (owner) => secretsByName.get(owner) ?? null,
     )
     // Changed only by requests, which come when all of this is there.
@@ -93,17 +93,23 @@ export class LonelypsDoor implements AsyncDisposable {
       secondMs: options.times?.missedSecondMs,
       send: (row, topic) => webhook.missed(row, topic),
     })
-    door = new LonelypsDoor(options, { rows, missed, webhook, verifier })
+    door = new LonelypsDoor(options, { rows, missed, webhook, verifier, deliveries })
     await door.#receivers.resume()
     return door
   }
 
   private constructor(
     options: LonelypsOptions,
-    parts: { rows: Rows; missed: Missed; webhook: Webhook; verifier: Verifier },
+    parts: {
+      rows: Rows
+      missed: Missed
+      webhook: Webhook
+      verifier: Verifier
+      deliveries: RecentDeliveries
+    },
   ) {
     const { hub, state, limits, presets, log } = options
-    const { rows, missed, webhook, verifier } = parts
+    const { rows, missed, webhook, verifier, deliveries } = parts
     this.#options = options
     this.#refusals = new SeldomReport(log, 'warn')
     this.#rows = rows
@@ -133,12 +139,14 @@ export class LonelypsDoor implements AsyncDisposable {
       verifier,
       limits,
       presets,
-      interests: this.#sockets,
+      hub,
+      globs: new SocketGlobs(limits.globsMax),
+      deliveries,
+      rightsOf: (owner) => this.#rightsOf(owner),
       notify,
       configureMs: options.times?.configureMs,
       log,
     })
-    this.#watching = hub.watch((events) => this.#onRound(events))
   }
 
   request(
@@ -164,7 +172,6 @@ export class LonelypsDoor implements AsyncDisposable {
 
   /** Open WebSockets end. What webhooks have not sent is sent after the next start. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#watching[Symbol.dispose]()
     this.#webSockets.close()
     this.#missed.close()
     this.#webhook.close()
@@ -172,22 +179,33 @@ export class LonelypsDoor implements AsyncDisposable {
   }
 
   /**
-   * Resolves with how many have it, once it is in the log and every webhook has been tried, or has had its time.
-   * @throws {NotAllowedError | LimitExceededError | LogUnavailableError} nothing was published.
+   * Resolves with how many have it, once it is in the log and every webhook has been tried, or has had its time; rejects as
+   * `Hub.publish` does.
+   * @throws {NotAllowedError | LimitExceededError} at once: it must not be published.
    */
-  async #notify(topicBytes: Uint8Array, message: Buffer, peer: Peer): Promise<number> {
-    const { hub, limits } = this.#options
+  #notify(topicBytes: Uint8Array, message: Buffer, peer: Peer): Promise<number> {
     const place = this.#placeOf(topicBytes, peer)
-    const payload = payloadOf(message, limits.jsonDepthMax)
-    const tally: Tally = { count: 0, webhooks: [] }
-    this.#tallies.set(payload, tally)
-    try {
-      await hub.publish([{ ...place, payload }])
-    } finally {
-      this.#tallies.delete(payload)
-    }
-    if (tally.webhooks.length > 0) await settledWithin(tally.webhooks, WEBHOOKS_MS)
-    return tally.count
+    return this.#publish({
+      ...place,
+      payload: payloadOf(message, this.#options.limits.jsonDepthMax),
+    })
+  }
+
+  async #publish(publication: Publication): Promise<number> {
+    const { offered } = this.#receivers
+    using _offering = offered.await()
+    const { receipt, matched } = await this.#options.hub.publish([publication], {
+      countedDoor: SOCKETS,
+    })
+    const webhooks = offered.of(receipt.firstPosition)
+    if (webhooks.length === 0) return matched
+    let received = 0
+    const counted = webhooks.map(async (webhook) => {
+      const count = await webhook
+      received += count
+    })
+    await settledWithin(counted, WEBHOOKS_MS)
+    return matched + received
   }
 
   /** Where a notification is published. @throws {NotAllowedError | LimitExceededError} it must not be. */
@@ -205,33 +223,7 @@ export class LonelypsDoor implements AsyncDisposable {
     return { topics, isPrivate, path }
   }
 
-  #onRound(events: readonly PublishedEvent[]): void {
-    try {
-      this.#deliverRound(events)
-    } catch (error) {
-      // Who has got what of it is not known: whoever is connected comes back, and the hub logs it.
-      this.#webSockets.fail()
-      throw error
-    }
-  }
-
-  #deliverRound(events: readonly PublishedEvent[]): void {
-    for (const event of events) {
-      const topic = topicOfPath(event.path)
-      const tally = this.#tallies.get(event.payload)
-      const sockets = this.#sockets.matching(topic)
-      if (sockets.length > 0) {
-        const count = this.#webSockets.deliver(sockets, event, topic, (owner) =>
-          this.#maySee(owner, event),
-        )
-        if (tally !== undefined) tally.count += count
-      }
-      for (const offered of this.#receivers.offer(event, topic))
-        tally?.webhooks.push(offered.then((count) => void (tally.count += count)))
-    }
-  }
-
-  async #deliver(delivery: Delivery): Promise<number> {
+  async #deliver(delivery: WebhookDelivery): Promise<number> {
     const { row, topic } = delivery
     const outcome = await this.#webhook.receive(delivery)
     if (outcome.type === 'received') return outcome.count
@@ -255,15 +247,18 @@ export class LonelypsDoor implements AsyncDisposable {
     return name === null ? ANONYMOUS : this.#options.identityOf(name)
   }
 
+  /** Those of this moment, whenever they are asked. */
+  #rightsOf(owner: string | null): Rights {
+    return {
+      key: `lonelyps ${owner ?? ''}`,
+      seesNothing: owner === null,
+      maySee: (event) => this.#maySee(owner, event),
+    }
+  }
+
   #maySee(owner: string | null, event: PublishedEvent): boolean {
     return !event.isPrivate || this.#identityOf(owner).rights.maySee(event)
   }
-}
-
-/** How many have got a notification. */
-interface Tally {
-  count: number
-  readonly webhooks: Promise<void>[]
 }
 
 /** What a lost place is told to be about: a glob has no topic of its own. */

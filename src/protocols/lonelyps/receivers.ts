@@ -1,24 +1,29 @@
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
+import type { CloseReason } from '../../hub/encoding.ts'
+import type { EventSink } from '../../hub/event-sink.ts'
 import type { Hub } from '../../hub/hub.ts'
+import type { Subscription } from '../../hub/subscription.ts'
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
 import type { LogLevel } from '../../ops/logger.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
+import { OfferedWebhooks } from './offered-webhooks.ts'
+import { EVERYTHING, pastEvents } from './past-events.ts'
 import type { Row, Rows } from './rows.ts'
 import { topicOfPath, type Topic } from './topic.ts'
 
 /** An event for one subscription. */
-export interface Delivery {
+export interface WebhookDelivery {
   readonly row: Row
   readonly event: PublishedEvent
   readonly topic: Topic
 }
 
 export interface ReceiversOptions {
-  readonly hub: Pick<Hub, 'read' | 'resolve' | 'cursorOf' | 'head' | 'beforeOldest'>
+  readonly hub: Pick<Hub, 'subscribe' | 'resolve' | 'cursorOf' | 'head' | 'beforeOldest'>
   readonly state: StateStore
   readonly rows: Rows
   /** Sends one; resolves, once it is over, with how many have got it. Never rejects. */
-  readonly deliver: (delivery: Delivery) => Promise<number>
+  readonly deliver: (delivery: WebhookDelivery) => Promise<number>
   /** What a subscription was due has left the log before it could be sent. */
   readonly lost: (row: Row) => void
   /** Whether an event is to be shown to who has the row. */
@@ -27,7 +32,11 @@ export interface ReceiversOptions {
 }
 
 /** Those who get their events as requests: a queue for each url, each with its own place in the log. */
-export class Receivers {
+export class Receivers implements EventSink {
+  readonly queuedBytes = 0
+  readonly takenBytes = 0
+  /** What becomes of what was offered last. */
+  readonly offered = new OfferedWebhooks()
   readonly #options: ReceiversOptions
   readonly #shared: Shared
   /** Of the urls to which something is due; all others are at the head. */
@@ -39,6 +48,8 @@ export class Receivers {
   #timer: NodeJS.Timeout | null = null
   #idleTimer: NodeJS.Timeout | null = null
   #hasResumed = false
+  /** Everything that is published, at the head: what a url has not got by then is read for it alone. */
+  #feed: Subscription
   /** The head when it was closed. */
   #closedAt: Position | null = null
 
@@ -55,6 +66,7 @@ export class Receivers {
       tellLost: (url) => this.#tellLost(url),
       failedReads: new SeldomReport(options.log, 'warn'),
     }
+    this.#feed = this.#subscribe()
   }
 
   /** Goes on where every url was when the process ended. Nothing is offered before it resolves. */
@@ -81,10 +93,34 @@ export class Receivers {
     await this.#store()
   }
 
-  /** By the hub's round. Resolve, for each url that wants the event, with how many have got it. */
-  offer(event: PublishedEvent, topic: Topic): Promise<number>[] {
+  /** By the hub. Nobody waits for a receiver here, so it is never too much. */
+  take(events: readonly PublishedEvent[]): boolean {
+    if (this.#options.rows.size === 0) return true
+    for (const event of events) this.offered.add(event.position, this.#offer(event))
+    return true
+  }
+
+  /** Of a reading that is never behind; what a receiver misses of its own is told where it is read. */
+  gap(): void {}
+
+  end(reason: CloseReason): void {
+    if (reason === 'shutdown' || this.#closedAt !== null) return
+    // By a bug, which the hub has told: of what was being offered then, some may not have been.
+    this.#feed = this.#subscribe()
+  }
+
+  destroy(): void {
+    this.end('internal')
+  }
+
+  #subscribe(): Subscription {
+    return this.#options.hub.subscribe({ ...EVERYTHING, from: 'head', to: { events: this } })
+  }
+
+  /** Resolve, for each url that wants the event, with how many have got it. */
+  #offer(event: PublishedEvent): Promise<number>[] {
     const { rows, maySee } = this.#options
-    if (rows.size === 0) return []
+    const topic = topicOfPath(event.path)
     this.#idleTimer ??= setTimeout(() => {
       this.#idleTimer = null
       this.#storeSoon(0)
@@ -107,6 +143,7 @@ export class Receivers {
   /** Nothing more is sent; the places are stored. */
   async close(): Promise<void> {
     this.#closedAt = this.#options.hub.head
+    this.#feed.close()
     for (const receiver of this.#byUrl.values()) receiver.end()
     for (const timer of [this.#timer, this.#idleTimer]) if (timer !== null) clearTimeout(timer)
     await this.#storing
@@ -132,9 +169,9 @@ export class Receivers {
   async #replay(from: Position, urls: Set<string>): Promise<void> {
     const { hub, rows } = this.#options
     if (urls.size === 0) return
-    for await (const page of hub.read(from, { pageBytes: PAGE_BYTES })) {
-      if (page.gap !== null) for (const url of urls) this.#tellLost(url)
-      for (const event of page.events) {
+    for await (const { events, hasGap } of pastEvents(hub, from)) {
+      if (hasGap) for (const url of urls) this.#tellLost(url)
+      for (const event of events) {
         const topic = topicOfPath(event.path)
         for (const [url, deliveries] of byUrl(event, topic, rows.matching(topic))) {
           const due = deliveries.filter(({ row }) => isSince(hub, row, event))
@@ -228,7 +265,7 @@ class Receiver {
     this.#run()
   }
 
-  offer(deliveries: readonly Delivery[]): Promise<number> {
+  offer(deliveries: readonly WebhookDelivery[]): Promise<number> {
     if (this.#isEnded || this.#isBehind) return NOBODY
     const { event } = deliveries[0]!
     const bytes = event.payload.text.length
@@ -287,32 +324,32 @@ class Receiver {
   /** From the log to the head, where the queue begins again. */
   async #catchUp(): Promise<void> {
     const { hub } = this.#shared.options
-    for await (const page of hub.read(this.#queuedTo, { pageBytes: PAGE_BYTES })) {
+    for await (const { events, reached, hasGap } of pastEvents(hub, this.#queuedTo)) {
       // While it was sending, the log may have dropped what comes next.
-      if (page.gap !== null) this.#shared.tellLost(this.url)
-      for (const event of page.events) {
+      if (hasGap) this.#shared.tellLost(this.url)
+      for (const event of events) {
         if (this.#isEnded) return
         const due = this.#due(event)
         if (due.length > 0) await this.#send(due)
       }
       if (this.#isEnded) return
-      this.#queuedTo = this.#done = page.reached
+      this.#queuedTo = this.#done = reached
     }
     // Synchronously: no round comes between this look and the queue's being open again.
     if (this.#queuedTo === hub.head) this.#isBehind = false
   }
 
-  #due(event: PublishedEvent): Delivery[] {
+  #due(event: PublishedEvent): WebhookDelivery[] {
     const { rows, hub } = this.#shared.options
     const topic = topicOfPath(event.path)
-    const due: Delivery[] = []
+    const due: WebhookDelivery[] = []
     for (const row of rows.matchingOf(this.url, topic))
       if (isSince(hub, row, event)) due.push({ row, event, topic })
     return due
   }
 
   /** In order: one after the other. To whoever still wants it, and may still see it. */
-  async #send(deliveries: readonly Delivery[]): Promise<number> {
+  async #send(deliveries: readonly WebhookDelivery[]): Promise<number> {
     const { rows, maySee, deliver } = this.#shared.options
     let count = 0
     for (const { row, event, topic } of deliveries) {
@@ -328,7 +365,7 @@ class Receiver {
 }
 
 interface Queued {
-  readonly deliveries: readonly Delivery[]
+  readonly deliveries: readonly WebhookDelivery[]
   readonly bytes: number
   readonly resolve: (count: number) => void
 }
@@ -338,8 +375,8 @@ function byUrl(
   event: PublishedEvent,
   topic: Topic,
   rows: Iterable<Row>,
-): ReadonlyMap<string, readonly Delivery[]> {
-  const found = new Map<string, Delivery[]>()
+): ReadonlyMap<string, readonly WebhookDelivery[]> {
+  const found = new Map<string, WebhookDelivery[]>()
   for (const row of rows) {
     const delivery = { row, event, topic }
     const deliveries = found.get(row.url)
@@ -377,8 +414,6 @@ const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 
 /** Deliveries that wait for all urls, some 80 MB; beyond them whoever has more than one waiting is behind. */
 const QUEUED_MAX = 200_000
-
-const PAGE_BYTES = 64 * 1024
 
 /** A place is stored so much later, in ms: what was sent in between comes again after a crash. */
 const STORE_MS = 200

@@ -1,10 +1,9 @@
-import { hash, randomBytes } from 'node:crypto'
-import type { PublishedEvent } from '../../hub/event.ts'
-import { bytesOf } from '../../publication/payload.ts'
+import { randomBytes } from 'node:crypto'
 import { authorizationOf, type Secrets, type Verifier } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'
 import { readReceipt, writeMissed, writeReceiveHead, type Receipt } from './http-codec.ts'
-import type { Delivery } from './receivers.ts'
+import type { RecentDeliveries } from './recent-deliveries.ts'
+import type { WebhookDelivery } from './receivers.ts'
 import type { Row } from './rows.ts'
 import { signed } from './signed-bytes.ts'
 
@@ -31,30 +30,33 @@ export class Webhook {
   readonly #outgoing: Outgoing
   readonly #verifier: Verifier
   readonly #ending = new AbortController()
+  readonly #deliveries: RecentDeliveries
   readonly #secretsOf: (owner: string | null) => Secrets | null
 
   /** `secretsOf`: `null` if there is nobody of that name any more. */
   constructor(
     outgoing: Outgoing,
     verifier: Verifier,
+    deliveries: RecentDeliveries,
     secretsOf: (owner: string | null) => Secrets | null,
   ) {
     this.#outgoing = outgoing
     this.#verifier = verifier
+    this.#deliveries = deliveries
     this.#secretsOf = secretsOf
   }
 
-  async receive({ row, event, topic }: Delivery): Promise<Outcome> {
+  async receive({ row, event, topic }: WebhookDelivery): Promise<Outcome> {
     const secrets = this.#secretsOf(row.owner)
     if (secrets === null) return failed('its owner has no secrets any more')
-    const { message, sha512 } = contentOf(event)
+    const { message, sha512 } = this.#deliveries.of(event)
     const identifier = randomBytes(8)
     const url = withoutFragment(row.url)
     const proof = signed.receive(url, topic.bytes, identifier, sha512)
     const receipt = await this.#ask(row.url, secrets, proof, {
       head: writeReceiveHead(topic.bytes, identifier, message.length),
       message,
-      digest: `sha-512=${sha512.toString('base64')}`,
+      digest: `sha-512=${Buffer.from(sha512).toString('base64')}`,
     })
     if (receipt.type === 'failed') return receipt
     if (receipt.type === 'unsubscribe') return { type: 'unwanted' }
@@ -96,7 +98,7 @@ export class Webhook {
     url: string,
     { toSubscriber }: Secrets,
     proof: Parameters<typeof authorizationOf>[1],
-    { head, message, digest }: { head: Buffer; message: Buffer | null; digest: string | null },
+    { head, message, digest }: { head: Buffer; message: Uint8Array | null; digest: string | null },
   ): Promise<Receipt | Extract<Outcome, { type: 'failed' }>> {
     const headers: Record<string, string> = { 'Content-Type': 'application/octet-stream' }
     if (digest !== null) headers['Repr-Digest'] = digest
@@ -116,25 +118,6 @@ export class Webhook {
       return failed(`an answer of status ${answer.status} that says nothing`)
     }
   }
-}
-
-interface Content {
-  readonly message: Buffer
-  readonly sha512: Buffer
-}
-
-/** Of the events that are being delivered, each made once. */
-const contents = new WeakMap<PublishedEvent, Content>()
-
-/** The message of an event as its publisher sent it. */
-export function contentOf(event: PublishedEvent): Content {
-  let content = contents.get(event)
-  if (content === undefined) {
-    const message = bytesOf(event.payload)
-    content = { message, sha512: hash('sha512', message, 'buffer') }
-    contents.set(event, content)
-  }
-  return content
 }
 
 /**

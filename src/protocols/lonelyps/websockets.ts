@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -6,25 +5,38 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { LimitExceededError } from '../../publication/errors.ts'
 import { InputSlices } from '../../sockets/input-slices.ts'
 import { closeLingering, patienceWith } from '../../sockets/lingering-close.ts'
+import { StreamSink } from '../../sockets/stream-sink.ts'
+import type { CloseReason } from '../../hub/encoding.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
+import type { EventSink } from '../../hub/event-sink.ts'
+import type { Hub } from '../../hub/hub.ts'
+import type { Rights } from '../../hub/rights.ts'
+import type { Subscription } from '../../hub/subscription.ts'
 import type { Secrets, Verifier } from './authorization.ts'
 import type { LonelypsLimits } from './limits.ts'
 import { binaryFrame } from './binary-frame.ts'
 import { compressedBytesMax } from './compressor.ts'
-import { Delivery } from './delivery.ts'
-import type { Interest, Interests } from './interests.ts'
+import type { Interest } from './interests.ts'
+import type { RecentDeliveries } from './recent-deliveries.ts'
+import type { SocketGlobs } from './socket-globs.ts'
 import type { Notify } from './stateless-requests.ts'
 import type { Judge, TokenGuesses } from './token-guesses.ts'
-import type { Topic } from './topic.ts'
-import { contentOf } from './webhook.ts'
+import { topicOf } from './topic.ts'
 import { WsSession, type Presets } from './ws-session.ts'
 import { beginWork } from '../../ops/current-work.ts'
+
+/** Whose the hub's subscriptions of WebSockets are: these are counted for a notification. */
+export const SOCKETS = 'lonelyps'
 
 export interface WebSocketsOptions {
   readonly verifier: Verifier
   readonly limits: LonelypsLimits
   readonly presets: Presets
-  readonly interests: Interests<SocketSubscriber>
+  readonly hub: Pick<Hub, 'subscribe'>
+  readonly globs: SocketGlobs
+  readonly deliveries: RecentDeliveries
+  /** What the owner of secrets may see. */
+  readonly rightsOf: (owner: string | null) => Rights
   readonly notify: Notify
   /** A connection that has not configured itself by then is closed, in ms. Absent: 10 s; the reference's client does it at once. */
   readonly configureMs?: number | undefined
@@ -79,36 +91,9 @@ export class WebSockets {
       this.#open.add(subscriber)
       webSocket.on('close', () => {
         this.#open.delete(subscriber)
-        subscriber.end()
+        subscriber.gone()
       })
     })
-  }
-
-  /** To each once, however many of the sets it is in. Resolves with how many that were. */
-  deliver(
-    interested: readonly ReadonlySet<SocketSubscriber>[],
-    event: PublishedEvent,
-    { bytes }: Topic,
-    maySee: (owner: string | null) => boolean,
-  ): number {
-    const { message, sha512 } = contentOf(event)
-    const delivery = new Delivery(bytes, message, sha512, randomBytes(IDENTIFIER_BYTES))
-    let count = 0
-    for (const subscribers of interested)
-      for (const subscriber of subscribers) {
-        if (subscriber.lastEvent === event) continue
-        subscriber.lastEvent = event
-        if (event.isPrivate && !maySee(subscriber.owner)) continue
-        subscriber.deliver(delivery)
-        count++
-      }
-    return count
-  }
-
-  /** Something has failed for all of them. */
-  fail(): void {
-    for (const subscriber of this.#open)
-      subscriber.close(INTERNAL_ERROR, 'something went wrong on our side')
   }
 
   close(): void {
@@ -149,20 +134,19 @@ function refuse(
   closeLingering(socket, patienceWith(headers))
 }
 
-/** One WebSocket: its session, and the socket that the session knows nothing of. */
-export class SocketSubscriber {
-  /** The newest that was offered to it: sets of interested ones overlap. */
-  lastEvent: PublishedEvent | null = null
+/** One WebSocket: its session, the socket that the session knows nothing of, and its subscription. */
+export class SocketSubscriber implements EventSink {
   readonly #options: WebSocketsOptions
   readonly #webSocket: WebSocket
   readonly #socket: Duplex
+  /** Asked only what the peer has taken. */
+  readonly #counted: StreamSink
   readonly #session: WsSession
   readonly #timer: NodeJS.Timeout
+  /** `null`: it has not said who it is. */
+  #subscription: Subscription | null = null
   #secrets: Secrets | null = null
-  #interestCount = 0
   #isInStep = true
-  /** Topics of what was due and did not fit: told when it has caught up. */
-  readonly #dropped = new Map<string, Buffer>()
 
   constructor(
     webSocket: WebSocket,
@@ -174,22 +158,24 @@ export class SocketSubscriber {
     this.#options = options
     this.#webSocket = webSocket
     this.#socket = socket
+    this.#counted = new StreamSink(socket as Socket, null)
+    const isTaking = () => socket.writableLength <= options.limits.queueBytesMax
     this.#session = new WsSession(
       {
         send: (bytes) => this.#write(binaryFrame(bytes)),
         sendFrame: (frame) => this.#write(frame),
         close: (reason, cause) => this.#shut(POLICY, closeReason(reason, cause)),
-        configured: (secrets) => {
-          this.#secrets = secrets
-          clearTimeout(this.#timer)
-        },
+        configured: (secrets) => this.#configured(secrets),
         subscribe: (interest) => this.#subscribe(interest),
         unsubscribe: (interest) => this.#unsubscribe(interest),
         notify: (topic, message) => {
           const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
           return notify(topic, bytes, { secrets: this.#secrets!, address })
         },
-        drained: () => this.#tellDropped(),
+        get isTaking() {
+          return isTaking()
+        },
+        drained: () => this.#subscription?.drained(),
         readOn: () => this.#read(true),
       },
       {
@@ -205,43 +191,56 @@ export class SocketSubscriber {
       beginWork('WebSocket message of lonelyps, bytes:', (data as Buffer).length)
       if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
       this.#read(this.#session.receive(data as Buffer))
-      // What it acknowledges it has read, of which a short queue of the socket tells nothing.
-      this.#tellDropped()
     })
     socket.on('drain', () => {
       this.#read(this.#isInStep)
-      this.#tellDropped()
+      this.#session.taken()
     })
   }
 
-  get owner(): string | null {
-    return this.#secrets?.name ?? null
+  /** By the hub, as the next ones. */
+  take(events: readonly PublishedEvent[]): boolean {
+    for (const event of events) this.#session.deliver(this.#options.deliveries.of(event))
+    return !this.#session.isWaiting
   }
 
-  /** What does not fit is not sent; that it is missing is told later. */
-  deliver(delivery: Delivery): void {
-    const queuedBytes = this.#queuedBytes
-    const fits =
-      queuedBytes === 0 ||
-      queuedBytes + delivery.message.length <= this.#options.limits.queueBytesMax
-    // Behind one that was dropped nothing goes out before that is told.
-    if (fits && this.#dropped.size === 0) return void this.#session.deliver(delivery)
-    const topic = Buffer.from(delivery.topic)
-    this.#dropped.set(topic.toString('latin1'), topic)
-    if (this.#dropped.size > DROPPED_TOPICS_MAX)
-      this.close(TRY_AGAIN, 'it reads too slowly, and has missed too much')
+  get queuedBytes(): number {
+    return this.#counted.queuedBytes
+  }
+
+  get takenBytes(): number {
+    return this.#counted.takenBytes
+  }
+
+  /** Which topics it was about is not known any more. */
+  gap(): void {
+    if (this.#session.interestCount > MISSED_TOPICS_MAX)
+      return this.close(TRY_AGAIN, 'it reads too slowly, and has missed too much')
+    for (const interest of this.#session.interests)
+      this.#session.missed(interest.type === 'exact' ? interest.topic : Buffer.from(interest.glob))
+  }
+
+  end(reason: CloseReason): void {
+    const [code, text] = ENDINGS[reason]
+    this.close(code, text)
+  }
+
+  destroy(): void {
+    this.gone()
+    this.#webSocket.terminate()
   }
 
   /** `reason`: ASCII. */
   close(code: number, reason: string): void {
-    this.end()
+    this.gone()
     this.#shut(code, reason)
   }
 
   /** The socket is gone, or goes. */
-  end(): void {
+  gone(): void {
     clearTimeout(this.#timer)
     this.#session.end()
+    this.#subscription?.close()
   }
 
   /** `isInStep`: its requests are answered so far. Whoever does not read the answers is not read, either. */
@@ -251,44 +250,45 @@ export class SocketSubscriber {
     else this.#webSocket.pause()
   }
 
-  get #queuedBytes(): number {
-    return this.#session.queuedBytes + this.#socket.writableLength
-  }
-
   /** Beside the library, which sends pongs and closes only: it would write header and message apart, for each subscriber. */
   #write(frame: Uint8Array): void {
     if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#socket.write(frame)
   }
 
-  #tellDropped(): void {
-    if (this.#dropped.size === 0 || this.#queuedBytes > 0) return
-    const topics = [...this.#dropped.values()]
-    this.#dropped.clear()
-    for (const topic of topics) this.#session.missed(topic)
+  #configured(secrets: Secrets): void {
+    const { hub, rightsOf } = this.#options
+    this.#secrets = secrets
+    clearTimeout(this.#timer)
+    this.#subscription = hub.subscribe({
+      wants: [],
+      rights: rightsOf(secrets.name),
+      from: 'head',
+      to: { events: this },
+      whenBehind: 'catch-up-with-gaps',
+      door: SOCKETS,
+    })
   }
 
   #subscribe(interest: Interest): void {
-    const { interests, limits } = this.#options
-    if (this.#interestCount >= limits.subscriptionsPerPeerMax)
+    const { globs, limits } = this.#options
+    if (this.#session.interestCount >= limits.subscriptionsPerPeerMax)
       throw new LimitExceededError(
         `one WebSocket may have ${limits.subscriptionsPerPeerMax} subscriptions ` +
           '(protocols.lonelyps.subscriptions_per_peer)',
       )
-    if (
-      interest.type === 'glob' &&
-      interests.globCount >= limits.globsMax &&
-      !interests.has(interest)
-    )
-      throw new LimitExceededError(
-        `the WebSockets have ${limits.globsMax} different globs (protocols.lonelyps.globs)`,
-      )
-    interests.add(interest, this)
-    this.#interestCount++
+    const want =
+      interest.type === 'exact'
+        ? { path: topicOf(interest.topic).path }
+        : globs.acquire(interest.glob)
+    this.#subscription!.changeWants({ add: [want] })
   }
 
   #unsubscribe(interest: Interest): void {
-    this.#options.interests.remove(interest, this)
-    this.#interestCount--
+    const want =
+      interest.type === 'exact'
+        ? { path: topicOf(interest.topic).path }
+        : this.#options.globs.release(interest.glob)
+    this.#subscription!.changeWants({ drop: [want] })
   }
 
   #shut(code: number, reason: string): void {
@@ -304,6 +304,7 @@ function closeReason(reason: string, cause: unknown): string {
 }
 
 /** RFC 6455 §7.4.1, and IANA's registry. */
+const NORMAL = 1000
 const GOING_AWAY = 1001
 const INTERNAL_ERROR = 1011
 const UNACCEPTABLE = 1003
@@ -327,7 +328,18 @@ const CONFIGURE_MS = 10_000
 /** How long the other side has to answer a close, in ms. */
 const LINGER_MS = 1_000
 
-/** Of a delivery: what a connection tells its deliveries apart by. */
-const IDENTIFIER_BYTES = 8
+/** How the hub's reasons are told, to people who debug: the client looks at neither. */
+const ENDINGS: Readonly<Record<CloseReason, readonly [code: number, reason: string]>> = {
+  unsubscribed: [NORMAL, 'it is over'],
+  finished: [NORMAL, 'it is over'],
+  timeout: [NORMAL, 'it is over'],
+  slow: [TRY_AGAIN, 'it reads too slowly'],
+  stalled: [TRY_AGAIN, 'it has read nothing for long'],
+  revoked: [POLICY, 'it may see nothing any more'],
+  unavailable: [TRY_AGAIN, 'the log cannot be read now'],
+  shutdown: [GOING_AWAY, 'the server stops'],
+  internal: [INTERNAL_ERROR, 'something went wrong on our side'],
+}
 
-const DROPPED_TOPICS_MAX = 1_000
+/** Interests of which each is told that something is missing; beyond them a new connection says it at once. */
+const MISSED_TOPICS_MAX = 1_000

@@ -42,12 +42,17 @@ export interface SessionPorts {
   close(reason: string, cause?: unknown): void
   /** The subscriber has proven who it is, and is bound to that. Before it nothing else is asked but `close()`. */
   configured(secrets: Secrets): void
-  /** From now on `deliver()` is due. What comes before this resolves goes out behind the confirmation. */
-  subscribe(interest: Interest): Promise<void> | void
+  /** From now on `deliver()` is due. @throws what the subscriber is closed with. */
+  subscribe(interest: Interest): void
   /** For each interest that was subscribed to: when the subscriber asks for it, or when the session ends. */
   unsubscribe(interest: Interest): void
-  /** Resolves with the number of subscribers once the notification is in the log. */
+  /**
+   * Resolves with the number of subscribers once the notification is in the log, in the order in which it was asked for.
+   * @throws at once, what may not be notified.
+   */
   notify(topic: Uint8Array, message: Uint8Array): Promise<number>
+  /** The peer takes what it gets: it has not left too much of it in its connection. Else `taken()` says when it does. */
+  readonly isTaking: boolean
   /** Nothing waits any more, after something had to. */
   drained(): void
   /** After `receive()` has said `false`: everything is answered. */
@@ -63,17 +68,12 @@ export interface SessionLimits {
   readonly messageBytesMax: number
   /** The bytes of a message in one part of its delivery. */
   readonly partBytesMax?: number
-  /** With more than this waiting, in bytes, `deliver()` says `false`. */
-  readonly queueBytesEnough?: number
 }
 
 /**
  * Below 4 MiB with all headers: of a longer WebSocket message lonelypsc 0.0.17 says that it is too big, and loses it.
  */
 const PART_BYTES_MAX = 3.5 * 1024 * 1024
-
-/** A subscriber that keeps up has less waiting than what a round of the hub brings. */
-const QUEUE_BYTES_ENOUGH = 256 * 1024
 
 /** With so many `receive()` says `false`. lonelypss 0.0.11 disconnects then, of which a burst of requests is no cause. */
 const UNANSWERED_ENOUGH = 255
@@ -82,9 +82,10 @@ const UNANSWERED_ENOUGH = 255
 const UNANSWERED_MAX = 4_096
 
 /**
- * One subscriber's WebSocket, without the socket. Requests are answered one after another in the order in which they
- * came: the subscriber has one queue of the answers it expects (docs/protocols/lonelyps.md). Acknowledgements of
- * deliveries are taken at once, so that a slow log holds up no deliveries.
+ * One subscriber's WebSocket, without the socket. Requests are answered in the order in which they came: the subscriber has
+ * one queue of the answers it expects (docs/protocols/lonelyps.md). Notifications behind each other are under way together;
+ * what changes subscriptions waits for those before it, and those behind it wait for it. Acknowledgements of deliveries are
+ * taken at once, so that a slow log holds up no deliveries.
  */
 export class WsSession {
   readonly #ports: SessionPorts
@@ -104,10 +105,17 @@ export class WsSession {
   #compressors: readonly Compressor[] = []
   /** What the delivery that is going out is signed with. */
   #deliveryUrl = ''
-  /** Authorized and not yet answered. */
+  /** Authorized and not yet begun. */
   readonly #requests: Request[] = []
+  #unanswered = 0
   #unansweredBytes = 0
-  #isAnswering = false
+  #isStarting = false
+  /** One of them is refused, and nothing more is answered. */
+  #isRefused = false
+  /** One of them will be. */
+  #beginsNoMore = false
+  /** All that were begun so far are. */
+  #answered: Promise<void> = Promise.resolve()
   #isAhead = false
   #partial: PartialNotification | null = null
   readonly #subscriptions = new Map<string, Subscription>()
@@ -129,18 +137,31 @@ export class WsSession {
         sendPart: (part) => this.#sendPart(part),
         sendMissed: (topic) => this.#sendMissed(topic),
         isWanted: (topic) => this.#isWanted(topic),
+        get isTaking() {
+          return ports.isTaking
+        },
         drained: () => ports.drained(),
       },
-      {
-        partBytesMax: limits.partBytesMax ?? PART_BYTES_MAX,
-        queueBytesEnough: limits.queueBytesEnough ?? QUEUE_BYTES_ENOUGH,
-      },
+      limits.partBytesMax ?? PART_BYTES_MAX,
     )
   }
 
-  /** Bytes of deliveries that wait. What was sent is the transport's to count. */
-  get queuedBytes(): number {
-    return this.#deliveries.queuedBytes
+  get interests(): Iterable<Interest> {
+    return this.#subscriptions.values().map(({ interest }) => interest)
+  }
+
+  get interestCount(): number {
+    return this.#subscriptions.size
+  }
+
+  /** Something that was delivered could not be sent yet; `drained()` says when all of it has been. */
+  get isWaiting(): boolean {
+    return this.#deliveries.isWaiting
+  }
+
+  /** The peer has taken something of what it got. */
+  taken(): void {
+    this.#deliveries.advance()
   }
 
   /**
@@ -162,23 +183,22 @@ export class WsSession {
       this.#close(error.message)
     }
     const isFull =
-      this.#requests.length >= UNANSWERED_ENOUGH || this.#unansweredBytes > this.#messageBytesMax
+      this.#unanswered >= UNANSWERED_ENOUGH || this.#unansweredBytes > this.#messageBytesMax
     this.#isAhead ||= isFull
     return !this.#isAhead
   }
 
-  /** Once, however many interests match. `false`: the subscriber is behind; the next one is to wait for `drained()`. */
-  deliver(delivery: Delivery): boolean {
+  /** Once, however many interests match. It is taken in any case; while `isWaiting`, no more is to come. */
+  deliver(delivery: Delivery): void {
     // Before CONFIGURE it cannot have asked for anything.
-    if (this.#secrets === null) return true
+    if (this.#secrets === null) return
     if (this.#compressors.length > 0 && !this.#hasEnded) {
       const compressor = this.#compressors.find((each) => each.isFor(delivery.message.length))
       if (compressor !== undefined)
         return this.#deliveries.deliver(delivery, delivery.compressed(compressor))
     }
-    if (!this.#deliveries.mayPass(delivery)) return this.#deliveries.deliver(delivery)
-    this.#sendWhole(delivery)
-    return true
+    if (this.#deliveries.mayPass(delivery)) this.#sendWhole(delivery)
+    else this.#deliveries.deliver(delivery)
   }
 
   /** Tells the subscriber that it may have lost messages on this topic. */
@@ -317,62 +337,108 @@ export class WsSession {
 
   #request(request: Request): void {
     // The transport was told to wait before.
-    if (this.#requests.length >= UNANSWERED_MAX)
+    if (this.#unanswered >= UNANSWERED_MAX)
       throw new ViolationError(`more than ${UNANSWERED_MAX} requests are unanswered`)
-    this.#requests.push(request)
+    this.#unanswered++
     this.#unansweredBytes += bytesOf(request)
-    if (!this.#isAnswering) void this.#answerAll()
+    this.#requests.push(request)
+    if (!this.#isStarting) void this.#startAll()
   }
 
-  async #answerAll(): Promise<void> {
-    this.#isAnswering = true
-    try {
-      for (let first = this.#requests[0]; first !== undefined; first = this.#requests[0]) {
-        await this.#answer(first)
-        this.#requests.shift()
-        this.#unansweredBytes -= bytesOf(first)
+  /** Begins them in the order in which they came. */
+  async #startAll(): Promise<void> {
+    this.#isStarting = true
+    while (!this.#beginsNoMore) {
+      const next = this.#requests.shift()
+      if (next === undefined) break
+      try {
+        if (next.type === 'NOTIFY') {
+          const { message, content, compression } = next
+          const sent = { message, sha512: content.compressedSha512 }
+          const notified = compression === null ? sent : await this.#unpacked(next, compression)
+          this.#answer(next, this.#notify(next, notified))
+        } else this.#answer(next, Promise.resolve(this.#answerTo(next)))
+      } catch (error) {
+        // What comes behind it stays unanswered, and is not begun any more; what came before is answered first.
+        this.#beginsNoMore = true
+        this.#answer(next, Promise.reject(error))
       }
-    } catch (error) {
-      // What came behind a refused request stays unanswered.
-      if (isOfPeer(error)) this.#close(error.message)
-      else this.#close('a request was refused', error)
+      // What it notifies behind this is due to it, or not, by what it has asked for here.
+      if (next.type !== 'NOTIFY' && next.type !== 'NOTIFY_STREAM') await this.#answered
     }
-    this.#isAnswering = false
-    if (!this.#isAhead || this.#hasEnded) return
+    this.#isStarting = false
+  }
+
+  /** `answer`: sends it, once it is known; its turn comes when all before it are sent. */
+  #answer(request: Request, answer: Promise<() => void>): void {
+    answer.catch(() => {}) // it is met when its turn comes
+    this.#answered = this.#answerBehind(this.#answered, request, answer)
+  }
+
+  async #answerBehind(
+    before: Promise<void>,
+    request: Request,
+    answer: Promise<() => void>,
+  ): Promise<void> {
+    await before
+    try {
+      if (!this.#isRefused) (await answer)()
+    } catch (error) {
+      this.#refuse(error)
+    }
+    this.#unanswered--
+    this.#unansweredBytes -= bytesOf(request)
+    if (this.#unanswered > 0 || !this.#isAhead || this.#hasEnded) return
     this.#isAhead = false
     this.#ports.readOn()
   }
 
-  async #answer(request: Request): Promise<void> {
+  #refuse(error: unknown): void {
+    this.#isRefused = true
+    this.#beginsNoMore = true
+    if (isOfPeer(error)) this.#close(error.message)
+    else this.#close('a request was refused', error)
+  }
+
+  #answerTo(request: Exclude<Request, NotifyRequest>): () => void {
     switch (request.type) {
-      case 'NOTIFY': {
-        const { identifier, content, message, compression } = request
-        const { topic, compressedSha512 } = content
-        const decompressed =
-          compression === null ? null : await this.#decompress(request, compression)
-        const subscribers = await this.#ports.notify(topic, decompressed?.message ?? message)
-        // The reference signs that of the decompressed message unless it came in parts.
-        const sha512 = compression?.unproven === null ? decompressed!.sha512 : compressedSha512
-        return this.#send(
-          { type: 'CONFIRM_NOTIFY', identifier, subscribers },
-          signed.confirmNotify(identifier, subscribers, topic, sha512),
-        )
-      }
       case 'NOTIFY_STREAM': {
         const { identifier, partId } = request
-        return this.#send(
-          { type: 'CONTINUE_NOTIFY', identifier, partId },
-          signed.continueNotify(identifier, partId),
-        )
+        const about = signed.continueNotify(identifier, partId)
+        return () => this.#send({ type: 'CONTINUE_NOTIFY', identifier, partId }, about)
       }
       case 'SUBSCRIBE_EXACT':
       case 'SUBSCRIBE_GLOB':
-        return this.#subscribe(request)
+        return () => this.#subscribe(request)
       case 'UNSUBSCRIBE_EXACT':
       case 'UNSUBSCRIBE_GLOB':
       default:
-        return this.#unsubscribe(request)
+        return () => this.#unsubscribe(request)
     }
+  }
+
+  async #unpacked(request: NotifyRequest, compression: Compression): Promise<Notified> {
+    const { message, sha512 } = await this.#decompress(request, compression)
+    // The reference signs that of the decompressed message unless it came in parts.
+    const isWhole = compression.unproven === null
+    return { message, sha512: isWhole ? sha512 : request.content.compressedSha512 }
+  }
+
+  /** @throws at once, what may not be notified. */
+  #notify(
+    { identifier, content }: NotifyRequest,
+    { message, sha512 }: Notified,
+  ): Promise<() => void> {
+    const { topic } = content
+    return this.#ports
+      .notify(topic, message)
+      .then(
+        (subscribers) => () =>
+          this.#send(
+            { type: 'CONFIRM_NOTIFY', identifier, subscribers },
+            signed.confirmNotify(identifier, subscribers, topic, sha512),
+          ),
+      )
   }
 
   /**
@@ -383,7 +449,7 @@ export class WsSession {
   async #decompress(
     { identifier, content, message: bytes }: NotifyRequest,
     { compressor, secrets, unproven }: Compression,
-  ): Promise<{ readonly message: Uint8Array; readonly sha512: Uint8Array }> {
+  ): Promise<Notified> {
     const message = await compressor.decompress(bytes, content.decompressedBytes)
     const sha512 = hash('sha512', message, 'buffer')
     const about = signed.notify(content.topic, identifier, sha512)
@@ -393,17 +459,14 @@ export class WsSession {
     return { message, sha512 }
   }
 
-  async #subscribe({ interest, url }: SubscriptionRequest): Promise<void> {
+  #subscribe({ interest, url }: SubscriptionRequest): void {
     if (this.#hasEnded) return
     const key = interestKey(interest)
     if (this.#subscriptions.has(key)) throw new ViolationError('subscribed already')
     const matches = interest.type === 'glob' ? compileGlob(interest.glob) : null
-    this.#deliveries.hold()
-    await this.#ports.subscribe(interest)
-    if (this.#hasEnded) return this.#ports.unsubscribe(interest)
+    this.#ports.subscribe(interest)
     this.#subscriptions.set(key, { interest, matches })
     this.#confirm('SUBSCRIBE', interest, url)
-    this.#deliveries.release()
   }
 
   #unsubscribe({ interest, url }: SubscriptionRequest): void {
@@ -521,6 +584,12 @@ interface NotifyRequest {
   /** As it was sent. */
   readonly message: Uint8Array
   readonly compression: Compression | null
+}
+
+/** What is published of a request, and what its confirmation is signed with. */
+interface Notified {
+  readonly message: Uint8Array
+  readonly sha512: Uint8Array
 }
 
 interface Compression {

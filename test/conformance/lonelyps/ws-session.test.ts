@@ -60,6 +60,7 @@ async function replay(
         due.push(() => session.deliver(new Delivery(topic, message, sha512, identifier)))
         return Promise.resolve(1)
       },
+      isTaking: true,
       drained: () => {},
       readOn: () => {},
     },
@@ -86,7 +87,7 @@ async function replay(
       // What is compressed comes from beside the main thread.
     } while (isBehind(at) && Date.now() < endMs)
   }
-  assert.deepEqual([randoms, session.queuedBytes], [[], 0])
+  assert.deepEqual([randoms, session.isWaiting], [[], false])
   return sent
 }
 

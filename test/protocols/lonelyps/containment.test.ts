@@ -3,11 +3,11 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mock, test } from 'node:test'
-import { Interests } from '../../../src/protocols/lonelyps/interests.ts'
+import { RecentDeliveries } from '../../../src/protocols/lonelyps/recent-deliveries.ts'
 import { startInProcess } from '../../in-process-server.ts'
 import { madeSecrets, SocketClient } from './socket-client.ts'
 
-test('what throws while a round is matched ends the WebSockets of this door, and the publisher has its 202', async () => {
+test('what throws while an event is made ready for a WebSocket ends that WebSocket, and the publisher has its 202', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-test-'))
   const { secrets, file } = madeSecrets(null, 'token')
   writeFileSync(join(directory, 'secrets.json'), file)
@@ -23,7 +23,7 @@ protocols: {lonelyps: {secrets: ${directory}/secrets.json}}
     const { status } = await fetch(`${server.url}/a`, { method: 'PUT', body: '{"n":1}' })
     return status
   }
-  const broken = mock.method(Interests.prototype, 'matching', () => {
+  const broken = mock.method(RecentDeliveries.prototype, 'of', () => {
     throw new Error('planted')
   })
   try {

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
-import { hash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import { setImmediate as settled } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
+import { Hub } from '../../../src/hub/hub.ts'
+import { PUBLIC_ONLY } from '../../../src/hub/rights.ts'
+import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
 import { Verifier } from '../../../src/protocols/lonelyps/authorization.ts'
-import { Delivery } from '../../../src/protocols/lonelyps/delivery.ts'
-import { Interests } from '../../../src/protocols/lonelyps/interests.ts'
+import { RecentDeliveries } from '../../../src/protocols/lonelyps/recent-deliveries.ts'
+import { SocketGlobs } from '../../../src/protocols/lonelyps/socket-globs.ts'
 import {
   SocketSubscriber,
   type WebSocketsOptions,
@@ -33,11 +35,21 @@ class Connection {
   readonly subscriber: SocketSubscriber
   readonly received: string[] = []
   isRead = true
-  #deliveries = 0
+  readonly #hub: Hub
   readonly #toAcknowledge: Saying[] = []
 
-  constructor(t: TestContext, options: { queueBytesMax: number; notified?: Promise<number> }) {
-    const { queueBytesMax, notified = Promise.resolve(0) } = options
+  constructor(
+    t: TestContext,
+    options: { queueBytesMax: number; notified?: Promise<number>; eventsMax?: number },
+  ) {
+    const { queueBytesMax, notified = Promise.resolve(0), eventsMax = 1_000 } = options
+    const kept = { maxAgeMs: 0, bytesMax: 1e9, keyWindowMs: 1, keysMax: 1 }
+    this.#hub = new Hub(new MemoryEventLog({ eventsMax, ...kept }), {
+      queueBytesMax,
+      stallTimeoutMs: 10_000,
+      topicFiltersMax: 10,
+      conditionsMax: 10,
+    })
     const verifier = new Verifier([SECRETS.none])
     this.subscriber = new SocketSubscriber(
       this.webSocket as unknown as WebSocket,
@@ -52,12 +64,15 @@ class Connection {
           globsMax: 10,
         } as WebSocketsOptions['limits'],
         presets: new Map(),
-        interests: new Interests<SocketSubscriber>(),
+        hub: this.#hub,
+        globs: new SocketGlobs(10),
+        deliveries: new RecentDeliveries(),
+        rightsOf: () => PUBLIC_ONLY,
         notify: () => notified,
         log: (_, message) => assert.fail(message),
       },
     )
-    t.after(() => this.subscriber.end())
+    t.after(() => this.subscriber.gone())
     this.say(CONFIGURE)
   }
 
@@ -66,11 +81,11 @@ class Connection {
     this.webSocket.emit('message', writeSubscriberMessage(message, 'minimal'), true)
   }
 
-  deliver(bytes: number): void {
-    const message = Buffer.alloc(bytes)
-    const identifier = Buffer.of(++this.#deliveries)
-    const sha512 = hash('sha512', message, 'buffer')
-    this.subscriber.deliver(new Delivery(Buffer.from('a'), message, sha512, identifier))
+  /** Resolves with how many are said to get it. */
+  async publish(bytes: number, path = '/a'): Promise<number> {
+    const payload = { type: 'data', text: JSON.stringify({ data: 'x'.repeat(bytes) }) } as const
+    const topics = [path.slice(1)]
+    return (await this.#hub.publish([{ topics, isPrivate: false, path, payload }])).matched
   }
 
   acknowledge(): void {
@@ -117,19 +132,46 @@ test('a WebSocket is read again when its requests are answered, and not because 
   assert.equal(connection.isRead, true)
 })
 
-test('a subscriber that was behind is told what it missed once it is not, also if it took little', async (t) => {
+test('a subscriber that waits for acknowledgements gets everything from the log, whatever its size', async (t) => {
   const connection = new Connection(t, { queueBytesMax: 1_000 })
   connection.say(subscribeTo('a'))
   await settled()
-  for (let count = 0; count < 4; count++) connection.deliver(10) // the fourth waits
-  connection.deliver(2_000) // does not fit
-  connection.socket.writableLength = 100 // too little for a drain to be told
   connection.news()
-  connection.acknowledge()
+  for (const bytes of [10, 2_000, 10, 5_000, 10, 100_000])
+    assert.equal(await connection.publish(bytes), 1)
+  assert.equal(connection.news().length, 3)
+  for (let count = 0; count < 6; count++) {
+    connection.acknowledge()
+    for (let turns = 0; turns < 5; turns++) await settled()
+  }
+  assert.deepEqual(connection.news(), Array(3).fill('RECEIVE_STREAM'))
+  assert.equal(await connection.publish(10), 1)
   assert.deepEqual(connection.news(), ['RECEIVE_STREAM'])
+})
+
+test('a subscriber whose peer takes nothing gets no more, and all of it when it does', async (t) => {
+  const connection = new Connection(t, { queueBytesMax: 1_000 })
+  connection.say(subscribeTo('a'))
+  await settled()
+  connection.news()
+  connection.socket.writableLength = 1_001
+  for (let count = 0; count < 3; count++) assert.equal(await connection.publish(10), 1)
+  assert.deepEqual(connection.news(), [])
   connection.socket.writableLength = 0
-  connection.acknowledge()
-  assert.deepEqual(connection.news(), ['MISSED'])
-  connection.deliver(10)
-  assert.deepEqual(connection.news(), ['RECEIVE_STREAM'])
+  connection.socket.emit('drain')
+  for (let turns = 0; turns < 5; turns++) await settled()
+  assert.deepEqual(connection.news(), Array(3).fill('RECEIVE_STREAM'))
+})
+
+test('what is gone when a subscriber comes for it is told as missed, before what comes behind it', async (t) => {
+  const connection = new Connection(t, { queueBytesMax: 1_000, eventsMax: 2 })
+  connection.say(subscribeTo('a'))
+  await settled()
+  for (let count = 0; count < 5; count++) await connection.publish(10)
+  for (let count = 0; count < 3; count++) await connection.publish(2_000_000, '/b')
+  assert.equal(await connection.publish(10), 0, 'nobody knows whether it will get it')
+  connection.news()
+  for (let count = 0; count < 4; count++) connection.acknowledge()
+  for (let turns = 0; turns < 20; turns++) await settled()
+  assert.deepEqual(connection.news(), ['RECEIVE_STREAM', 'MISSED', 'RECEIVE_STREAM'])
 })

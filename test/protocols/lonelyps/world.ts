@@ -5,9 +5,8 @@ import { Hub } from '../../../src/hub/hub.ts'
 import type { StateChange, StateStore } from '../../../src/hub/state-store.ts'
 import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
-import { Receivers, type Delivery } from '../../../src/protocols/lonelyps/receivers.ts'
+import { Receivers, type WebhookDelivery } from '../../../src/protocols/lonelyps/receivers.ts'
 import { Rows, type Row, type RowLimits } from '../../../src/protocols/lonelyps/rows.ts'
-import { topicOfPath } from '../../../src/protocols/lonelyps/topic.ts'
 
 export const ROW_LIMITS: RowLimits = {
   subscriptionsMax: 1_000,
@@ -68,7 +67,6 @@ export class World {
   /** How a delivery ends. */
   answer: (sent: Sent) => Promise<number> = () => Promise.resolve(1)
   maySee: (row: Row) => boolean = () => true
-  #watching!: Disposable
   #n = 0
   #life = 0
 
@@ -111,23 +109,17 @@ export class World {
       maySee: (row) => this.maySee(row),
       log: () => {},
     })
-    this.#watching = this.hub.watch((events) => {
-      for (const event of events)
-        void Promise.all(this.receivers.offer(event, topicOfPath(event.path)))
-    })
     await this.receivers.resume()
   }
 
   kill(): void {
     this.#life++
     this.state.isCutOff = true
-    this.#watching[Symbol.dispose]()
     this.hub[Symbol.dispose]()
     void this.receivers.close()
   }
 
   async stop(): Promise<void> {
-    this.#watching[Symbol.dispose]()
     this.hub[Symbol.dispose]()
     await this.receivers.close()
     this.#life++
@@ -158,7 +150,7 @@ export class World {
     return this.sent.filter((sent) => sent.url === url).map(({ n }) => n)
   }
 
-  #deliver({ row, event }: Delivery, life: number): Promise<number> {
+  #deliver({ row, event }: WebhookDelivery, life: number): Promise<number> {
     if (life !== this.#life) return new Promise(() => {})
     const { n } = JSON.parse(event.payload.text) as { n: number }
     const sent = { url: row.url, path: event.path, n, recovery: row.recovery }

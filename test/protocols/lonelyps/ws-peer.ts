@@ -121,6 +121,9 @@ export class Peer {
       drained: () => void this.asked.push('drained'),
       readOn: () => void this.asked.push('readOn'),
       ...options.ports,
+      get isTaking() {
+        return options.ports?.isTaking ?? true
+      },
     }
     this.session = new WsSession(
       ports,
@@ -144,11 +147,12 @@ export class Peer {
     return peer
   }
 
-  /** What the door would do with a message for it and others. */
+  /** What the door would do with a message for it and others. `false`: it waits, and no more is to come. */
   deliver(topic: Uint8Array, message: Uint8Array): boolean {
     const identifier = Buffer.alloc(4, ++this.#randoms)
     const sha512 = hash('sha512', message, 'buffer')
-    return this.session.deliver(new Delivery(topic, message, sha512, identifier))
+    this.session.deliver(new Delivery(topic, message, sha512, identifier))
+    return !this.session.isWaiting
   }
 
   /** Says it, with what it takes to be believed. The return value is the session's. */

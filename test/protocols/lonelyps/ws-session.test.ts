@@ -81,57 +81,31 @@ describe('the handshake', () => {
 })
 
 describe('a subscription', () => {
-  test('is confirmed after the hub has it', async () => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const peer = Peer.configured({ ports: { subscribe: () => promise } })
-    peer.say(subscribeTo('a'))
-    await settled()
-    assert.deepEqual(peer.news(), [])
-    resolve()
-    await settled()
-    assert.deepEqual(peer.news(), ['CONFIRM_SUBSCRIBE_EXACT'])
-  })
-
   test('is confirmed before the first delivery because of it, however early that comes', async () => {
-    const { promise, resolve } = Promise.withResolvers<void>()
     const peer: Peer = Peer.configured({
-      ports: {
-        subscribe: () => {
-          deliver(peer, 'a', 'at once')
-          return promise
-        },
-      },
+      ports: { subscribe: () => queueMicrotask(() => deliver(peer, 'a', 'at once')) },
     })
     peer.say(subscribeTo('a'))
     await settled()
-    deliver(peer, 'a', 'soon')
-    assert.deepEqual(peer.news(), [])
-    resolve()
-    await settled()
-    assert.deepEqual(peer.news(), ['CONFIRM_SUBSCRIBE_EXACT', 'part 0', 'part 0'])
-    assert.deepEqual(peer.delivered, ['a at once', 'a soon'])
+    assert.deepEqual(peer.news(), ['CONFIRM_SUBSCRIBE_EXACT', 'part 0'])
   })
 
   test('does not stop the parts of a delivery that has begun', async () => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const peer = Peer.configured({
-      limits: { partBytesMax: 10 },
-      ports: {
-        subscribe: (interest) =>
-          'topic' in interest && text(interest.topic) === 'b' ? promise : undefined,
-      },
-    })
-    peer.say(subscribeTo('a'))
-    await settled()
+    const peer = await subscribed()
     deliver(peer, 'a', 'x'.repeat(45))
     peer.session.missed(Buffer.from('a'))
     peer.say(subscribeTo('b'))
     await settled()
     peer.acknowledge()
-    assert.deepEqual(peer.news().slice(1), ['part 0', 'part 1', 'part 2', 'part 3', 'part 4'])
-    resolve()
-    await settled()
-    assert.deepEqual(peer.news(), ['CONFIRM_SUBSCRIBE_EXACT', 'MISSED'])
+    assert.deepEqual(peer.news(), [
+      'part 0',
+      'part 1',
+      'part 2',
+      'CONFIRM_SUBSCRIBE_EXACT',
+      'part 3',
+      'part 4',
+      'MISSED',
+    ])
   })
 
   test('cannot be made twice', async () => {
@@ -174,8 +148,7 @@ describe('a subscription', () => {
 
   test('that is refused closes the session with the reason for it', async () => {
     const cause = new RangeError('too many')
-    const refusals = [() => Promise.reject(cause), () => assert.fail(cause)]
-    for (const subscribe of refusals) {
+    for (const subscribe of [() => assert.fail(cause)]) {
       const peer = Peer.configured({ ports: { subscribe } })
       peer.say(subscribeTo('a'))
       await settled()
@@ -192,25 +165,19 @@ describe('a subscription', () => {
     assert.deepEqual(peer.asked, [])
   })
 
-  test('ends with the session, also if it is being made just then', async () => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const asked: string[] = []
-    const peer = Peer.configured({
-      ports: {
-        subscribe: (interest) => (interest.type === 'glob' ? promise : undefined),
-        unsubscribe: (interest) => void asked.push(interest.type),
-      },
-    })
+  test('ends with the session', async () => {
+    const peer = Peer.configured()
     peer.say(subscribeTo('a'))
     peer.say(subscribeToGlob('b'))
     await settled()
     peer.session.end()
     peer.session.end()
-    assert.deepEqual(asked, ['exact'])
-    resolve()
-    await settled()
-    assert.deepEqual(asked, ['exact', 'glob'])
-    assert.deepEqual(peer.news(), ['CONFIRM_SUBSCRIBE_EXACT'])
+    assert.deepEqual(peer.asked, [
+      'subscribe =a',
+      'subscribe *b',
+      'unsubscribe =a',
+      'unsubscribe *b',
+    ])
     assert.equal(peer.closed, null)
   })
 })
@@ -226,7 +193,7 @@ describe('after the end of a subscription', () => {
     assert.deepEqual(peer.news(), ['part 0', 'part 1', 'part 2', 'CONFIRM_UNSUBSCRIBE_EXACT'])
     peer.acknowledge()
     assert.deepEqual(peer.news(), ['part 3', 'part 4'])
-    assert.equal(peer.session.queuedBytes, 0)
+    assert.equal(peer.session.isWaiting, false)
   })
 
   test('what another one wants still comes', async () => {
@@ -245,7 +212,7 @@ describe('after the end of a subscription', () => {
     peer.acknowledge()
     const topics = peer.delivered.slice(3).map((each) => each.split(' ')[0])
     assert.deepEqual(topics, ['bc', text(Buffer.from('n\u00e4h')), 'd'])
-    assert.equal(peer.session.queuedBytes, 0)
+    assert.equal(peer.session.isWaiting, false)
   })
 })
 
@@ -278,6 +245,59 @@ describe('requests', () => {
     notifying.shift()!()
     await settled()
     assert.deepEqual(peer.news(), ['CONFIRM_NOTIFY', 'CONFIRM_UNSUBSCRIBE_EXACT'])
+  })
+
+  test('to notify are under way together, begun in their order, and answered in it', async () => {
+    const begun: string[] = []
+    const ends: (() => void)[] = []
+    const peer = Peer.configured({
+      ports: {
+        notify: (_, message) => {
+          begun.push(text(message))
+          return new Promise((resolve) => ends.push(() => resolve(begun.length)))
+        },
+      },
+    })
+    for (const message of ['1', '2']) peer.say(notify('a', message))
+    for (const part of notifyParts('a', Buffer.from('34'), [1, 1])) peer.say(part)
+    peer.say(subscribeTo('a'))
+    peer.say(notify('a', '5'))
+    await settled()
+    assert.deepEqual([begun, peer.news()], [['1', '2', '34'], []])
+    for (const end of ends.splice(0).toReversed()) {
+      assert.deepEqual(peer.news(), [])
+      end()
+      await settled()
+    }
+    assert.deepEqual(peer.news(), [
+      'CONFIRM_NOTIFY',
+      'CONFIRM_NOTIFY',
+      'CONTINUE_NOTIFY',
+      'CONFIRM_NOTIFY',
+      'CONFIRM_SUBSCRIBE_EXACT',
+    ])
+    assert.deepEqual(begun, ['1', '2', '34', '5'])
+  })
+
+  test('to notify what must not be notified close the session when their turn comes, and none behind is begun', async () => {
+    const cause = new Error('not allowed')
+    const ends: (() => void)[] = []
+    const peer = Peer.configured({
+      ports: {
+        notify: (topic) => {
+          if (text(topic) === 'bad') throw cause
+          return new Promise((resolve) => ends.push(() => resolve(1)))
+        },
+      },
+    })
+    for (const topic of ['a', 'bad', 'a']) peer.say(notify(topic, '1'))
+    await settled()
+    assert.deepEqual([peer.closed, ends.length], [null, 1])
+    ends[0]!()
+    await settled()
+    assert.deepEqual(peer.news(), ['CONFIRM_NOTIFY'])
+    assert.deepEqual(peer.closed, { reason: 'a request was refused', cause })
+    assert.equal(ends.length, 1)
   })
 
   test('that wait do not hold up deliveries', async () => {
@@ -405,7 +425,7 @@ describe('requests', () => {
       await settled()
       assert.deepEqual(notified, ['1', '2'])
       assert.deepEqual(peer.asked, ['unsubscribe =a'])
-      assert.deepEqual([peer.news(), peer.session.queuedBytes], [[], 0])
+      assert.deepEqual([peer.news(), peer.session.isWaiting], [[], false])
     })
 })
 
@@ -606,28 +626,47 @@ describe('a delivery', () => {
     assert.deepEqual(peer.news(), ['part 3', 'part 4', 'MISSED'])
   })
 
-  test('that waits is counted, and it is told when none does any more', async () => {
-    const peer = await subscribed({ limits: { queueBytesEnough: 1_000 } })
-    const told = [10, 10, 10, 500, 500, 10].map((bytes) => deliver(peer, 'a', 'x'.repeat(bytes)))
-    assert.deepEqual(told, [true, true, true, true, false, false])
-    assert.ok(peer.session.queuedBytes > 1_010)
-    while (peer.unacknowledgedParts > 3) peer.acknowledge(1)
-    assert.deepEqual(peer.asked, [])
+  test('that waits is said to, and it is told when none does any more', async () => {
+    const peer = await subscribed()
+    const told = [10, 10, 10, 500].map((bytes) => deliver(peer, 'a', 'x'.repeat(bytes)))
+    assert.deepEqual(told, [true, true, true, false])
+    peer.acknowledge(40)
+    assert.deepEqual([peer.asked, peer.session.isWaiting], [[], true])
     peer.acknowledge()
-    assert.deepEqual(peer.asked, ['drained'])
-    assert.equal(peer.session.queuedBytes, 0)
+    assert.deepEqual([peer.asked, peer.session.isWaiting], [['drained'], false])
     assert.equal(deliver(peer, 'a', 'x'), true)
+  })
+
+  test('waits while the peer takes nothing of what it got, and goes on where it does', async () => {
+    let isTaking = true
+    const peer = await subscribed({
+      ports: {
+        get isTaking() {
+          return isTaking
+        },
+      },
+    })
+    assert.equal(deliver(peer, 'a', 'first'), true)
+    isTaking = false
+    assert.equal(deliver(peer, 'a', 'x'.repeat(15)), false)
+    peer.session.taken()
+    peer.acknowledge()
+    assert.deepEqual(peer.delivered, ['a first'])
+    isTaking = true
+    peer.session.taken()
+    assert.deepEqual(peer.delivered, ['a first', `a ${'x'.repeat(15)}`])
+    assert.deepEqual(peer.asked, ['drained'])
   })
 
   test('during which the connection goes is over', async () => {
     for (const bytes of [35, 45]) {
-      const peer = await subscribed({ limits: { queueBytesEnough: 0 } })
+      const peer = await subscribed()
       assert.equal(deliver(peer, 'a', 'x'.repeat(bytes)), false)
       peer.news()
       peer.onReceived = () => peer.session.end()
       peer.acknowledge()
       assert.deepEqual(peer.news(), ['part 3'])
-      assert.deepEqual([peer.asked, peer.session.queuedBytes], [['unsubscribe =a'], 0])
+      assert.deepEqual([peer.asked, peer.session.isWaiting], [['unsubscribe =a'], false])
     }
   })
 
@@ -636,15 +675,9 @@ describe('a delivery', () => {
     for (let count = 0; count < 3; count++) assert.equal(deliver(peer, 'a', 'x'), true)
     peer.acknowledge()
     assert.deepEqual(peer.asked, [])
-    for (let count = 0; count < 4; count++) assert.equal(deliver(peer, 'a', 'x'), true)
+    for (let count = 0; count < 4; count++) assert.equal(deliver(peer, 'a', 'x'), count < 3)
     peer.acknowledge()
     assert.deepEqual(peer.asked, ['drained'])
-  })
-
-  test('without bytes is counted, too', async () => {
-    const peer = await subscribed({ limits: { queueBytesEnough: 1_000 } })
-    let count = 0
-    while (deliver(peer, '', '')) assert.ok(++count < 1_000, 'there is no end')
   })
 
   const [identifier, other] = [Buffer.alloc(4, 2), Buffer.alloc(4, 3)]

@@ -1,0 +1,89 @@
+import type { Gap } from '../../hub/encoding.ts'
+import type { Position, PublishedEvent } from '../../hub/event.ts'
+import type { EventSink } from '../../hub/event-sink.ts'
+import type { Hub, SubscribeRequest } from '../../hub/hub.ts'
+import type { Rights } from '../../hub/rights.ts'
+
+/** A part of what was published, oldest first. */
+export interface PastEvents {
+  readonly events: readonly PublishedEvent[]
+  /** Everything up to here has come. */
+  readonly reached: Position
+  /** Something before these events is gone. */
+  readonly hasGap: boolean
+}
+
+/** Events for webhooks: whoever sends them asks for each receiver what it may see. */
+export const EVERYTHING: Pick<SubscribeRequest, 'wants' | 'rights' | 'whenBehind' | 'door'> = {
+  wants: [{ topics: [], privateOnly: false }],
+  rights: { key: 'lonelyps webhooks', seesNothing: false, maySee: () => true } satisfies Rights,
+  whenBehind: 'catch-up-with-gaps',
+  door: 'lonelyps webhooks',
+}
+
+/**
+ * Everything after a position up to the head of this moment, at the pace at which it is asked for.
+ * @throws {Error} it cannot be read now.
+ */
+export async function* pastEvents(
+  hub: Pick<Hub, 'subscribe' | 'head'>,
+  from: Position,
+): AsyncGenerator<PastEvents, void> {
+  const until = hub.head
+  const pages = new Pages()
+  const subscription = hub.subscribe({ ...EVERYTHING, from, to: { events: pages }, bounds: {} })
+  subscription.finishAt(until)
+  try {
+    for (;;) {
+      const page = await pages.next()
+      yield page ?? { events: [], reached: until, hasGap: pages.hasGap }
+      if (page === null) return
+      subscription.drained()
+    }
+  } finally {
+    subscription.close()
+  }
+}
+
+/** One at a time: the next one comes when the one before has been worked off. */
+class Pages implements EventSink {
+  readonly queuedBytes = 0
+  readonly takenBytes = 0
+  /** Since the last page. */
+  hasGap = false
+  #page: PastEvents | null = null
+  #end: string | null = null
+  #wake: () => void = () => {}
+
+  /** `null`: there are no more. */
+  async next(): Promise<PastEvents | null> {
+    while (this.#page === null) {
+      if (this.#end === 'finished') return null
+      if (this.#end !== null) throw new Error(`reading what was published ended: ${this.#end}`)
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+    }
+    const page = this.#page
+    this.#page = null
+    return page
+  }
+
+  take(events: readonly PublishedEvent[]): boolean {
+    this.#page = { events, reached: events.at(-1)!.position, hasGap: this.hasGap }
+    this.hasGap = false
+    this.#wake()
+    return false
+  }
+
+  gap(_gap: Gap): void {
+    this.hasGap = true
+  }
+
+  end(reason: string): void {
+    this.#end = reason
+    this.#wake()
+  }
+
+  destroy(): void {
+    this.end('internal')
+  }
+}
