@@ -24,7 +24,10 @@ export interface AclUser {
   readonly secureTopics: readonly string[]
 }
 
-/** The users of the ACL file. A name may be spelled in any way that makes the same name (`name.ts`). */
+/**
+ * The users of the ACL file. Other spellings of a name (`name.ts`) are nobody else's, but log in as nobody: PyPubSub, too, knows
+ * only the one that stands in the file.
+ */
 export class AclUsers implements Authenticator {
   /** By `nameKey`. */
   #accounts: ReadonlyMap<string, Account> = new Map()
@@ -45,7 +48,8 @@ export class AclUsers implements Authenticator {
   }
 
   async authenticate({ name, password }: Credentials): Promise<LoginResult> {
-    const account = this.#accounts.get(nameKey(name))
+    const known = this.#accounts.get(nameKey(name))
+    const account = known?.login.identity.name === name ? known : undefined
     // Compared for unknown names too: the time must not tell which names exist.
     const isEqual = timingSafeEqual(digestOf(password), account?.passwordDigest ?? NO_PASSWORD)
     if (account === undefined || !isEqual) return { type: 'refused' }
@@ -65,7 +69,9 @@ export class AclUsers implements Authenticator {
     for (const [key, old] of before) {
       const account = accounts.get(key)
       const { identity } = account?.login ?? { identity: ANONYMOUS }
-      const isKept = account?.passwordDigest.equals(old.passwordDigest) === true
+      const isKept =
+        account?.passwordDigest.equals(old.passwordDigest) === true &&
+        identity.name === old.login.identity.name
       if (isKept) accounts.set(key, old)
       changes.push(() => old.login.change(isKept ? identity : ANONYMOUS))
     }

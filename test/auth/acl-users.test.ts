@@ -110,11 +110,12 @@ test('users whose names are the same are refused with their places, and the righ
   assert.deepEqual(await logIn(users, 'Bob', 'new'), { type: 'refused' })
 })
 
-test('a reload that spells a name in another way keeps its logins', async () => {
+test('a name logs in as it is spelled in the file, and a reload that spells it in another way ends its logins', async () => {
   const users = new AclUsers([bob])
-  const login = await acceptedLogin(users, ' BOB', 'bob-secret')
+  assert.deepEqual(await logIn(users, ' BOB', 'bob-secret'), { type: 'refused' })
+  const login = await acceptedLogin(users, 'bob', 'bob-secret')
   users.replace([userOf('Bob', 'bob-secret')])
-  assert.equal(login.identity.name, 'Bob')
-  users.replace([])
   assert.equal(login.identity, ANONYMOUS)
+  assert.equal((await acceptedLogin(users, 'Bob', 'bob-secret')).identity.name, 'Bob')
+  assert.deepEqual(await logIn(users, 'bob', 'bob-secret'), { type: 'refused' })
 })
