@@ -4,10 +4,11 @@ import process from 'node:process'
 
 /**
  * Refuses to keep a file where somebody else decides what it is: a symbolic link would lead the writing elsewhere, and in a
- * directory that anybody may write to another user may have put the file there before us.
+ * directory that anybody may write to another user may have put the file there before us. `mayHaveNames`: nothing is written that
+ * would harm what is under other names of the file, as a copy of hard links has.
  * @throws {Error} saying what is wrong, where, and how to mend it.
  */
-export function checkPlace(file: string): void {
+export function checkPlace(file: string, { mayHaveNames = false } = {}): void {
   const directory = dirname(file)
   const place = statSync(directory, { throwIfNoEntry: false })
   if (place === undefined)
@@ -22,7 +23,7 @@ export function checkPlace(file: string): void {
   if (found.isSymbolicLink())
     throw new Error(`${file} is a symbolic link: name the file that it leads to, or remove it`)
   if (!found.isFile()) throw new Error(`${file} is no ordinary file: name another, or remove it`)
-  if (found.nlink > 1)
+  if (found.nlink > 1 && !mayHaveNames)
     throw new Error(
       `${file} has ${found.nlink} names (hard links), and writing to it would change what is under the others: remove it, or name another`,
     )

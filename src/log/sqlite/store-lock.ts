@@ -127,7 +127,7 @@ function lockPlace(directory: string): DatabaseSync | Error {
 }
 
 function lockFile(path: string): DatabaseSync {
-  checkPlace(path)
+  checkPlace(path, { mayHaveNames: true }) // of a copy made of hard links, which is a store of its own
   // SQLite would let everybody read it, and who can read it can lock it.
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
   const database = new DatabaseSync(path, { timeout: 0 })

@@ -102,16 +102,26 @@ export class WebSockets {
   }
 }
 
-/** The library reads all it is given in one go: thousands of frames, even of a connection that is closed, and answers each ping. */
+/**
+ * The library reads all it is given in one go: thousands of frames, and answers each ping. Behind a close frame, or a frame that is
+ * wrong, it takes its listener away and lets the rest flow off; then the rest does so here, too (test/hostile/websockets.test.ts).
+ */
 function readInSlices(socket: Socket): void {
   const listener = socket.listeners('data').find(({ name }) => name === 'socketOnData')
   if (listener === undefined) return
+  let isRead = true
   new InputSlices(socket, {
     endOfSlice: () => SLICE_BYTES,
-    take: (slice) => void listener.call(socket, slice),
+    take: (slice) => {
+      if (isRead) listener.call(socket, slice)
+    },
     isReading: () => !socket.destroyed,
   })
   socket.off('data', listener as () => void)
+  socket.removeListener = (event, removed) => {
+    if (removed === listener) isRead = false
+    return socket.off(event, removed)
+  }
   socket.prependListener('close', () => socket.read())
 }
 
