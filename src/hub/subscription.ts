@@ -90,20 +90,20 @@ export abstract class Subscription
 
   abstract readonly wantsParts: boolean
 
-  /** Nothing is queued for it, so that what the hub keeps of the newest events serves it where the log keeps nothing. */
+  /** Nothing is queued for it, so the hub's ring of the newest events serves it where the log keeps nothing. */
   protected abstract readonly hasNoQueue: boolean
 
   abstract deliver(batch: Batch, sentBytes: number): void
 
-  /** Hands over what it is due, at least one event, and all of it. `bytes`: of all of it, if there are bytes and they are made. */
+  /** Hands over all of it, which is at least one event. `bytes`: its bytes, where they have been made already. */
   protected abstract handOver(due: DueNow, bytes: Uint8Array | null): void
 
   protected abstract handGap(gap: Gap): void
 
-  /** `line`: for those that share their bytes. */
+  /** `lineAtHead`: makes the line of one that is live, once for all who share an encoding. */
   protected abstract giveSignOfLife(lineAtHead?: (encoding: SharedEncoding) => Uint8Array): void
 
-  /** The last thing that the peer gets. `hangUp`: it is nobody's any more; to be called before the sink's own end. */
+  /** Tells the peer that it ends. `hangUp` takes it out of the hub, and is to be called before the sink is told. */
   protected abstract sayEnd(reason: CloseReason, cursor: () => Cursor, hangUp: () => void): void
 
   get isBehind(): boolean {
@@ -112,9 +112,7 @@ export abstract class Subscription
 
   /** One that may end by itself before it comes to an event is not said to get it. */
   get canCatchUp(): boolean {
-    return (
-      this.bounds === null && (this.#logServesRest() || this.hub.ring.holdsAfter(this.#position))
-    )
+    return this.bounds === null && this.#isRestKept
   }
 
   /** Begins after a position. At the head that is at once: nothing of the log need be read. */
