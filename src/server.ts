@@ -250,6 +250,9 @@ const LOOPBACK = ['127.0.0.1', '::1']
 /** How long peers may take to read their last bytes at a stop, in ms: the process must be gone within 3 s. */
 const STOP_MS = 1_500
 
+/** How long publications that are under way may take to be stored at a stop, in ms. */
+const DRAIN_MS = 500
+
 function addressList(texts: PlacedTexts): AddressList {
   return ofTexts(texts, (list) => new AddressList(list))
 }
@@ -296,6 +299,9 @@ async function stop({
     server.close()
     return once(server, 'close')
   })
+  // What was accepted reaches the streams before they end, unless the disk is slow.
+  const drained = new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())
+  await Promise.race([hub.drain(), drained])
   hub[Symbol.dispose]()
   const left = Promise.all(doors.map(async (door) => door[Symbol.asyncDispose]()))
   const deadline = new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())

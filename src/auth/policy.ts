@@ -58,8 +58,13 @@ export class Policy {
     return segments.some((topic) => this.#secureTopics.has(topic))
   }
 
+  /** By a path of HTTP, where the server has pages of its own. */
+  mayPublishPath(segments: readonly string[], publisher: Publisher): PublishVerdict {
+    return segments[0] === OWN_PATH ? RESERVED : this.mayPublish(segments, publisher)
+  }
+
+  /** By any door. */
   mayPublish(segments: readonly string[], { address, identity }: Publisher): PublishVerdict {
-    if (segments[0] === OWN_PATH) return RESERVED
     if (this.dependsOnIdentity(segments)) {
       const topics = new Set(segments.filter((topic) => this.#secureTopics.has(topic)))
       const secured = Array.from(topics, (topic) => ({

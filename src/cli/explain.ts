@@ -101,7 +101,7 @@ class Rules {
     })
     const held = new Set(this.#subject.grants.flatMap((grant) => grant.secureTopics))
     const identity = { ...ANONYMOUS, secureTopics: held }
-    const { allowed, reason } = policy.mayPublish(topicsOf(path), {
+    const { allowed, reason } = policy.mayPublishPath(topicsOf(path), {
       address: address ?? null,
       identity,
     })

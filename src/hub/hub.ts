@@ -6,7 +6,7 @@ import { ByteSubscription, type SharedBytes } from './byte-subscription.ts'
 import { CatchUp } from './catch-up.ts'
 import type { CloseReason, SharedEncoding } from './encoding.ts'
 import { Endings } from './endings.ts'
-import { OverloadedError } from './errors.ts'
+import { LogUnavailableError, OverloadedError } from './errors.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
 import type { EventLog, Once, Receipt, Resolution } from './event-log.ts'
 import type { EventSink } from './event-sink.ts'
@@ -101,6 +101,7 @@ export class Hub implements Disposable {
   readonly #fanOut: FanOut
   #nextAudienceId = 0
   #nextGroupId = 0
+  #isClosing = false
   #isDisposed = false
 
   constructor(log: EventLog, options: HubOptions, fanOut: FanOut = NO_FAN_OUT) {
@@ -150,6 +151,8 @@ export class Hub implements Disposable {
     publications: readonly Publication[],
     { once, countedDoor }: PublishOptions = {},
   ): Promise<Published> {
+    // Nobody would be there to see it, and without a log on disk it would be gone with its 202.
+    if (this.#isClosing) throw new LogUnavailableError('the server is stopping')
     using _priority = this.#internals.catchUp.yieldToPublication()
     using counts = this.#matches.await(this.head)
     const receipt = await this.#log.append(publications, { once })
@@ -228,7 +231,14 @@ export class Hub implements Disposable {
     for (const subscription of this.#subscriptions) subscription.end(reason)
   }
 
+  /** Takes no publications any more. Resolves once those that it has taken were handed to everybody. */
+  async drain(): Promise<void> {
+    this.#isClosing = true
+    await this.settled()
+  }
+
   [Symbol.dispose](): void {
+    this.#isClosing = true
     this.#isDisposed = true
     this.#commits[Symbol.dispose]()
     this.#rounds[Symbol.dispose]()

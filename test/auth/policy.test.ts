@@ -81,7 +81,7 @@ test('the answer has its reason', () => {
 
 test('nobody may publish below the pages of the server, whatever may be held', () => {
   assert.deepEqual(
-    policy.mayPublish(['-', 'keys'], { address: HERE, identity: holderOf('keys') }),
+    policy.mayPublishPath(['-', 'keys'], { address: HERE, identity: holderOf('keys') }),
     {
       allowed: false,
       reason: { type: 'reserved-path' },

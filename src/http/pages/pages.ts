@@ -134,7 +134,7 @@ async function visitor(
   // A page that reads from its own server sends no Origin. When it publishes it does, and may not know of a proxy.
   const origin = raw.headers.origin ?? query.origin
   const headers = { origin, secFetchSite, host, isTls: isTls(raw) }
-  const verdict = door.policy.mayPublish(segments, { address, identity })
+  const verdict = door.policy.mayPublishPath(segments, { address, identity })
   const refusal = !verdict.allowed
     ? verdict.reason
     : door.webPages.mayPublish(headers)

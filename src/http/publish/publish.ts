@@ -116,7 +116,7 @@ async function acceptedPublications(
     address: peerAddress(raw, door.options.trustedProxies),
     identity: login?.identity ?? ANONYMOUS,
   }
-  const verdict = door.policy.mayPublish(segments, peer)
+  const verdict = door.policy.mayPublishPath(segments, peer)
   if (!verdict.allowed) throw refused(verdict.reason)
   const { origin, host, 'sec-fetch-site': secFetchSite } = raw.headers
   if (
