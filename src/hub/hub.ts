@@ -13,7 +13,7 @@ import type { EventSink } from './event-sink.ts'
 import { EventSubscription } from './event-subscription.ts'
 import { NO_FAN_OUT, type FanOut } from './fan-out.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
-import { MatchCounts } from './match-counts.ts'
+import { MatchCounts, RoundCount } from './match-counts.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
@@ -154,7 +154,7 @@ export class Hub implements Disposable {
     // Nobody would be there to see it, and without a log on disk it would be gone with its 202.
     if (this.#isClosing) throw new LogUnavailableError('the server is stopping')
     using _priority = this.#internals.catchUp.yieldToPublication()
-    using counts = this.#matches.await(this.head)
+    using counts = this.#matches.await(this.head, countedDoor)
     const receipt = await this.#log.append(publications, { once })
     if (!this.#rounds.isIdle) await this.#rounds.settled()
     const { firstPosition, lastPosition } = receipt
@@ -291,20 +291,20 @@ export class Hub implements Disposable {
       for (const audience of gathered) audience.endRound(null)
       return
     }
-    const counts = new Map<Position, { all: number; byDoor: Map<string, number> }>()
-    for (const audience of gathered)
+    const counts = events.map(({ position }) => new RoundCount(position))
+    const first = events[0]!.position
+    for (const audience of gathered) {
+      const { door } = audience
+      const isAsked = door !== undefined && this.#matches.asksFor(door)
       audience.endRound(({ position }, subscriptions) => {
-        let count = counts.get(position)
-        if (count === undefined) counts.set(position, (count = { all: 0, byDoor: new Map() }))
-        count.all += subscriptions
-        const { door } = audience
-        if (door !== undefined)
-          count.byDoor.set(door, (count.byDoor.get(door) ?? 0) + subscriptions)
+        // Mostly no position is left out within a round.
+        const near = counts[position - first]
+        const isIt = near?.position === position
+        const count = isIt ? near : counts.find((each) => each.position === position)
+        count!.add(subscriptions, isAsked ? door : null)
       })
-    for (const { position } of events) {
-      const count = counts.get(position)
-      if (count !== undefined) this.#matches.add({ position, ...count })
     }
+    for (const count of counts) if (count.all > 0) this.#matches.add(count)
   }
 
   /** By what is not foreseen here. Who has got what of it is not known, so all who are live may come back for all of it. */

@@ -5,9 +5,30 @@ import { Queue } from './queue.ts'
 interface Matched {
   readonly position: Position
   readonly all: number
-  /** By the names of doors; those of subscriptions without one are not in it. */
+  /** By the names of doors, as far as somebody asks for them. */
   readonly byDoor: ReadonlyMap<string, number>
 }
+
+/** Of one event, while the audiences of a round tell theirs. */
+export class RoundCount implements Matched {
+  readonly position: Position
+  all = 0
+  byDoor: ReadonlyMap<string, number> = NO_DOORS
+
+  constructor(position: Position) {
+    this.position = position
+  }
+
+  /** `door`: whose they are, if somebody asks for that. */
+  add(subscriptions: number, door: string | null): void {
+    this.all += subscriptions
+    if (door === null) return
+    const before = this.byDoor.get(door) ?? 0
+    this.byDoor = new Map([...this.byDoor, [door, before + subscriptions]])
+  }
+}
+
+const NO_DOORS: ReadonlyMap<string, number> = new Map()
 
 /** A publication that is under way. */
 export interface AwaitedCounts extends Disposable {
@@ -26,6 +47,8 @@ export class MatchCounts {
   /** Where the head was when they began, the oldest first. */
   readonly #begun = new Queue<Begun>()
   #oldest: Begun | undefined
+  /** How many ask for the count of one door. */
+  readonly #asked = new Map<string, number>()
 
   constructor(countsMax = COUNTS_MAX) {
     this.#countsMax = countsMax
@@ -36,19 +59,26 @@ export class MatchCounts {
     return this.#oldest !== undefined
   }
 
+  /** Whether somebody asks for the count of that door. */
+  asksFor(door: string): boolean {
+    return this.#asked.has(door)
+  }
+
   get size(): number {
     return this.#counts.length
   }
 
-  /** Until it is disposed of, what comes behind `head` is counted. */
-  await(head: Position): AwaitedCounts {
+  /** Until it is disposed of, what comes behind `head` is counted; `door`: also for that door alone. */
+  await(head: Position, door?: string): AwaitedCounts {
     const begun: Begun = { head, isOver: false }
+    if (door !== undefined) this.#asked.set(door, (this.#asked.get(door) ?? 0) + 1)
     if (this.#oldest === undefined) this.#oldest = begun
     else this.#begun.push(begun)
     return {
-      sum: (first, last, door) => this.#sum(Math.max(first, head + 1), last, door),
+      sum: (first, last, ofDoor) => this.#sum(Math.max(first, head + 1), last, ofDoor),
       [Symbol.dispose]: () => {
         begun.isOver = true
+        if (door !== undefined) this.#askNoMore(door)
         this.#forget()
       },
     }
@@ -59,6 +89,12 @@ export class MatchCounts {
     // Many events behind one that takes long: it is told too few then.
     if (this.#counts.length > 2 * this.#countsMax)
       this.#counts = this.#counts.slice(-this.#countsMax)
+  }
+
+  #askNoMore(door: string): void {
+    const left = this.#asked.get(door)! - 1
+    if (left === 0) this.#asked.delete(door)
+    else this.#asked.set(door, left)
   }
 
   #sum(first: number, last: Position, door: string | undefined): number {
