@@ -9,7 +9,7 @@ export type Resolution =
   /** Everything after `at` is still in the log. */
   | { readonly type: 'found'; readonly at: Position }
   /** It was ours, and events after it are gone: the log begins behind it. */
-  | { readonly type: 'expired' }
+  | { readonly type: 'expired'; readonly at: Position }
   /** Never given out by this store, or damaged. */
   | { readonly type: 'foreign' }
 

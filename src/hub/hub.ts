@@ -15,6 +15,7 @@ import { NO_FAN_OUT, type FanOut } from './fan-out.ts'
 import { KeepAliveWheel } from './keep-alive.ts'
 import { MatchCounts, RoundCount } from './match-counts.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
+import { PublicPlaces } from './public-places.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
 import { Rounds } from './rounds.ts'
@@ -22,7 +23,13 @@ import { shortKey } from './short-key.ts'
 import { SlicedWork } from './sliced-work.ts'
 import type { HubInternals, Subscription, WhenBehind } from './subscription.ts'
 import type { TopicFilter } from './topics.ts'
-import { canonicalWants, isTopicFilter, type Wants, type WantsChange } from './wants.ts'
+import {
+  canonicalWants,
+  isPrivateOnly,
+  isTopicFilter,
+  type Wants,
+  type WantsChange,
+} from './wants.ts'
 import { WantIndex } from './want-index.ts'
 import { beginWork } from '../ops/current-work.ts'
 import type { Publication } from '../publication/publication.ts'
@@ -70,6 +77,10 @@ export interface PublishOptions {
   readonly countedDoor?: string
 }
 
+type Seeing = Pick<Rights, 'seesNothing'>
+
+const EVERYTHING: Seeing = { seesNothing: false }
+
 /** What has become of a publication. */
 export interface Published {
   readonly receipt: Receipt
@@ -96,6 +107,7 @@ export class Hub implements Disposable {
   readonly #matches = new MatchCounts()
   readonly #internals: HubInternals & { head: Position }
   readonly #ring: Ring
+  readonly #publicPlaces: PublicPlaces
   readonly #rounds: Rounds
   readonly #commits: Disposable
   readonly #fanOut: FanOut
@@ -110,6 +122,7 @@ export class Hub implements Disposable {
     this.#options = options
     this.#fanOut = fanOut
     this.#ring = new Ring(log.head, RING_BYTES_MAX)
+    this.#publicPlaces = new PublicPlaces(log.head)
     this.#internals = {
       log,
       ring: this.#ring,
@@ -120,6 +133,7 @@ export class Hub implements Disposable {
       queueBytesMax: options.queueBytesMax,
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,
+      keepsRest: (after, rights) => this.#keepsRest(after, rights),
       withRights: (from, rights) => this.#move(from, from.group, rights),
       withWants: (from, change) => this.#change(from, change),
       release: (subscription) => {
@@ -129,7 +143,10 @@ export class Hub implements Disposable {
       },
     }
     this.#rounds = new Rounds((events) => this.#deliver(events))
-    this.#commits = log.onCommit((events) => this.#rounds.add(events))
+    this.#commits = log.onCommit((events) => {
+      if (this.#publicPlaces.add(events)) this.#publicPlaces.forgetBefore(this.oldestKept)
+      this.#rounds.add(events)
+    })
   }
 
   /** Open subscriptions. */
@@ -165,8 +182,7 @@ export class Hub implements Disposable {
   subscribe(request: SubscribeRequest): Subscription {
     const { to, whenBehind = 'catch-up', door } = request
     const audience = this.#audienceOf(request)
-    const { head } = this.#internals
-    const from = request.from === 'head' ? head : (Math.min(request.from, head) as Position)
+    const from = this.#startOf(request)
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
     const manner = { bounds, whenBehind }
     const subscription =
@@ -185,9 +201,19 @@ export class Hub implements Disposable {
     return subscription
   }
 
-  /** What a peer's cursor stands for. */
-  resolve(cursor: Cursor): Resolution {
-    return this.#log.resolve(cursor)
+  /** What a peer's cursor stands for, to whoever has these rights: what it can never see makes no difference. */
+  resolve(cursor: Cursor, rights: Seeing = EVERYTHING): Resolution {
+    const resolution = this.#log.resolve(cursor)
+    if (resolution.type !== 'expired' || !this.#keepsRest(resolution.at, rights)) return resolution
+    return { type: 'found', at: Math.max(resolution.at, this.beforeOldest) as Position }
+  }
+
+  /** Whether the event at a place is still kept, or is the newest, of those that may be seen with these rights. */
+  keepsEventAt(position: Position, { seesNothing }: Seeing): boolean {
+    const { oldestKept, head } = this
+    if (!seesNothing || position === head) return position >= oldestKept || position === head
+    const places = this.#publicPlaces
+    return position >= places.oldestFrom(oldestKept) || position >= places.newest
   }
 
   /** The position before the first kept event published at or after a time (ms since the Unix epoch). */
@@ -313,6 +339,23 @@ export class Hub implements Disposable {
     for (const audience of gathered) audience.discard()
     for (const subscription of this.#subscriptions)
       if (!subscription.isBehind) subscription.endAt(before, 'internal')
+  }
+
+  /** For whoever is due nothing up to the head that is there: so nobody can tell whether something private is behind a place. */
+  #startOf({ wants, rights, from }: SubscribeRequest): Position {
+    const { head } = this.#internals
+    if (from === 'head') return head
+    const isDueNothing =
+      rights.seesNothing &&
+      (isPrivateOnly(wants) || this.#publicPlaces.newestBefore(head + 1) <= from)
+    return isDueNothing ? head : (Math.min(from, head) as Position)
+  }
+
+  /** All events after a position are still in the log that may be seen with these rights. */
+  #keepsRest(after: Position, { seesNothing }: Seeing): boolean {
+    const { oldestKept } = this
+    if (after >= oldestKept - 1) return true
+    return seesNothing && after >= this.#publicPlaces.newestBefore(oldestKept)
   }
 
   /** @throws {OverloadedError} */

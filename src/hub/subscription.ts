@@ -30,6 +30,8 @@ export interface HubInternals {
   readonly stallTimeoutMs: number
   /** The position of the last round that was delivered. */
   readonly head: Position
+  /** All events after a position are still in the log that may be seen with these rights. */
+  keepsRest(after: Position, rights: Rights): boolean
   /** The audience for the same wishes and encoding with other rights. */
   withRights(from: Audience, rights: Rights): Audience
   /** The audience for other wishes and the same rest; the same one where those are its own already. */
@@ -300,7 +302,8 @@ export abstract class Subscription
 
   #take(page: DuePage): void {
     // With the place before the page: who resumes there gets all of it that is whole.
-    if (page.gap !== null) this.#tellGap(page.gap)
+    if (page.gap === 'damaged' || (page.gap !== null && !this.#logServesRest()))
+      this.#tellGap(page.gap)
     if (page.parts !== null) {
       if (!this.#handDue({ ...page.parts, failure: null })) return
     } else if (page.bytes.length > 0) this.handOver(NOTHING, page.bytes)
@@ -377,7 +380,7 @@ export abstract class Subscription
   }
 
   #logServesRest(): boolean {
-    return this.#position >= this.hub.log.status.oldest - 1
+    return this.hub.keepsRest(this.#position, this.audience.rights)
   }
 
   #ringServesRest(): boolean {

@@ -35,6 +35,12 @@ export function isPredicate(want: Want): want is EventPredicate {
   return 'matches' in want
 }
 
+/** Nothing that is public to all is wanted. */
+export function isPrivateOnly(wants: Wants): boolean {
+  const each = 'key' in wants ? wants.filters : wants
+  return each.every((want) => isTopicFilter(want) && want.privateOnly)
+}
+
 /** Equal for equal wishes. */
 export function keyOfWant(want: Want): string {
   if (isTopicFilter(want)) return `topics ${canonicalFilters([want]).key}`

@@ -642,10 +642,10 @@ export function eventLogContract(
       events.map((event) => opened.log.resolve(event.cursor).type),
       ['expired', 'found', 'found', 'found'],
     )
-    assert.deepEqual(opened.log.resolve(events[2]!.cursor), {
-      type: 'found',
-      at: events[2]!.position,
-    })
+    for (const { cursor, position } of [events[0]!, events[2]!]) {
+      const resolution = opened.log.resolve(cursor)
+      assert.equal('at' in resolution && resolution.at, position)
+    }
   })
 
   test(`${name}: the cursor of a place leads there, and looks different every time`, async () => {

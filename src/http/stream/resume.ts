@@ -2,6 +2,7 @@ import type { Gap } from '../../hub/encoding.ts'
 import { HttpError } from '../server/errors.ts'
 import type { Cursor, Position } from '../../hub/event.ts'
 import type { Hub } from '../../hub/hub.ts'
+import type { Rights } from '../../hub/rights.ts'
 import type { StreamQuery } from './stream-query.ts'
 
 /** Where a stream begins, and what is told first. */
@@ -13,19 +14,20 @@ export interface Start {
 /**
  * Where the replay that a client asks for begins. A cursor that is known decides, else the time (pypubsub.md §7).
  * Where `onGap` is `null` a cursor that leads nowhere brings no replay, as in PyPubSub, and is told if it was once ours.
+ * What can never be seen with `rights` makes no difference.
  * @throws {GoneError} the client would rather have no stream than a gap.
  */
 export async function startOf(
   { cursor, sinceMs, onGap }: Pick<StreamQuery, 'cursor' | 'sinceMs' | 'onGap'>,
   hub: Hub,
+  rights: Rights,
 ): Promise<Start> {
   let gap: Gap | null = null
   if (cursor !== null) {
-    const resolution = hub.resolve(cursor as Cursor)
+    const resolution = hub.resolve(cursor as Cursor, rights)
     // PyPubSub replays nothing after an event that is itself no longer kept, though all that came after it may be.
     const isFound =
-      resolution.type === 'found' &&
-      (onGap !== null || resolution.at >= hub.oldestKept || resolution.at === hub.head)
+      resolution.type === 'found' && (onGap !== null || hub.keepsEventAt(resolution.at, rights))
     if (isFound) return { from: resolution.at, gap: null }
     const reason = resolution.type === 'foreign' ? 'foreign' : 'expired'
     if (onGap === 'fail') throw gone(reason)

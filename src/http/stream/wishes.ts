@@ -53,9 +53,11 @@ export async function wishesOf(
   const conditions = conditionsOf(query, door)
   const isNamed = mayLogIn && incoming.headers.authorization !== undefined
   const login = isNamed ? await identify(door, request, reply) : null
+  const rightsNow = () => login?.identity.rights ?? PUBLIC_ONLY
   const { from, gap } = await startOf(
     { ...query, onGap: query.onGap ?? (isOurs ? 'oldest' : null) },
     door.hub,
+    rightsNow(),
   )
   // A request that came behind another one gets its socket when that one is answered.
   if (reply.raw.socket === null) await new Promise((resolve) => reply.raw.once('socket', resolve))
@@ -66,10 +68,15 @@ export async function wishesOf(
       `your address already has ${limits.streamsPerAddressMax} streams open, which is the limit (limits.streams_per_address)`,
     )
   await slice?.next()
-  const rights = login?.identity.rights ?? PUBLIC_ONLY
   const bounds = boundsOf(query)
   return {
-    subscribe: { wants, conditions, rights, from, ...(bounds === null ? {} : { bounds }) },
+    subscribe: {
+      wants,
+      conditions,
+      rights: rightsNow(),
+      from,
+      ...(bounds === null ? {} : { bounds }),
+    },
     gap,
     query,
     login,

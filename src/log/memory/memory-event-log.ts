@@ -142,7 +142,7 @@ export class MemoryEventLog implements EventLog {
   resolve(cursor: Cursor): Resolution {
     const at = this.#cursors.positionOf(cursor)
     if (at === null || at > this.#head) return { type: 'foreign' }
-    return at < this.status.oldest - 1 ? { type: 'expired' } : { type: 'found', at }
+    return at < this.status.oldest - 1 ? { type: 'expired', at } : { type: 'found', at }
   }
 
   cursorOf(position: Position): Cursor {

@@ -273,10 +273,10 @@ export class SqliteEventLog implements EventLog {
     const { codec, runs } = this.#store
     const at = codec.positionOf(cursor)
     if (at === null || at > this.head) return { type: 'foreign' }
-    if (at < runs.floor) return { type: 'expired' }
+    if (at < runs.floor) return { type: 'expired', at }
     const seq = runs.seqAt(at)
     if (runs.positionOf(seq) !== at) return { type: 'foreign' }
-    return seq < this.#oldest - 1 ? { type: 'expired' } : { type: 'found', at }
+    return seq < this.#oldest - 1 ? { type: 'expired', at } : { type: 'found', at }
   }
 
   cursorOf(position: Position): Cursor {

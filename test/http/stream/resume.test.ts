@@ -4,17 +4,21 @@ import { test } from 'node:test'
 import { startOf } from '../../../src/http/stream/resume.ts'
 import { streamQuery } from '../../../src/http/stream/stream-query.ts'
 import { Hub } from '../../../src/hub/hub.ts'
+import type { Rights } from '../../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { appendTo } from '../../log/append-to.ts'
 
 const UNKNOWN = 'f02b4908-755f-4455-a215-d1627f190110'
 
-function start(hub: Hub, headers: IncomingHttpHeaders, target = '/a') {
+const EVERYTHING: Rights = { key: 'everything', seesNothing: false, maySee: () => true }
+
+function start(hub: Hub, headers: IncomingHttpHeaders, target = '/a', rights = EVERYTHING) {
   const limits = { countMax: 1, timeoutMsMax: 1, topicsMax: 1 }
   return startOf(
     streamQuery(target, headers, limits, (ms) => hub.timeAgo(ms)),
     hub,
+    rights,
   )
 }
 
