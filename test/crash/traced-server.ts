@@ -37,18 +37,21 @@ export class TracedServer implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly pid: number
   readonly #traceFile: string | null
+  readonly #printed: () => string
 
   private constructor(options: {
     process: ChildProcess
-    output: string
+    printed: () => string
     directory: string
     traceFile: string | null
   }) {
+    const output = options.printed()
+    this.#printed = options.printed
     this.#process = options.process
     this.directory = options.directory
     this.#traceFile = options.traceFile
-    this.port = Number(/listening on \S+:(\d+)/.exec(options.output)![1])
-    this.pid = Number(/, pid (\d+),/.exec(options.output)![1])
+    this.port = Number(/listening on \S+:(\d+)/.exec(output)![1])
+    this.pid = Number(/, pid (\d+),/.exec(output)![1])
   }
 
   static async start(options: {
@@ -83,7 +86,7 @@ export class TracedServer implements AsyncDisposable {
         once(child, 'exit', { signal: deadline }),
       ])
     }
-    return new TracedServer({ process: child, output, directory, traceFile })
+    return new TracedServer({ process: child, printed: () => output, directory, traceFile })
   }
 
   async stop(signal: NodeJS.Signals): Promise<void> {
@@ -91,6 +94,18 @@ export class TracedServer implements AsyncDisposable {
     const ended = once(this.#process, 'exit', { signal: AbortSignal.timeout(DEADLINE_MS) })
     process.kill(this.pid, signal)
     await ended
+  }
+
+  /** Resolves once it has printed that, or has ended. */
+  async hasPrinted(pattern: RegExp): Promise<void> {
+    const signal = AbortSignal.timeout(DEADLINE_MS)
+    const { stdout, stderr } = this.#process
+    while (!pattern.test(this.#printed()) && this.#process.exitCode === null)
+      await Promise.race([
+        once(stdout!, 'data', { signal }),
+        once(stderr!, 'data', { signal }),
+        once(this.#process, 'exit', { signal }),
+      ])
   }
 
   /** Of the whole life of the server, once it has ended. */

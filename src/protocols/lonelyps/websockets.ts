@@ -110,7 +110,7 @@ function readInSlices(socket: Socket): void {
   const listener = socket.listeners('data').find(({ name }) => name === 'socketOnData')
   if (listener === undefined) return
   let isRead = true
-  new InputSlices(socket, {
+  void new InputSlices(socket, {
     endOfSlice: () => SLICE_BYTES,
     take: (slice) => {
       if (isRead) listener.call(socket, slice)
