@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -295,6 +295,21 @@ test('the picture of the architecture shows the imports as they are', () => {
   assert.ok(
     readFileSync(file, 'utf8') === architecturePicture(imports),
     'docs/architecture.svg is old: WRITE_PICTURES=1 node --test test/architecture.test.ts',
+  )
+})
+
+test('every file that the page on the architecture names is there', () => {
+  const page = readFileSync(new URL('../docs/architecture.md', import.meta.url), 'utf8')
+  const named = [...page.matchAll(/`([\w/-]+(?:\.test)?\.ts)`/g)].map(([, path]) => path!)
+  assert.ok(named.length > 30)
+  // Within a row a file may be named without the folder that was named just before.
+  const isThere = (path: string) =>
+    [...sources.keys()].some((file) => file === path || file.endsWith(`/${path}`)) ||
+    existsSync(new URL(`../${path}`, import.meta.url)) ||
+    existsSync(new URL(`../test/contracts/${path}`, import.meta.url))
+  assert.deepEqual(
+    named.filter((path) => !isThere(path)),
+    [],
   )
 })
 
