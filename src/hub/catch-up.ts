@@ -5,7 +5,6 @@ import type { Position, PublishedEvent } from './event.ts'
 import { EVENT_OVERHEAD_BYTES, type EventLog, type Page, type PageGap } from './event-log.ts'
 import { beginWork } from '../ops/current-work.ts'
 import { Queue } from './queue.ts'
-import type { TopicFilter } from './topics.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface DuePage {
@@ -81,8 +80,9 @@ export class CatchUp {
     const { audience, wantsParts } = reader
     // What is not narrowed by topics is the same for all, and what of it is due is looked at when somebody comes for it.
     const isForAll = audience.group.readFilters === undefined
+    const publicOnly = audience.rights.seesNothing
     const key = isForAll
-      ? `everything ${after}`
+      ? `everything${publicOnly ? ' public' : ''} ${after}`
       : `${audience.id} ${after}${wantsParts ? ' in parts' : ''}`
     const found = this.#pages.get(key)
     if (found !== undefined && found.staleAtMs > performance.now())
@@ -92,6 +92,7 @@ export class CatchUp {
       reading = {
         key,
         audience: isForAll ? null : audience,
+        publicOnly,
         inParts: wantsParts,
         waiters: [],
         page: null,
@@ -158,7 +159,7 @@ export class CatchUp {
   /** Only reads: encoding takes longer, and has its turn in a slice. */
   async #read(reading: Reading, after: Position): Promise<void> {
     try {
-      reading.page = await this.#firstPage(reading.audience?.group.readFilters, after)
+      reading.page = await this.#firstPage(reading, after)
     } catch {
       // It stays without a page; why, the log has told the operator.
     }
@@ -166,9 +167,10 @@ export class CatchUp {
     this.#schedule()
   }
 
-  async #firstPage(filters: readonly TopicFilter[] | undefined, after: Position): Promise<Page> {
+  async #firstPage({ audience, publicOnly }: Reading, after: Position): Promise<Page> {
     const until = this.#head()
-    const options = { until, pageBytes: PAGE_BYTES, ...(filters && { filters }) }
+    const filters = audience?.group.readFilters
+    const options = { until, pageBytes: PAGE_BYTES, publicOnly, ...(filters && { filters }) }
     for await (const page of this.#log.read(after, options)) return page
     return { events: [], reached: until, gap: null }
   }
@@ -248,6 +250,8 @@ interface Reading {
   readonly key: string
   /** Whose topics it is narrowed by; `null`: it has every event, and is for all who stand there. */
   readonly audience: Audience | null
+  /** For those who see no private event. */
+  readonly publicOnly: boolean
   readonly inParts: boolean
   readonly waiters: LogReader[]
   /** `null` until it is there, and if it cannot be read. */

@@ -28,6 +28,8 @@ export type PageGap = 'damaged' | 'expired'
 export interface ReadOptions {
   /** Leaves out events that none of these wants. Absent: every event. */
   readonly filters?: readonly TopicFilter[]
+  /** Leaves out private events, which then neither fill a page nor are handed over. */
+  readonly publicOnly?: boolean
   /** The last position of interest; absent: the head at the time each page is read. */
   readonly until?: Position
   /** A page ends with the event that reaches this many bytes of payload text, path and `EVENT_OVERHEAD_BYTES`, or before. */

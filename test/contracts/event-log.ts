@@ -533,6 +533,27 @@ export function eventLogContract(
     )
   })
 
+  test(`${name}: who asks for public events alone gets no others, and none of them fills a page`, async () => {
+    await using opened = await open(plenty)
+    const small = ['/a', '/private/a', '/b', '/private/b', '/a'].map((path) => publication(path))
+    const large = { text: 'x'.repeat(3_000) }
+    const others = Array.from({ length: 20 }, () => publication('/private/a', large))
+    await opened.log.append([...small.slice(0, 3), ...others, ...small.slice(3), ...others])
+    for (const [filters, due] of [
+      [undefined, ['/a', '/b', '/a']],
+      [[{ topics: ['a'], privateOnly: false }], ['/a', '/a']],
+      [[{ topics: ['a'], privateOnly: true }], []],
+    ] as const) {
+      const options = { publicOnly: true, pageBytes: 5_000, ...(filters && { filters }) }
+      const pages = await Array.fromAsync(opened.log.read(0 as Position, options))
+      assert.deepEqual(
+        pages.map(({ events }) => events.map(pathOf)),
+        [due],
+      )
+      assert.equal(pages[0]!.reached, opened.log.head)
+    }
+  })
+
   test(`${name}: a reader gets what is committed while it reads`, async () => {
     await using opened = await open(plenty)
     await opened.log.append([publication('/a'), publication('/b')])

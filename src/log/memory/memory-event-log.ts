@@ -95,8 +95,9 @@ export class MemoryEventLog implements EventLog {
   }
 
   async *read(after: Position, options: ReadOptions): AsyncGenerator<Page> {
-    const { filters } = options
-    const isWanted = filters === undefined ? () => true : matcherOf(filters)
+    const { filters, publicOnly = false } = options
+    const matches = filters === undefined ? () => true : matcherOf(filters)
+    const isWanted = (event: FilteredEvent) => !(publicOnly && event.isPrivate) && matches(event)
     let reached: Position = after
     while (reached < Math.min(options.until ?? Infinity, this.#head)) {
       const page = this.#page(reached, options, isWanted)

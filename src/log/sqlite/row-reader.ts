@@ -7,7 +7,7 @@ import { INDEXED_TO, PATHS_FROM } from './index-writer.ts'
 import { recordOf, type EventRecord } from './record.ts'
 import { columnsIn } from './schema.ts'
 import { SweptTo } from './store-extent.ts'
-import { keysOfEvent, keysOfFilter, pathKey } from './topic-keys.ts'
+import { keysOfEvent, keysOfFilter, pathKey, PRIVATE_KEY } from './topic-keys.ts'
 
 /** What is wanted of the rows after one, up to another. */
 export interface RowsWanted {
@@ -16,6 +16,8 @@ export interface RowsWanted {
   /** The oldest row that is kept; older ones may still be there. */
   readonly oldest: number
   readonly filters: readonly TopicFilter[] | undefined
+  /** As in `ReadOptions`. */
+  readonly publicOnly?: boolean | undefined
   /** As in `ReadOptions`. */
   readonly pageBytes: number
 }
@@ -67,6 +69,7 @@ export class RowReader {
   readonly #range: StatementSync
   readonly #single: StatementSync
   readonly #postings: StatementSync
+  readonly #postingsAndPrivacy: StatementSync
   readonly #firstAfter: StatementSync
   readonly #indexedTo: StatementSync
   readonly #pathsFrom: StatementSync
@@ -93,6 +96,10 @@ export class RowReader {
     this.#postings = prepare(
       `SELECT seq FROM postings WHERE topic_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ${POSTINGS_PER_PAGE}`,
     )
+    this.#postingsAndPrivacy = prepare(
+      `SELECT seq, EXISTS (SELECT 1 FROM postings WHERE topic_key = ${PRIVATE_KEY} AND seq = each.seq)
+       FROM postings AS each WHERE topic_key = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ${POSTINGS_PER_PAGE}`,
+    )
     this.#firstAfter = prepare('SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1')
     this.#indexedTo = prepare(`SELECT value FROM meta WHERE name = '${INDEXED_TO}'`)
     this.#pathsFrom = prepare(`SELECT value FROM meta WHERE name = '${PATHS_FROM}'`)
@@ -105,10 +112,10 @@ export class RowReader {
     )
   }
 
-  page({ after, until, oldest, filters, pageBytes }: RowsWanted): RowsFound {
+  page({ after, until, oldest, filters, publicOnly, pageBytes }: RowsWanted): RowsFound {
     return this.#atOneMoment(() => {
       const start = Math.min(until, Math.max(after, oldest - 1, this.#swept.seq - 1))
-      const page = new PageOfRows(start, until, filters, pageBytes)
+      const page = new PageOfRows(start, until, { filters, publicOnly }, pageBytes)
       if (start > after) page.gap = 'expired'
       this.#goOn(page, filters)
       return page
@@ -124,7 +131,7 @@ export class RowReader {
       let rows = wanted.rows ?? rowsMax
       for (;;) {
         const after = Math.max(lowest - 1, before - 1 - rows)
-        const page = new PageOfRows(after, before - 1, filters, pageBytes)
+        const page = new PageOfRows(after, before - 1, { filters }, pageBytes)
         while (!page.isFull) this.#goOn(page, filters)
         if (page.reached < before - 1) {
           rows = Math.max(1, Math.floor((page.reached - after) * 0.75))
@@ -205,7 +212,7 @@ export class RowReader {
     } catch {
       // A page is malformed: row by row what is whole is found.
     }
-    const page = new PageOfRows(from - 1, until, undefined, Infinity)
+    const page = new PageOfRows(from - 1, until, {}, Infinity)
     let event: EventRecord | null = null
     while (!page.isFull) {
       this.#scan(page, until)
@@ -234,7 +241,7 @@ export class RowReader {
 
   /** The first row from `seq` on that is as it was written. */
   firstFrom(seq: number, until: number): EventRecord | undefined {
-    const page = new PageOfRows(seq - 1, until, undefined, 0)
+    const page = new PageOfRows(seq - 1, until, {}, 0)
     while (!page.isFull) this.#scan(page, until)
     return page.events[0]
   }
@@ -261,7 +268,7 @@ export class RowReader {
     let end = until
     const keyOf = new Map<number, number>()
     for (const filter of filters) {
-      const rarest = this.#rarest(filter, page.reached, until)
+      const rarest = this.#rarest(filter, page, until)
       end = Math.min(end, rarest.end)
       for (const seq of rarest.seqs) keyOf.set(seq, rarest.key)
     }
@@ -277,17 +284,35 @@ export class RowReader {
   }
 
   /** The next entries of that topic of a filter whose entries lead farthest. */
-  #rarest(filter: TopicFilter, after: number, until: number): Entries {
-    const ofTopics = [...keysOfFilter(filter)].map((key) => {
-      const rows = this.#postings.all(key, after, until) as unknown as [number][]
-      const seqs = rows.map(([seq]) => seq)
-      return { key, seqs, end: seqs.length < POSTINGS_PER_PAGE ? until : seqs.at(-1)! }
-    })
+  #rarest(filter: TopicFilter, { reached, publicOnly }: PageOfRows, until: number): Entries {
+    const ofTopics = [...keysOfFilter(filter)].map((key) =>
+      publicOnly ? this.#publicEntries(key, reached, until) : this.#entries(key, reached, until),
+    )
     return ofTopics.reduce((best, each) =>
       each.end > best.end || (each.end === best.end && each.seqs.length < best.seqs.length)
         ? each
         : best,
     )
+  }
+
+  #entries(key: number, after: number, until: number): Entries {
+    const rows = this.#postings.all(key, after, until) as unknown as [number][]
+    const seqs = rows.map(([seq]) => seq)
+    return { key, seqs, end: seqs.length < POSTINGS_PER_PAGE ? until : seqs.at(-1)! }
+  }
+
+  /** As many, past private ones, which the index alone tells: their rows are not read. */
+  #publicEntries(key: number, after: number, until: number): Entries {
+    const seqs: number[] = []
+    let end = after
+    for (let looked = 0; looked < POSTINGS_PASSED_MAX && seqs.length < POSTINGS_PER_PAGE;) {
+      const rows = this.#postingsAndPrivacy.all(key, end, until) as unknown as [number, number][]
+      for (const [seq, isPrivate] of rows) if (isPrivate === 0) seqs.push(seq)
+      if (rows.length < POSTINGS_PER_PAGE) return { key, seqs, end: until }
+      looked += rows.length
+      ;[end] = rows.at(-1)!
+    }
+    return { key, seqs, end }
   }
 
   #scan(page: PageOfRows, until: number): void {
@@ -385,6 +410,7 @@ interface Entries {
 
 class PageOfRows implements RowsFound {
   readonly until: number
+  readonly publicOnly: boolean
   /** `null`: every event is. */
   readonly #isWanted: ((event: FilteredEvent) => boolean) | null
   readonly #bytesMax: number
@@ -396,11 +422,12 @@ class PageOfRows implements RowsFound {
   constructor(
     after: number,
     until: number,
-    filters: readonly TopicFilter[] | undefined,
+    { filters, publicOnly = false }: Partial<Pick<RowsWanted, 'filters' | 'publicOnly'>>,
     bytesMax: number,
   ) {
     this.reached = after
     this.until = until
+    this.publicOnly = publicOnly
     this.#isWanted = filters === undefined ? null : matcherOf(filters)
     this.#bytesMax = bytesMax
     this.#fill = new PageFill(after, bytesMax)
@@ -422,6 +449,7 @@ class PageOfRows implements RowsFound {
 
   take(event: EventRecord): void {
     this.reached = event.seq
+    if (this.publicOnly && event.isPrivate) return
     if (this.#isWanted !== null) {
       const { isPrivate } = event
       if (!this.#isWanted({ topics: topicsOf(event), isPrivate })) return
@@ -449,6 +477,8 @@ function topicsOf({ topics }: EventRecord): string[] {
 }
 
 const POSTINGS_PER_PAGE = 512
+/** Entries of private events that a page passes over at most: some ms. */
+const POSTINGS_PASSED_MAX = 8_192
 /** A page ends here even if nothing matched: about 10 ms. */
 const SCANNED_PER_PAGE = 4_096
 const WALKED_PER_PAGE = 64

@@ -201,7 +201,8 @@ export class SqliteEventLog implements EventLog {
     return this.#listeners.add(listener)
   }
 
-  async *read(after: Position, { filters, until, pageBytes }: ReadOptions): AsyncGenerator<Page> {
+  async *read(after: Position, options: ReadOptions): AsyncGenerator<Page> {
+    const { filters, publicOnly = false, until, pageBytes } = options
     let reached = after
     while (reached < Math.min(until ?? Infinity, this.head)) {
       const { runs } = this.#store
@@ -215,6 +216,7 @@ export class SqliteEventLog implements EventLog {
           until: lastSeq,
           oldest,
           filters,
+          publicOnly,
           pageBytes,
         }),
       )

@@ -8,7 +8,7 @@ function topicKey(topic: string): number {
 }
 
 /** Holds private events; no topic has a negative key. */
-const PRIVATE_KEY = -1
+export const PRIVATE_KEY = -1
 
 /**
  * Under which key the topic index holds the last event of a path: below all others, and by a hash for which nobody finds a second path

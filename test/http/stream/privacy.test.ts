@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { startOf } from '../../../src/http/stream/resume.ts'
 import type { OnGap } from '../../../src/http/stream/stream-query.ts'
-import type { Cursor } from '../../../src/hub/event.ts'
+import type { Cursor, Position } from '../../../src/hub/event.ts'
 import { Hub } from '../../../src/hub/hub.ts'
 import { PUBLIC_ONLY } from '../../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
@@ -18,7 +18,7 @@ import { MovableClock } from '../../log/movable-clock.ts'
  */
 
 type Step =
-  | { readonly do: 'publish'; readonly path: string; readonly bytes: number }
+  | { readonly do: 'publish'; readonly path: string; readonly privateBytes: number }
   /** As a HEAD or a keep-alive tells it. */
   | { readonly do: 'take cursor' }
   | { readonly do: 'wait'; readonly ms: number }
@@ -56,7 +56,8 @@ class World {
     else if (step.do === 'wait') this.#clock.pass(step.ms)
     else if (step.do === 'listen') return await this.#listen(step)
     else {
-      const published = publication(step.path, { text: 'x'.repeat(step.bytes) })
+      const text = step.path.startsWith('/private/') ? 'x'.repeat(step.privateBytes) : 'public'
+      const published = publication(step.path, { text })
       if (published.isPrivate && !this.#hasPrivate) return null
       const { receipt } = await this.#hub.publish([published])
       if (!published.isPrivate) this.#cursors.push(receipt.last)
@@ -101,7 +102,8 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('publish' as const),
       path: fc.constantFrom('/a', '/b', '/private/a', '/private/b', '/private/c'),
-      bytes: fc.constantFrom(0, 10),
+      // One of the large ones fills a page of the log.
+      privateBytes: fc.constantFrom(0, 10, 200_000),
     }),
   },
   fc.constant({ do: 'take cursor' as const }),
@@ -160,4 +162,33 @@ test('who asks for private topics without rights is at the head at once, whateve
   })
   assert.deepEqual([sink.allLines, sink.writes], [['alive'], 1])
   subscription.close()
+})
+
+test('a place before private events that are dropped is no gap, and one before public events is', async () => {
+  const log = new MemoryEventLog({ eventsMax: 2, maxAgeMs: 0, bytesMax: 1e9 })
+  const hub = new Hub(log, {
+    queueBytesMax: 1e9,
+    stallTimeoutMs: 1e9,
+    topicFiltersMax: 100,
+    conditionsMax: 100,
+  })
+  const large = { text: 'x'.repeat(200_000) }
+  for (const path of ['/a', '/private/a', '/private/a', '/b'])
+    await hub.publish([publication(path, path === '/b' ? {} : large)])
+  for (const [from, lines] of [
+    [0, ['gap expired', '/b {}']],
+    [1, ['/b {}']],
+    [2, ['/b {}']],
+  ] as const) {
+    const sink = new RecordingSink()
+    const subscription = hub.subscribe({
+      wants: [{ topics: [], privateOnly: false }],
+      rights: PUBLIC_ONLY,
+      from: from as Position,
+      to: { encoding: PLAIN, sink, opening: Buffer.of() },
+    })
+    await sink.until((all) => all.includes('alive'))
+    assert.deepEqual(sink.lines, lines, String(from))
+    subscription.close()
+  }
 })

@@ -25,6 +25,7 @@ const wanted = fc.record({
   length: fc.nat(EVENTS),
   oldest: fc.integer({ min: 1, max: EVENTS }),
   filters: fc.option(fc.array(filter, { minLength: 1, maxLength: 3 }), { nil: undefined }),
+  publicOnly: fc.boolean(),
   pageBytes: fc.constantFrom(4_000, 65_536),
 })
 /** Rows that are gone, some in a line, and rows that are not as they were written; counted from 0. */
@@ -88,7 +89,8 @@ test('read back, around what is damaged the same events come as forwards, newest
       for (const [from, count] of broken.missing)
         for (const { seq } of table.events.slice(from, from + count)) table.remove(seq)
       const until = Math.min(each.after + length, EVENTS)
-      const asked = { ...each, until, oldest: Math.max(each.oldest, table.seqs()[0]!) }
+      const oldest = Math.max(each.oldest, table.seqs()[0]!)
+      const asked = { ...each, until, oldest, publicOnly: false }
       const forward = readAll(table, asked)
       const back = readAllBack(table, asked)
       for (const event of table.events) table.restore(event)
@@ -236,10 +238,10 @@ function readAllBack(table: MemoryTable, { after, until, ...asked }: RowsWanted)
 
 function matching(
   events: readonly EventRecord[],
-  { after, until, oldest, filters }: RowsWanted,
+  { after, until, oldest, filters, publicOnly = false }: RowsWanted,
 ): EventRecord[] {
   return events.filter(({ seq, topics, isPrivate }) => {
-    if (seq <= after || seq > until || seq < oldest) return false
+    if (seq <= after || seq > until || seq < oldest || (publicOnly && isPrivate)) return false
     const event = { topics: JSON.parse(topics) as string[], isPrivate }
     return filters === undefined || filters.some((each) => filterMatches(each, event))
   })
