@@ -4,7 +4,7 @@ import type { CloseReason } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import { EVENT_OVERHEAD_BYTES, type EventLog, type Page, type PageGap } from './event-log.ts'
 import { beginWork } from '../ops/current-work.ts'
-import { Queue } from './queue.ts'
+import { FairTurns } from './fair-turns.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface DuePage {
@@ -27,6 +27,8 @@ interface PageParts {
 /** A subscription that is behind, as what takes it forward knows it. */
 export interface LogReader {
   readonly audience: Audience
+  /** Whose it is: shares take turns. Absent: it is a share of its own. */
+  readonly share: string | undefined
   /** It gets a page in parts: it may end within it, or makes its own bytes of the events. */
   readonly wantsParts: boolean
   /** It is still there, and behind. */
@@ -44,18 +46,20 @@ export const PAGE_BYTES = 131_072
 
 /**
  * Takes the subscriptions that are behind forward, a slice of the main thread at a time, so that a crowd of them delays
- * the live ones by no more than that. Pages are read and encoded once for all who stand at the same place.
+ * the live ones by no more than that. Pages are read and encoded once for all who stand at the same place. Shares take turns: a
+ * crowd of one address delays a reader of another one by a few steps, however great it is (test/hub/catch-up.test.ts).
  */
 export class CatchUp {
   readonly #log: EventLog
   readonly #head: () => Position
-  readonly #queue = new Queue<LogReader>()
+  readonly #queue = new FairTurns<LogReader>()
   readonly #onBug: OnBug
   /** By audience and place, until the page is encoded. */
   readonly #readings = new Map<string, Reading>()
   readonly #arrived: Reading[] = []
-  /** Who waited for the page that was encoded last: they go first, since others will push it out. */
-  #waiters: LogReader[] = []
+  /** Who waited for a page that is encoded: soon others will push it out, so every second step is theirs. */
+  readonly #served = new FairTurns<LogReader>()
+  #isTurnOfServed = true
   readonly #pages = new Map<string, StoredPage>()
   #pageBytes = 0
   #isScheduled = false
@@ -71,7 +75,7 @@ export class CatchUp {
 
   /** The reader will be asked to advance, soon. */
   enqueue(reader: LogReader): void {
-    this.#queue.push(reader)
+    this.#queue.add(shareOf(reader), reader)
     this.#schedule()
   }
 
@@ -141,19 +145,21 @@ export class CatchUp {
 
   /** `false`: nothing can be done now. */
   #step(): boolean {
-    const waiter = this.#waiters.pop()
-    if (waiter !== undefined) {
-      advance(waiter)
-      return true
-    }
     const arrived = this.#arrived.shift()
     if (arrived !== undefined) {
       this.#finish(arrived)
       return true
     }
-    const next = this.#readings.size < READINGS_MAX ? this.#queue.shift() : undefined
+    this.#isTurnOfServed = !this.#isTurnOfServed
+    const next = this.#isTurnOfServed
+      ? (this.#served.next() ?? this.#nextQueued())
+      : (this.#nextQueued() ?? this.#served.next())
     if (next !== undefined) advance(next)
     return next !== undefined
+  }
+
+  #nextQueued(): LogReader | undefined {
+    return this.#readings.size < READINGS_MAX ? this.#queue.next() : undefined
   }
 
   /** Only reads: encoding takes longer, and has its turn in a slice. */
@@ -189,7 +195,7 @@ export class CatchUp {
       const due = this.#due(audience, page, inParts)
       this.#store(key, { raw: null, due }, sizeOf(due))
     }
-    this.#waiters = waiting
+    for (const waiter of waiting) this.#served.add(shareOf(waiter), waiter)
   }
 
   #due(audience: Audience, page: Page, inParts: boolean): DuePage {
@@ -221,6 +227,10 @@ export class CatchUp {
     this.#pages.delete(key)
     this.#pageBytes -= page.bytes
   }
+}
+
+function shareOf(reader: LogReader): unknown {
+  return reader.share ?? reader
 }
 
 function advance(reader: LogReader): void {

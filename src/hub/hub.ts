@@ -69,6 +69,11 @@ export interface SubscribeRequest {
   readonly bounds?: BoundsRequest
   /** Whose it is: subscriptions are counted for each door. */
   readonly door?: string
+  /**
+   * Who shall not have more of the hub than others: a user, or an address (its block, `addressBlock`). Shares take turns while
+   * they are behind. Absent: it is a share of its own.
+   */
+  readonly share?: string
 }
 
 export interface PublishOptions {
@@ -180,11 +185,11 @@ export class Hub implements Disposable {
 
   /** @throws {OverloadedError} too many topic filters or conditions are open. */
   subscribe(request: SubscribeRequest): Subscription {
-    const { to, whenBehind = 'catch-up', door } = request
+    const { to, whenBehind = 'catch-up', door, share } = request
     const audience = this.#audienceOf(request)
     const from = this.#startOf(request)
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
-    const manner = { bounds, whenBehind }
+    const manner = { share, bounds, whenBehind }
     const subscription =
       'events' in to
         ? new EventSubscription(this.#internals, audience, to.events, manner)

@@ -8,11 +8,15 @@ export class Queue<T> {
     this.#items.push(item)
   }
 
+  get isEmpty(): boolean {
+    return this.#first === this.#items.length
+  }
+
   shift(): T | undefined {
-    if (this.#first === this.#items.length) return undefined
+    if (this.isEmpty) return undefined
     const item = this.#items[this.#first]
     this.#items[this.#first++] = undefined
-    if (this.#first === this.#items.length || this.#first >= CUT_AT) {
+    if (this.isEmpty || this.#first >= CUT_AT) {
       this.#items = this.#items.slice(this.#first)
       this.#first = 0
     }

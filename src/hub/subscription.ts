@@ -42,6 +42,7 @@ export interface HubInternals {
 
 /** How a subscription goes on and ends. */
 export interface Manner {
+  readonly share: string | undefined
   readonly bounds: Bounds | null
   readonly whenBehind: WhenBehind
 }
@@ -62,6 +63,7 @@ export abstract class Subscription
   /** Its place on the keep-alive wheel. */
   slot = -1
   audience: Audience
+  readonly share: string | undefined
   protected readonly hub: HubInternals
   protected readonly bounds: Bounds | null
   /** `ending`: nothing is due any more, and the peer has not been told yet. */
@@ -78,9 +80,10 @@ export abstract class Subscription
   #takenBytes = -1
   #stalledTurns = 0
 
-  constructor(hub: HubInternals, audience: Audience, { bounds, whenBehind }: Manner) {
+  constructor(hub: HubInternals, audience: Audience, { share, bounds, whenBehind }: Manner) {
     this.hub = hub
     this.audience = audience
+    this.share = share
     this.bounds = bounds
     this.#whenBehind = whenBehind
     this.#position = hub.head

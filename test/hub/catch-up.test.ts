@@ -9,10 +9,19 @@ import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import type { EventLog, Page } from '../../src/hub/event-log.ts'
 import { testAudience } from './test-audience.ts'
 
+interface Trait {
+  readonly after: number
+  readonly wantsParts: boolean
+  readonly share: string | undefined
+  readonly clock: Clock
+}
+
 /** A reader that asks for one page after the other, and keeps them. */
 class Reader implements LogReader {
   readonly audience: Audience
   readonly wantsParts: boolean
+  readonly share: string | undefined
+  protected readonly clock: Clock | undefined
   readonly pages: DuePage[] = []
   readonly failures: string[] = []
   turns = 0
@@ -20,8 +29,14 @@ class Reader implements LogReader {
   readonly #catchUp: CatchUp
   #after: Position
 
-  constructor(catchUp: CatchUp, audience: Audience, { after = 0, wantsParts = false } = {}) {
+  constructor(
+    catchUp: CatchUp,
+    audience: Audience,
+    { after = 0, wantsParts = false, share, clock }: Partial<Trait> = {},
+  ) {
+    this.clock = clock
     this.#catchUp = catchUp
+    this.share = share
     this.audience = audience
     this.wantsParts = wantsParts
     this.#after = after as Position
@@ -35,6 +50,10 @@ class Reader implements LogReader {
     this.#after = page.reached
   }
 
+  protected askAgain(): void {
+    this.#catchUp.enqueue(this)
+  }
+
   get isBehind(): boolean {
     return this.ended === null
   }
@@ -46,6 +65,16 @@ class Reader implements LogReader {
 
   end(reason: CloseReason): void {
     this.ended = reason
+  }
+}
+
+/** One that goes on with the next page, and takes a whole slice for each. */
+class EagerReader extends Reader {
+  override advance(): void {
+    const before = this.pages.length
+    super.advance()
+    this.clock!.nowMs += 2
+    if (this.pages.length > before && !this.clock!.isStopped) this.askAgain()
   }
 }
 
@@ -91,6 +120,38 @@ test('at most two pages are read at once, and everybody comes to one', async () 
     await turn()
   }
 })
+
+for (const [crowd, audienceOf] of [
+  ['who all read for themselves', (n: number) => testAudience({ id: n })],
+  ['at one place', () => SHARED],
+] as const)
+  test(`a reader of another share than a crowd's comes to its page after a few of them: ${crowd}`, async () => {
+    const clock = new Clock()
+    try {
+      const log = new PagesLog()
+      const catchUp = new CatchUp(log.port, () => log.port.head, throwLater)
+      const many = Array.from(
+        { length: 1_000 },
+        (_, n) => new EagerReader(catchUp, audienceOf(n), { share: 'a', clock }),
+      )
+      for (const reader of many) catchUp.enqueue(reader)
+      await settled(() => many.some(({ pages }) => pages.length > 0))
+      const servedBefore = servedOf(many)
+      const traits = { share: 'b', after: 50, clock }
+      const one = new EagerReader(catchUp, testAudience({ id: 2_000 }), traits)
+      catchUp.enqueue(one)
+      await settled(() => one.pages.length >= 5)
+      assert.ok(servedOf(many) - servedBefore < 60, `${servedOf(many) - servedBefore}`)
+    } finally {
+      clock.stop()
+    }
+  })
+
+function servedOf(readers: readonly Reader[]): number {
+  return readers.reduce((sum, { pages }) => sum + pages.length, 0)
+}
+
+const SHARED = testAudience({ id: 3_000 })
 
 test('a page that cannot be read ends those who wait for it, and nobody else', async () => {
   const log = new PagesLog({ failsAfter: 5 })
@@ -138,6 +199,7 @@ test('in one turn of the event loop the crowd gets its slice and no more', async
     let advanced = 0
     const slow = {
       audience: testAudience(),
+      share: undefined,
       wantsParts: false,
       isBehind: true,
       advance() {
@@ -217,9 +279,11 @@ class PagesLog {
 /** Stands still until it is moved. */
 class Clock {
   nowMs = 1_000
+  isStopped = false
   readonly #method = mock.method(performance, 'now', () => this.nowMs)
 
   stop(): void {
+    this.isStopped = true
     this.#method.mock.restore()
   }
 }

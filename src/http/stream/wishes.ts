@@ -1,5 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { addressBlock } from '../../auth/address-block.ts'
 import type { Login } from '../../auth/identity.ts'
+import { nameKey } from '../../auth/name.ts'
 import type { BoundsRequest } from '../../hub/bounds.ts'
 import type { SubscribeRequest } from '../../hub/hub.ts'
 import type { EventPredicate } from '../../hub/predicate.ts'
@@ -17,7 +19,10 @@ import { streamQuery, type StreamQuery } from './stream-query.ts'
 
 /** What a request for a stream asks for, in whatever form. */
 export interface Wishes {
-  readonly subscribe: Pick<SubscribeRequest, 'conditions' | 'rights' | 'from' | 'bounds'> & {
+  readonly subscribe: Pick<
+    SubscribeRequest,
+    'conditions' | 'rights' | 'from' | 'bounds' | 'share'
+  > & {
     readonly wants: CanonicalFilters
   }
   readonly gap: Start['gap']
@@ -75,6 +80,7 @@ export async function wishesOf(
       conditions,
       rights: rightsNow(),
       from,
+      share: shareOf(login, address),
       ...(bounds === null ? {} : { bounds }),
     },
     gap,
@@ -82,6 +88,12 @@ export async function wishesOf(
     login,
     address,
   }
+}
+
+/** Who logs in is one wherever it comes from. */
+function shareOf(login: Login | null, address: string): string {
+  const name = login?.identity.name ?? null
+  return name === null ? addressBlock(address) : `user ${nameKey(name)}`
 }
 
 /** Shorter ones take less than a millisecond. */

@@ -20,6 +20,7 @@ import type { Interest } from './interests.ts'
 import type { RecentDeliveries } from './recent-deliveries.ts'
 import type { SocketGlobs } from './socket-globs.ts'
 import type { Notify } from './stateless-requests.ts'
+import { addressBlock } from '../../auth/address-block.ts'
 import type { Judge, TokenGuesses } from './token-guesses.ts'
 import { topicOf } from './topic.ts'
 import { WsSession, type Presets } from './ws-session.ts'
@@ -147,6 +148,7 @@ function refuse(
 /** One WebSocket: its session, the socket that the session knows nothing of, and its subscription. */
 export class SocketSubscriber implements EventSink {
   readonly #options: WebSocketsOptions
+  readonly #share: string
   readonly #webSocket: WebSocket
   readonly #socket: Duplex
   /** Asked only what the peer has taken. */
@@ -166,6 +168,7 @@ export class SocketSubscriber implements EventSink {
   ) {
     const { verifier, limits, presets, notify, configureMs = CONFIGURE_MS } = options
     this.#options = options
+    this.#share = addressBlock(address)
     this.#webSocket = webSocket
     this.#socket = socket
     this.#counted = new StreamSink(socket as Socket, null)
@@ -276,6 +279,7 @@ export class SocketSubscriber implements EventSink {
       to: { events: this },
       whenBehind: 'catch-up-with-gaps',
       door: SOCKETS,
+      share: this.#share,
     })
   }
 
