@@ -64,6 +64,8 @@ export interface DueEvents {
   /** Each event's own bytes; none where events are what members get. */
   readonly frames: readonly Uint8Array[]
   readonly failure: { readonly error: unknown; readonly before: Position } | null
+  /** How many were looked at. Fewer than were given: the rest is for a later turn, as predicates have taken their time. */
+  readonly lookedAt: number
 }
 
 /** What an audience has gathered of one round. */
@@ -152,7 +154,7 @@ export class Audience {
     return this.#maySee(event) && this.conditions.every((condition) => condition.matches(event))
   }
 
-  /** Of any events, those that are due here. */
+  /** Of any events, those that are due here; of the first ones only, where predicates take long: see `lookedAt`. */
   due(events: readonly PublishedEvent[]): DueEvents {
     if (events.length === 0) return NOTHING_DUE
     const { matches, predicates } = this.group.matcher()
@@ -163,13 +165,14 @@ export class Audience {
         (predicates.length > 0 &&
           this.#maySee(event) &&
           predicates.some((predicate) => predicate.matches(event))),
+      predicates.length > 0 || this.conditions.length > 0,
     )
   }
 
-  /** Of the events of a page, which has been read with the group's filters. */
+  /** The same for events of a page, which has been read with the group's filters. */
   dueOfPage(events: readonly PublishedEvent[]): DueEvents {
     if (this.group.readFilters === undefined) return this.due(events)
-    return this.#dueOf(events, () => true)
+    return this.#dueOf(events, () => true, this.conditions.length > 0)
   }
 
   /**
@@ -245,20 +248,27 @@ export class Audience {
   #dueOf(
     candidates: readonly PublishedEvent[],
     isWanted: (event: PublishedEvent) => boolean,
+    isForeignWork: boolean,
   ): DueEvents {
+    const untilMs = isForeignWork ? performance.now() + STEP_MS : Infinity
     // Not the encoder of the rounds: it remembers an event of one, which this would push out.
     const encoding = this.encoder?.encoding
     const events: PublishedEvent[] = []
     const frames: Uint8Array[] = []
-    for (const event of candidates)
+    let lookedAt = 0
+    for (const event of candidates) {
       try {
-        if (!isWanted(event) || !this.admits(event)) continue
-        if (encoding !== undefined) frames.push(encoding.event(event))
-        events.push(event)
+        if (isWanted(event) && this.admits(event)) {
+          if (encoding !== undefined) frames.push(encoding.event(event))
+          events.push(event)
+        }
       } catch (error) {
-        return { events, frames, failure: { error, before: before(event) } }
+        return { events, frames, failure: { error, before: before(event) }, lookedAt }
       }
-    return { events, frames, failure: null }
+      lookedAt++
+      if (isForeignWork && performance.now() > untilMs) break
+    }
+    return { events, frames, failure: null, lookedAt }
   }
 
   #clearGathered(): void {
@@ -290,7 +300,10 @@ function before({ position }: PublishedEvent): Position {
   return (position - 1) as Position
 }
 
-const NOTHING_DUE: DueEvents = { events: [], frames: [], failure: null }
+const NOTHING_DUE: DueEvents = { events: [], frames: [], failure: null, lookedAt: 0 }
+
+/** How long predicates may keep the main thread, in ms, until others have their turn; what is asked of one event is finished. */
+const STEP_MS = 1
 
 /**
  * A round's buffer is sent when it would grow beyond this, in bytes: well below a subscriber's queue limit, so that a

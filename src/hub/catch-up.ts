@@ -1,9 +1,10 @@
-import type { Audience } from './audience.ts'
+import type { Audience, DueEvents } from './audience.ts'
 import type { OnBug } from './bug.ts'
 import type { CloseReason } from './encoding.ts'
 import type { Position, PublishedEvent } from './event.ts'
 import { EVENT_OVERHEAD_BYTES, type EventLog, type Page, type PageGap } from './event-log.ts'
 import { beginWork } from '../ops/current-work.ts'
+import { isTurnSpent } from '../ops/turn-budget.ts'
 import { FairTurns } from './fair-turns.ts'
 
 /** A page of the log as the members of one audience are due it. */
@@ -86,11 +87,11 @@ export class CatchUp {
     const isForAll = audience.group.readFilters === undefined
     const publicOnly = audience.rights.seesNothing
     const key = isForAll
-      ? `everything${publicOnly ? ' public' : ''} ${after}`
+      ? keyOfAll(after, publicOnly)
       : `${audience.id} ${after}${wantsParts ? ' in parts' : ''}`
     const found = this.#pages.get(key)
     if (found !== undefined && found.staleAtMs > performance.now())
-      return found.due ?? this.#due(audience, found.raw, wantsParts)
+      return found.due ?? this.#dueOfRaw(audience, found.raw, wantsParts)
     let reading = this.#readings.get(key)
     if (reading === undefined) {
       reading = {
@@ -100,6 +101,8 @@ export class CatchUp {
         inParts: wantsParts,
         waiters: [],
         page: null,
+        due: [],
+        lookedAt: 0,
       }
       this.#readings.set(key, reading)
       void this.#read(reading, after)
@@ -140,7 +143,7 @@ export class CatchUp {
   #run(): void {
     beginWork('catching up')
     const untilMs = performance.now() + SLICE_MS
-    while (this.#step()) if (performance.now() > untilMs) return this.#schedule()
+    while (this.#step()) if (performance.now() > untilMs || isTurnSpent()) return this.#schedule()
   }
 
   /** `false`: nothing can be done now. */
@@ -181,31 +184,56 @@ export class CatchUp {
     return { events: [], reached: until, gap: null }
   }
 
-  #finish({ key, audience, inParts, waiters, page }: Reading): void {
-    this.#readings.delete(key)
-    if (page === null) {
-      for (const waiter of waiters) waiter.end('unavailable')
-      return
-    }
+  /** A step towards a page that is encoded. */
+  #finish(reading: Reading): void {
+    const { key, audience, inParts, waiters, page } = reading
     // They may all have gone while it was read.
     const waiting = waiters.filter(({ isBehind }) => isBehind)
-    if (waiting.length === 0) return
-    if (audience === null) this.#store(key, { raw: page, due: null }, rawSizeOf(page))
-    else {
-      const due = this.#due(audience, page, inParts)
-      this.#store(key, { raw: null, due }, sizeOf(due))
+    if (page !== null && audience !== null && waiting.length > 0) {
+      const events = reading.lookedAt === 0 ? page.events : page.events.slice(reading.lookedAt)
+      const due = audience.dueOfPage(events)
+      reading.due.push(due)
+      reading.lookedAt += due.lookedAt
+      if (due.failure === null && reading.lookedAt < page.events.length) {
+        this.#arrived.push(reading) // behind the others that have arrived
+        return
+      }
     }
-    for (const waiter of waiting) this.#served.add(shareOf(waiter), waiter)
+    this.#readings.delete(key)
+    if (page === null) for (const waiter of waiters) waiter.end('unavailable')
+    else if (waiting.length > 0) {
+      if (audience === null) this.#store(key, { raw: page, due: null }, rawSizeOf(page))
+      else {
+        const due = this.#duePage(joined(reading.due), page, inParts)
+        this.#store(key, { raw: null, due }, sizeOf(due))
+      }
+      for (const waiter of waiting) this.#served.add(shareOf(waiter), waiter)
+    }
   }
 
-  #due(audience: Audience, page: Page, inParts: boolean): DuePage {
-    const { events, frames, failure } = audience.dueOfPage(page.events)
+  /** Of a page for all, as much as can be looked at in one step; the rest of it is kept for the next. */
+  #dueOfRaw(audience: Audience, page: Page, inParts: boolean): DuePage {
+    const due = audience.dueOfPage(page.events)
+    if (due.failure !== null || due.lookedAt === page.events.length)
+      return this.#duePage(due, page, inParts)
+    const reached = page.events[due.lookedAt - 1]!.position
+    const rest: Page = { events: page.events.slice(due.lookedAt), reached: page.reached, gap: null }
+    const key = keyOfAll(reached, audience.rights.seesNothing)
+    if (!this.#pages.has(key)) this.#store(key, { raw: rest, due: null }, rawSizeOf(rest))
+    return this.#duePage(due, { ...page, reached }, inParts)
+  }
+
+  #duePage(
+    { events, frames, failure }: Omit<DueEvents, 'lookedAt'>,
+    { reached, gap }: Page,
+    inParts: boolean,
+  ): DuePage {
     if (failure !== null) this.#onBug('catching up', failure.error)
     return {
       bytes: inParts ? EMPTY : Buffer.concat(frames),
       parts: inParts ? { events, frames } : null,
-      reached: failure?.before ?? page.reached,
-      gap: page.gap,
+      reached: failure?.before ?? reached,
+      gap,
       hasFailed: failure !== null,
     }
   }
@@ -226,6 +254,19 @@ export class CatchUp {
     if (page === undefined) return
     this.#pages.delete(key)
     this.#pageBytes -= page.bytes
+  }
+}
+
+function keyOfAll(after: Position, publicOnly: boolean): string {
+  return `everything${publicOnly ? ' public' : ''} ${after}`
+}
+
+function joined(parts: readonly DueEvents[]): Omit<DueEvents, 'lookedAt'> {
+  if (parts.length === 1) return parts[0]!
+  return {
+    events: parts.flatMap(({ events }) => events),
+    frames: parts.flatMap(({ frames }) => frames),
+    failure: parts.at(-1)?.failure ?? null,
   }
 }
 
@@ -266,6 +307,9 @@ interface Reading {
   readonly waiters: LogReader[]
   /** `null` until it is there, and if it cannot be read. */
   page: Page | null
+  /** What has been found to be due of it so far, in parts, and of how many of its events. */
+  readonly due: DueEvents[]
+  lookedAt: number
 }
 
 type StoredPage = {

@@ -220,7 +220,7 @@ export abstract class Subscription
     if (!this.#logServesRest()) {
       if (this.#ringServesRest()) {
         const events = ring.firstAfter(this.#position, PAGE_BYTES)
-        if (this.#handDue(this.audience.due(events))) this.#continueBehind(events.at(-1)!.position)
+        if (this.#takeNewest(events)) this.#continueBehind(events.at(-1)!.position)
         return
       }
       // One that fell behind was promised the rest and is cut off; one that asked for the past gets what there is.
@@ -315,7 +315,7 @@ export abstract class Subscription
   }
 
   /** `false`: it is not behind any more, as it has had enough, or the sink has found that the peer has gone. */
-  #handDue({ events, frames, failure }: DueEvents): boolean {
+  #handDue({ events, frames, failure }: Omit<DueEvents, 'lookedAt'>): boolean {
     if (events.length > 0) {
       if (this.bounds === null) this.handOver({ events, frames }, null)
       else this.handWithinBounds({ events, frames }, this.#position)
@@ -345,9 +345,18 @@ export abstract class Subscription
     this.hub.catchUp.enqueue(this)
   }
 
+  /** `false`: it has not had all of them, as it has ended, or goes on in a later turn. */
+  #takeNewest(events: readonly PublishedEvent[]): boolean {
+    const due = this.audience.due(events)
+    if (!this.#handDue(due)) return false
+    if (due.lookedAt === events.length) return true
+    this.#continueBehind(events[due.lookedAt - 1]!.position)
+    return false
+  }
+
   /** The step from the log to the live ones: synchronous, so no commit comes between the rest and the seat. */
   #join(rest: readonly PublishedEvent[]): void {
-    if (!this.#handDue(this.audience.due(rest))) return
+    if (!this.#takeNewest(rest)) return
     this.#position = this.hub.head
     if (this.#finishIfReached()) return
     this.audience.removeBehind(this)

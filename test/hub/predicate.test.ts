@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { mock, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { PublishedEvent } from '../../src/hub/event.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { EventPredicate } from '../../src/hub/predicate.ts'
@@ -73,3 +74,50 @@ test('who has gone leaves no condition behind, and those of all together are lim
   open[0]!.subscription.close()
   subscribeTo(hub, 'a', named('z'))
 })
+
+for (const [where, wants] of [
+  ['a condition', []],
+  ['a wish', [new CountingPredicate('never', () => false)]],
+] as const)
+  test(`a replay is filtered by ${where} in turns, each of which asks about no more than some ms allow`, async () => {
+    using hub = new Hub(
+      new MemoryEventLog({ eventsMax: 1_000, maxAgeMs: 0, bytesMax: 1e9 }),
+      OPTIONS,
+    )
+    await hub.publish(Array.from({ length: 400 }, (_, n) => publication('/a', { n })))
+    let nowMs = 1_000
+    const method = mock.method(performance, 'now', () => nowMs)
+    try {
+      const dear = new CountingPredicate('dear', () => {
+        nowMs += 0.4
+        return true
+      })
+      const sink = new RecordingSink()
+      hub.subscribe(
+        byteRequest({
+          wants: wants.length === 0 ? [{ topics: [], privateOnly: false }] : [...wants, dear],
+          conditions: wants.length === 0 ? [dear] : [],
+          rights: PUBLIC_ONLY,
+          from: hub.beforeOldest,
+          encoding: PLAIN,
+          sink,
+          opening: new Uint8Array(),
+        }),
+      )
+      const askedInTurns: number[] = []
+      const isComplete = () => sink.lines.some((line) => line.includes('"n":399'))
+      for (let before = 0; !isComplete(); before = dear.asked) {
+        assert.ok(askedInTurns.length < 2_000, 'it does not come')
+        await turn()
+        askedInTurns.push(dear.asked - before)
+      }
+      assert.ok(Math.max(...askedInTurns) <= 8, askedInTurns.join())
+      const numbers = sink.lines.flatMap((line) => /"n": ?(\d+)/.exec(line)?.[1] ?? [])
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: 400 }, (_, n) => `${n}`),
+      )
+    } finally {
+      method.mock.restore()
+    }
+  })
