@@ -54,7 +54,7 @@ class World {
   async take(step: Step): Promise<unknown> {
     if (step.do === 'take cursor') this.#cursors.push(this.#hub.cursorOf(this.#hub.head))
     else if (step.do === 'wait') this.#clock.pass(step.ms)
-    else if (step.do === 'listen') return await this.#listen(step)
+    else if (step.do === 'listen') return this.#listen(step)
     else {
       const text = step.path.startsWith('/private/') ? 'x'.repeat(step.privateBytes) : 'public'
       const published = publication(step.path, { text })
