@@ -23,6 +23,12 @@ export function connectionOf(socket: Socket): Connection {
   return ((socket as Known)[CONNECTION] ??= new Connection())
 }
 
+/** Once all requests before are answered; never, if their connection ends before. */
+export function behindAnswers({ lastResponse: last }: Connection, go: () => void): void {
+  if (last === null || last.writableFinished) go()
+  else last.once('finish', go)
+}
+
 /** On the socket itself, and gone with it. */
 const CONNECTION = Symbol('connection')
 

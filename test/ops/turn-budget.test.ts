@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { inLaterTurn, isTurnSpent } from '../../src/ops/turn-budget.ts'
+import { inLaterTurn, isTurnSpent, whenTurnAllows } from '../../src/ops/turn-budget.ts'
 
 function runFor(ms: number): void {
   for (const endMs = performance.now() + ms; performance.now() < endMs;);
@@ -54,4 +54,21 @@ test('what a slice settles belongs to it: it counts before the next one', async 
   })
   await done.promise
   assert.deepEqual(order, ['in the next tick', 'behind the first', 'the second'])
+})
+
+test('work is done at once while the turn allows it, else in order, and before slices', async () => {
+  await turn()
+  const order: string[] = []
+  whenTurnAllows(() => void order.push('at once'))
+  assert.deepEqual(order, ['at once'])
+  runFor(10)
+  const done = Promise.withResolvers<void>()
+  inLaterTurn(() => {
+    order.push('slice')
+    done.resolve()
+  })
+  for (const n of [1, 2, 3]) whenTurnAllows(() => void order.push(`work ${n}`))
+  assert.deepEqual(order, ['at once'])
+  await done.promise
+  assert.deepEqual(order, ['at once', 'work 1', 'work 2', 'work 3', 'slice'])
 })

@@ -12,7 +12,7 @@ import { createServer as createTlsServer, Server as TlsServer } from 'node:https
 import type { Socket } from 'node:net'
 import { PubSubError } from '../../publication/errors.ts'
 import { head, refuse, refuseSocket } from './answer.ts'
-import { connectionOf, type Connection } from '../../sockets/connection.ts'
+import { behindAnswers, connectionOf } from '../../sockets/connection.ts'
 import { isLongBody } from '../../sockets/discard-body.ts'
 import {
   BODY_PATIENCE,
@@ -29,7 +29,7 @@ import { openapiOfTopics } from '../pages/openapi.ts'
 import { ownUrl } from '../pages/own-url.ts'
 import { pages } from '../pages/pages.ts'
 import { peerAddress } from './peer.ts'
-import { carryOutInTurn, PendingStream } from './pending-stream.ts'
+import { carryOutInTurn, carryOutWhenTurnAllows, PendingStream } from './pending-stream.ts'
 import { publish } from '../publish/publish.ts'
 import { preflight } from './preflight.ts'
 import { prefersPage } from '../stream/negotiation.ts'
@@ -70,14 +70,17 @@ export async function httpServers(
   app.addHook('onRequest', (request, reply, done) => {
     const { socket } = request.raw
     carryOutInTurn(socket, () => {
-      beginWork('request', `${request.raw.method} ${originForm(request.originalUrl)}`)
-      if (!isAccepted(door, request, reply.raw)) reply.hijack()
-      // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
-      else if (request.raw.httpVersionMajor === 0)
-        done(new HttpError('BAD_REQUEST', 'HTTP/0.9 is not spoken here'))
-      else if (connectionOf(socket).isBeyondLimit) done(door.connectionLimit.refusal())
-      else if (request.url === TOPIC_URL) void handle(door, request, reply)
-      else done()
+      // At once, so that what is no request behind it is refused behind it.
+      if (!isAccepted(door, request, reply.raw)) return void reply.hijack()
+      carryOutWhenTurnAllows(socket, () => {
+        beginWork('request', `${request.raw.method} ${originForm(request.originalUrl)}`)
+        // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
+        if (request.raw.httpVersionMajor === 0)
+          done(new HttpError('BAD_REQUEST', 'HTTP/0.9 is not spoken here'))
+        else if (connectionOf(socket).isBeyondLimit) done(door.connectionLimit.refusal())
+        else if (request.url === TOPIC_URL) void handle(door, request, reply)
+        else done()
+      })
     })
   })
   app.setErrorHandler((error, request, reply) => refuseRequest(door, request, reply, error))
@@ -122,6 +125,8 @@ function serverOptions(door: HttpDoor): ServerOptions {
 /** What Node tells only by events. */
 function attach(door: HttpDoor, server: Server | TlsServer): void {
   const { traffic } = door
+  // Whoever has sent its last request and said so still gets its answers (RFC 9112 §9.6); Node knows it, and does not say it.
+  Object.assign(server, { httpAllowHalfOpen: true })
   // Node would drop those beyond 2,000, and with them perhaps the one that a proxy has added at the end.
   server.maxHeadersCount = 0
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
@@ -193,11 +198,6 @@ function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Sock
   } else if (isBody && last.socket === null) last.once('socket', refuseIt)
   else if (isBody) refuseIt()
   else behindAnswers(connection, refuseIt)
-}
-
-function behindAnswers({ lastResponse: last }: Connection, refuseIt: () => void): void {
-  if (last === null || last.writableFinished) refuseIt()
-  else last.once('finish', refuseIt)
 }
 
 function refusalOfBroken(error: NodeJS.ErrnoException, { options }: HttpDoor): PubSubError {

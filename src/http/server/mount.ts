@@ -2,12 +2,15 @@ import type { FastifyInstance, RouteHandlerMethod } from 'fastify'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { PubSubError } from '../../publication/errors.ts'
-import { connectionOf } from '../../sockets/connection.ts'
+import { whenTurnAllows } from '../../ops/turn-budget.ts'
+import { behindAnswers, connectionOf } from '../../sockets/connection.ts'
+import { isAnswerable } from '../../sockets/lingering-close.ts'
 import { takePipelined } from '../../sockets/pipelining.ts'
 import type { HttpDoor, MountedDoor } from './door.ts'
 import { noSuchPage, originNotAllowed } from './errors.ts'
 import { sendContinue } from './expectation.ts'
 import { isTls, peerAddress } from './peer.ts'
+import { carryOutInTurn } from './pending-stream.ts'
 import { refuseSocket } from './answer.ts'
 import { originForm } from './topic-path.ts'
 
@@ -52,29 +55,41 @@ export async function mountedDoors(
 /** Only handshakes for other protocols leave Node's HTTP layer this way; ours are answered like any request. */
 export function mountUpgrades(http: HttpDoor, server: Server): void {
   server.on('upgrade', (incoming: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const connection = connectionOf(incoming.socket)
-    if (connection.isDeaf) {
-      connection.isSpokenTo = true
-      socket.resume() // Node has left this socket to us
-      return
-    }
-    http.traffic.requests++
-    const mounted = mountedAt(incoming.url!, http)!
-    connection.isDeaf = true
-    try {
-      if (connection.isBeyondLimit) throw http.connectionLimit.refusal()
-      refuseForeignPage(http, incoming)
-    } catch (error) {
-      if (!(error instanceof PubSubError)) throw error
-      return refuseSocket(incoming.socket, http.traffic, error, incoming.headers)
-    }
-    const address = peerAddress(incoming, http.options.trustedProxies)
-    mounted.door.upgrade(incoming, socket, {
-      path: mounted.path,
-      address,
-      head: Buffer.concat([head, takePipelined(incoming.socket)]),
+    const rest = Buffer.concat([head, takePipelined(incoming.socket)])
+    carryOutInTurn(incoming.socket, () => {
+      const connection = connectionOf(incoming.socket)
+      if (connection.isDeaf) {
+        connection.isSpokenTo = true
+        socket.resume() // Node has left this socket to us
+        return
+      }
+      http.traffic.requests++
+      const mounted = mountedAt(incoming.url!, http)!
+      connection.isDeaf = true
+      // What was asked for before is answered before: behind the handshake its answers would be read as frames.
+      behindAnswers(connection, () =>
+        whenTurnAllows(() => {
+          if (isAnswerable(incoming.socket)) openMounted(http, mounted, { incoming, socket, rest })
+        }),
+      )
     })
   })
+}
+
+function openMounted(
+  http: HttpDoor,
+  { door, path }: Mounted,
+  { incoming, socket, rest }: { incoming: IncomingMessage; socket: Duplex; rest: Buffer },
+): void {
+  try {
+    if (connectionOf(incoming.socket).isBeyondLimit) throw http.connectionLimit.refusal()
+    refuseForeignPage(http, incoming)
+  } catch (error) {
+    if (!(error instanceof PubSubError)) throw error
+    return refuseSocket(incoming.socket, http.traffic, error, incoming.headers)
+  }
+  const address = peerAddress(incoming, http.options.trustedProxies)
+  door.upgrade(incoming, socket, { path, address, head: rest })
 }
 
 /** For Node's `shouldUpgradeCallback`. */

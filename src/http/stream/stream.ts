@@ -44,7 +44,8 @@ export async function stream(
     mayLogIn: handshake === null || handshake.access === 'everything',
   })
   const { query, address } = wishes
-  if (!socket.writable) return // the peer has gone, or has half-closed, which HTTP takes for the same
+  // The peer has gone, or has half-closed, which is the same for who asks for what does not end.
+  if (!socket.writable || socket.readableEnded) return void socket.destroy()
   const head =
     handshake === null
       ? headOf(reply.raw, traffic, encoding)

@@ -232,6 +232,43 @@ describe('odd requests that are carried out', () => {
   })
 })
 
+describe('a client that has said that it sends no more', () => {
+  for (const count of [1, 2, 20, 300])
+    test(`gets all of its ${count} answers`, async () => {
+      for (const bytes of [request('HEAD', '/'), put('/half-closed', '{}')]) {
+        await using client = await RawClient.open(server().port)
+        client.send(Buffer.concat(Array.from({ length: count }, () => bytes)))
+        client.finishSending()
+        const answers = await client.rest()
+        assert.equal(answers.split('HTTP/1.1 20').length - 1, count)
+      }
+    })
+
+  test('is taken to have gone where it asks for a stream without an end', async () => {
+    await using client = await RawClient.open(server().port)
+    client.send(get('/half-closed'))
+    client.finishSending()
+    await client.rest()
+  })
+})
+
+test('a handshake of another protocol is answered behind all that was asked for before it', async () => {
+  await using door = await startPubsub({ protocols: { lonelyps: {} } })
+  for (const before of [put('/a', '{}'), request('HEAD', '/'), get('/a?count=x')]) {
+    await using client = await RawClient.open(door.port)
+    const handshake = get(
+      '/-/lonelyps/v1/websocket',
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
+    )
+    client.send(Buffer.concat([...Array.from({ length: 30 }, () => before), handshake]))
+    for (let n = 0; n < 30; n++) assert.notEqual((await client.answer()).status, 101)
+    assert.equal((await client.head()).status, 101)
+  }
+})
+
 describe('limits of a request', () => {
   const strict = sharedPubsub({
     server: { tls: tlsSection() },
