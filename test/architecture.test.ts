@@ -262,6 +262,15 @@ function filesOf(directory: string): Map<string, string> {
 /** The text of each file of `src/`, by its path there. */
 const sources: ReadonlyMap<string, string> = filesOf(SRC)
 
+/** Within a row of the page a file may be named without its folder. */
+function isThere(path: string): boolean {
+  return (
+    [...sources.keys()].some((file) => file === path || file.endsWith(`/${path}`)) ||
+    existsSync(new URL(`../${path}`, import.meta.url)) ||
+    existsSync(new URL(`../test/contracts/${path}`, import.meta.url))
+  )
+}
+
 test('every import points toward the hub', () => {
   assert.ok(sources.size > 20)
   assert.deepEqual(
@@ -302,11 +311,6 @@ test('every file that the page on the architecture names is there', () => {
   const page = readFileSync(new URL('../docs/architecture.md', import.meta.url), 'utf8')
   const named = [...page.matchAll(/`([\w/-]+(?:\.test)?\.ts)`/g)].map(([, path]) => path!)
   assert.ok(named.length > 30)
-  // Within a row a file may be named without the folder that was named just before.
-  const isThere = (path: string) =>
-    [...sources.keys()].some((file) => file === path || file.endsWith(`/${path}`)) ||
-    existsSync(new URL(`../${path}`, import.meta.url)) ||
-    existsSync(new URL(`../test/contracts/${path}`, import.meta.url))
   assert.deepEqual(
     named.filter((path) => !isThere(path)),
     [],

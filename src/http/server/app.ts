@@ -71,7 +71,10 @@ export async function httpServers(
     const { socket } = request.raw
     carryOutInTurn(socket, () => {
       // At once, so that what is no request behind it is refused behind it.
-      if (!isAccepted(door, request, reply.raw)) return void reply.hijack()
+      if (!isAccepted(door, request, reply.raw)) {
+        reply.hijack()
+        return
+      }
       carryOutWhenTurnAllows(socket, () => {
         beginWork('request', `${request.raw.method} ${originForm(request.originalUrl)}`)
         // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
