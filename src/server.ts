@@ -18,7 +18,7 @@ import { httpServers } from './http/server/app.ts'
 import { ConnectionLimit, type ConnectionLimitOptions } from './http/server/connection-limit.ts'
 import { Cors } from './http/server/cors.ts'
 import { DescriptorFanOut } from './sockets/fan-out.ts'
-import { Traffic } from './http/server/door.ts'
+import { RequestCounters } from './http/server/door.ts'
 import { pageFiles } from './http/pages/page-files.ts'
 import { WhereExpressions } from './where/where.ts'
 import type { OnBug } from './hub/bug.ts'
@@ -105,7 +105,7 @@ export async function startServer(
     times,
     log,
   })
-  const traffic = new Traffic(hub, VERSION)
+  const counters = new RequestCounters(hub, VERSION)
   const { plain, secure } = await httpServers(
     {
       hub,
@@ -118,8 +118,8 @@ export async function startServer(
       policy,
       webPages,
       cors: new Cors(webPages),
-      traffic,
-      connectionLimit: new ConnectionLimit(connectionsOf(settings, configured), traffic),
+      counters,
+      connectionLimit: new ConnectionLimit(connectionsOf(settings, configured), counters),
       version: VERSION,
       where: new WhereExpressions(limits),
       page: pageFiles(readPage()),

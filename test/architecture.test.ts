@@ -109,7 +109,10 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'http/stream/ndjson-encoding.ts',
     'http/stream/sse-encoding.ts',
   ],
-  'http/stream/stream.test.ts': ['http/stream/pypubsub-encoding.ts', 'http/stream/wishes.ts'],
+  'http/stream/stream.test.ts': [
+    'http/stream/pypubsub-encoding.ts',
+    'http/stream/stream-request.ts',
+  ],
   'log/memory/memory-event-log.test.ts': [
     'hub/event-log.ts',
     'log/last-places.ts',

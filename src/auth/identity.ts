@@ -3,7 +3,7 @@ import { PUBLIC_ONLY } from '../hub/rights.ts'
 
 /** Who the peer proved to be, and what that allows. */
 export interface Identity {
-  /** `null`: nobody in particular. A user named `''` is possible. */
+  /** `null`: anonymous. A user named `''` is possible. */
   readonly name: string | null
   readonly rights: Rights
   /** Secured topics this identity may publish to. */

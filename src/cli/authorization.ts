@@ -6,7 +6,7 @@ import { UsageError } from './arguments.ts'
 
 /**
  * The Authorization header for a server, from the first of: `--user`, the URL, PUBSUBD_USER and PUBSUBD_PASSWORD, the netrc
- * file (NETRC, else ~/.netrc). A name without a password gets one from further down. `null`: nobody in particular.
+ * file (NETRC, else ~/.netrc). A name without a password gets one from further down. `null`: anonymous.
  * @throws {UsageError}
  */
 export function authorizationFor(url: URL, user: string | undefined): string | null {

@@ -18,13 +18,13 @@ const HELP = `pubsubd explain: tells who may publish to a path and listen to it,
 
 Usage: pubsubd explain [publish|listen] PATH [options]
 
-      --as NAME       of pubsub_acl.yaml, or of the directory (default: nobody in particular)
+      --as NAME       of pubsub_acl.yaml, or of the directory (default: anonymous)
       --from ADDRESS  where the publisher is
       --config FILE   settings (default: pubsub.yaml)
       --acl FILE      users and what they may see (default: pubsub_acl.yaml)
 
 A name that only the directory knows is looked up there: as that user with the password in PUBSUBD_PASSWORD, or without
-one as nobody in particular, who may be shown less.
+one anonymously, and may be shown less.
 
 Exit code: 0 yes, or yes in part, 3 no, 4 the directory cannot be asked, 2 wrong usage, 1 the files cannot be used.
 
@@ -69,7 +69,7 @@ async function explain(words: readonly string[]): Promise<number> {
     if (told === null)
       throw new UsageError(`explain publish or listen, not ${JSON.stringify(verb)}`)
     isAllowed &&= told.answer !== 'no'
-    const who = values.as === undefined ? 'nobody in particular' : shown(values.as)
+    const who = values.as === undefined ? 'anonymous' : shown(values.as)
     write(`${verb} ${path} as ${who}: ${told.answer}`)
     for (const reason of [...subject.notes, ...told.reasons]) write(`  ${reason}`)
   }

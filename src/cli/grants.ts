@@ -28,7 +28,7 @@ type Clients = Settings['clients']
 type Where = ReturnType<typeof placesIn>
 
 /**
- * The rules that are about a name, `null` for nobody in particular.
+ * The rules that are about a name, `null` for anonymous.
  * @throws {GaveUpError} the directory cannot be asked.
  */
 export async function grantsFor(
@@ -45,7 +45,7 @@ export async function grantsFor(
     grants: [],
     isRefused: badCredentials === 'reject',
     notes: [
-      `${why}, so its login ${badCredentials === 'reject' ? 'is refused' : 'counts as nobody in particular'} ` +
+      `${why}, so its login ${badCredentials === 'reject' ? 'is refused' : 'counts as anonymous'} ` +
         `(clients.bad_credentials, ${where.settings(['clients', 'bad_credentials'])})`,
     ],
   })

@@ -16,7 +16,7 @@ import { parseStreamLine, type StreamLine } from './stream-line.ts'
 export interface ListenerOptions {
   /** Of the topics, with what else it asks for in its query, but no place to begin at. */
   readonly url: URL
-  /** The header, or `null`: nobody in particular. */
+  /** The header, or `null`: anonymous. */
   readonly authorization: string | null
   /** Behind this place; `null`: see `since`. */
   readonly cursor: string | null

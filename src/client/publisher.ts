@@ -14,7 +14,7 @@ import { pause } from './pause.ts'
 export interface PublisherOptions {
   /** Of the topics. */
   readonly url: URL
-  /** The header, or `null`: nobody in particular. */
+  /** The header, or `null`: anonymous. */
   readonly authorization: string | null
   /** With an `Idempotency-Key`, so that what is sent again is published once. */
   readonly isIdempotent: boolean

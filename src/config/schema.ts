@@ -81,7 +81,7 @@ const clientsSection = sectionReader({
   oldschoolers: setting('oldschoolers', [], list(text)),
   /** Topics only named users may publish to. None, as PyPubSub. */
   secureTopics: setting('secure_topics', [], secureTopics),
-  /** What a wrong login is: nobody in particular, for compatibility, or refused with 401. */
+  /** What a wrong login is: anonymous, for compatibility, or refused with 401. */
   badCredentials: setting('bad_credentials', 'anonymous', oneOf('anonymous', 'reject')),
   /** Addresses whose forwarded headers are believed. None: anybody can write such headers. */
   trustProxy: setting('trust_proxy', [], list(placedText)),

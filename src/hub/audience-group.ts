@@ -123,7 +123,7 @@ export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
     return Array.from(this.#held.values(), ({ want }) => want)
   }
 
-  /** Wishes change while a page is read, so that it is looked at with those of the time when it is handed over. */
+  /** StreamRequest change while a page is read, so that it is looked at with those of the time when it is handed over. */
   get readFilters(): undefined {
     return undefined
   }

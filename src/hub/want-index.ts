@@ -41,7 +41,7 @@ export class WantIndex<O extends WantOwner> {
     return this.#filters.steps
   }
 
-  /** Wishes of one owner, which are all different. */
+  /** StreamRequest of one owner, which are all different. */
   add(wants: readonly Want[], owner: O): WantEntry {
     const filters = wants.filter(isTopicFilter)
     const isTopicsOnly = filters.length === wants.length

@@ -4,9 +4,9 @@ import type { Socket } from 'node:net'
 /** What is remembered of a connection, from one request to the next. */
 export class Connection {
   /** Nothing more is carried out on it, since a stream has been asked for or the bytes make no sense. */
-  isDeaf = false
+  inputIgnored = false
   /** Something was sent while it was deaf. */
-  isSpokenTo = false
+  hasAnswer = false
   /** To the newest request, so that a broken one behind it is refused only after it. */
   lastResponse: ServerResponse | null = null
   /** Requests behind one that may become a stream, held until that is decided. `null`: nothing is to be decided. */

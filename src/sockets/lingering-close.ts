@@ -46,7 +46,7 @@ export function patienceWith(headers: IncomingHttpHeaders): Patience {
 export function closeLingering(socket: Socket, patience: Patience): void {
   const connection = connectionOf(socket)
   if (socket.destroyed || connection.isLingering) return
-  connection.isLingering = connection.isDeaf = connection.isSpokenTo = true
+  connection.isLingering = connection.inputIgnored = connection.hasAnswer = true
   // Not at once: it may be HTTP's parser that has called, and there may be records of TLS that are not decrypted yet. OpenSSL
   // reads nothing more where it meets them while it closes our end: an end of the peer would seem to be there.
   setImmediate(() => {
@@ -68,9 +68,9 @@ export function lingerWhenClosing(socket: Socket): void {
 }
 
 function destroySoon(this: Socket): void {
-  const { lastResponse, isSpokenTo } = connectionOf(this)
+  const { lastResponse, hasAnswer } = connectionOf(this)
   const isMidBody = lastResponse !== null && !lastResponse.req.complete
-  if (isMidBody || isSpokenTo) closeLingering(this, isMidBody ? BODY_PATIENCE : STRAY_PATIENCE)
+  if (isMidBody || hasAnswer) closeLingering(this, isMidBody ? BODY_PATIENCE : STRAY_PATIENCE)
   else destroyBehindAnswers(this)
 }
 

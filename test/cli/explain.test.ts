@@ -23,11 +23,11 @@ describe('pubsubd explain', { concurrency: 4 }, () => {
         '  private events with "dev": those that have "x", too, by the segment "mine" of "alice" (pubsub_acl.yaml, line 5, column 5)',
       ],
     ],
-    'nobody in particular': [
+    anonymous: [
       'listen /private/x',
       3,
       [
-        'listen /private/x as nobody in particular: no',
+        'listen /private/x as anonymous: no',
         '  private events with "x": none, as no segment of an ACL is this name’s',
       ],
     ],
@@ -68,7 +68,7 @@ describe('pubsubd explain', { concurrency: 4 }, () => {
       'publish /x --from 10.1.2.3',
       0,
       [
-        'publish /x as nobody in particular: yes',
+        'publish /x as anonymous: yes',
         '  no topic of it is secured, so the address decides: 10.0.0.0/8 (pubsub.yaml, line 5, column 7: clients.payloaders)',
       ],
     ],
@@ -76,7 +76,7 @@ describe('pubsubd explain', { concurrency: 4 }, () => {
       'publish /x --from 11.1.2.3',
       3,
       [
-        'publish /x as nobody in particular: no',
+        'publish /x as anonymous: no',
         '  no topic of it is secured, so the address decides: "11.1.2.3" is in none of clients.payloaders (pubsub.yaml, line 3, column 3)',
       ],
     ],
@@ -92,9 +92,9 @@ describe('pubsubd explain', { concurrency: 4 }, () => {
       '/-/x --from 127.0.0.1',
       3,
       [
-        'publish /-/x as nobody in particular: no',
+        'publish /-/x as anonymous: no',
         "  paths that begin with /-/ are the server's own, nothing can be published there",
-        'listen /-/x as nobody in particular: yes',
+        'listen /-/x as anonymous: yes',
         '  public events with "-" and "x": all, as everybody',
         '  private events with "-" and "x": none, as no segment of an ACL is this name’s',
       ],

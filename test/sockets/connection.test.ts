@@ -5,7 +5,7 @@ import { connectionOf } from '../../src/sockets/connection.ts'
 
 test('what is remembered of a connection is there at its next request, and of no other', () => {
   const [socket, other] = [new Socket(), new Socket()]
-  connectionOf(socket).isDeaf = true
-  assert.equal(connectionOf(socket).isDeaf, true)
-  assert.equal(connectionOf(other).isDeaf, false)
+  connectionOf(socket).inputIgnored = true
+  assert.equal(connectionOf(socket).inputIgnored, true)
+  assert.equal(connectionOf(other).inputIgnored, false)
 })

@@ -98,7 +98,7 @@ function answerElsewhere(door: HttpDoor, { raw }: FastifyRequest, reply: Fastify
       throw new HttpError('RESERVED_PATH', refusalText({ type: 'reserved-path' }))
     case 'HEAD':
       reply.hijack()
-      return head(reply.raw, door.traffic)
+      return head(reply.raw, door.counters)
     default:
       if (raw.method !== 'OPTIONS' || !preflight(door, raw, reply.raw))
         throw new HttpError(

@@ -45,8 +45,8 @@ export async function publish(
   const { receipt } = await published
   const cursor = ['X-Pubsub-Cursor', receipt.last]
   const json = asksForJson(request.headers.accept) ? toJson(receipt) : null
-  if (json === null) answer(reply.raw, door.traffic, 202, RECEIVED, cursor)
-  else answer(reply.raw, door.traffic, 202, json, cursor, 'application/json')
+  if (json === null) answer(reply.raw, door.counters, 202, RECEIVED, cursor)
+  else answer(reply.raw, door.counters, 202, json, cursor, 'application/json')
 }
 
 /** Events of a batch stand together in the log, so its two ends tell where all of them are. */

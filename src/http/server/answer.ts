@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { PubSubError } from '../../publication/errors.ts'
-import type { Traffic } from './door.ts'
+import type { RequestCounters } from './door.ts'
 import { refusalOf } from './refusals.ts'
 import { discardBody } from '../../sockets/discard-body.ts'
 import { closeLingering, patienceWith, type Patience } from '../../sockets/lingering-close.ts'
@@ -11,22 +11,22 @@ const TEXT = 'text/plain; charset=utf-8'
 /** A short answer. `headers`: names and values in turn, beside what is set on the response already. */
 export function answer(
   response: ServerResponse,
-  traffic: Traffic,
+  counters: RequestCounters,
   status: number,
   text: string,
   headers: readonly string[] = [],
   contentType = TEXT,
 ): void {
   const length = String(Buffer.byteLength(text))
-  const own = ['Content-Type', contentType, 'Content-Length', length, ...traffic.headers()]
+  const own = ['Content-Type', contentType, 'Content-Length', length, ...counters.headers()]
   response.writeHead(status, [...own, ...headers])
   response.end(text)
 }
 
 /** What the counts are, and where the log ends: whoever comes back with that cursor misses nothing from now on. */
-export function head(response: ServerResponse, traffic: Traffic): void {
-  const cursor = ['X-Pubsub-Cursor', traffic.cursorOfHead()]
-  response.writeHead(204, ['Content-Type', TEXT, ...traffic.headers(), ...cursor])
+export function head(response: ServerResponse, counters: RequestCounters): void {
+  const cursor = ['X-Pubsub-Cursor', counters.cursorOfHead()]
+  response.writeHead(204, ['Content-Type', TEXT, ...counters.headers(), ...cursor])
   response.end()
 }
 
@@ -37,7 +37,7 @@ export function head(response: ServerResponse, traffic: Traffic): void {
  */
 export function refuse(
   response: ServerResponse,
-  traffic: Traffic,
+  counters: RequestCounters,
   error: PubSubError,
   { mustClose }: { readonly mustClose: boolean },
 ): void {
@@ -46,7 +46,7 @@ export function refuse(
   const pairs = Object.entries(others).flat()
   const options = [connection ?? [], mustClose ? 'close' : []].flat()
   if (options.length > 0) pairs.push('Connection', options.join(', '))
-  answer(response, traffic, status, text, pairs, contentType)
+  answer(response, counters, status, text, pairs, contentType)
   if (!mustClose) discardBody(response)
 }
 
@@ -56,7 +56,7 @@ export function refuse(
  */
 export function refuseSocket(
   socket: Socket,
-  traffic: Traffic,
+  counters: RequestCounters,
   error: PubSubError,
   request: IncomingHttpHeaders,
   {
@@ -64,20 +64,20 @@ export function refuseSocket(
     patience = patienceWith(request),
   }: { readonly shared?: readonly string[]; readonly patience?: Patience } = {},
 ): void {
-  socket.write(refusalBytes(traffic, error, request, shared))
+  socket.write(refusalBytes(counters, error, request, shared))
   closeLingering(socket, patience)
 }
 
 /** A whole answer, behind which the connection is closed. */
 export function refusalBytes(
-  traffic: Traffic,
+  counters: RequestCounters,
   error: PubSubError,
   request: IncomingHttpHeaders,
   shared: readonly string[],
 ): string {
   const refusal = refusalOf(error, request.accept)
   const { status, contentType, text } = refusal
-  const pairs = [...traffic.headers(), ...shared, ...Object.entries(refusal.headers).flat()]
+  const pairs = [...counters.headers(), ...shared, ...Object.entries(refusal.headers).flat()]
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, `Content-Type: ${contentType}`]
   for (let i = 0; i < pairs.length; i += 2) lines.push(`${pairs[i]}: ${pairs[i + 1]}`)
   lines.push(`Content-Length: ${Buffer.byteLength(text)}`, 'Connection: close', '', text)

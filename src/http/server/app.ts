@@ -127,7 +127,7 @@ function serverOptions(door: HttpDoor): ServerOptions {
 
 /** What Node tells only by events. */
 function attach(door: HttpDoor, server: Server | TlsServer): void {
-  const { traffic } = door
+  const { counters } = door
   // Whoever has sent its last request and said so still gets its answers (RFC 9112 §9.6); Node knows it, and does not say it.
   Object.assign(server, { httpAllowHalfOpen: true })
   // Node would drop those beyond 2,000, and with them perhaps the one that a proxy has added at the end.
@@ -147,16 +147,16 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
   mountUpgrades(door, server)
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     const connection = connectionOf(socket)
-    const isBehindStream = connection.isDeaf
-    connection.isDeaf = connection.isSpokenTo = true
+    const isBehindStream = connection.inputIgnored
+    connection.inputIgnored = connection.hasAnswer = true
     if (isBehindStream) {
       socket.resume() // Node has left this socket to us
       return
     }
-    traffic.requests++
+    counters.requests++
     behindAnswers(connection, () => {
       const error = new HttpError('BAD_REQUEST', 'this is no proxy')
-      if (isAnswerable(socket)) refuseSocket(socket, traffic, error, request.headers)
+      if (isAnswerable(socket)) refuseSocket(socket, counters, error, request.headers)
     })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -167,7 +167,7 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
     }
     // A stream may stand on this socket: what comes behind its request is nobody's business.
     const connection = connectionOf(socket)
-    if (connection.isDeaf) connection.isSpokenTo = true
+    if (connection.inputIgnored) connection.hasAnswer = true
     else if (isAnswerable(socket)) refuseBroken(door, error, socket)
     if (error.code === 'ECONNRESET') socket.destroy()
   })
@@ -181,15 +181,15 @@ function isAgreeing(socket: Socket): boolean {
 /** Refuses what is no request, or no body of one, behind the answers to the requests before it. */
 function refuseBroken(door: HttpDoor, error: NodeJS.ErrnoException, socket: Socket): void {
   const connection = connectionOf(socket)
-  connection.isDeaf = connection.isSpokenTo = true
+  connection.inputIgnored = connection.hasAnswer = true
   const last = connection.lastResponse
   const isBody = last !== null && !last.req.complete
-  if (!isBody) door.traffic.requests++
+  if (!isBody) door.counters.requests++
   const refuseIt = () => {
     if (!isAnswerable(socket)) return
     const known = isBody ? last.req.headers : {}
     const shared = isBody ? door.cors.headersFor(known.origin) : []
-    refuseSocket(socket, door.traffic, refusalOfBroken(error, door), known, {
+    refuseSocket(socket, door.counters, refusalOfBroken(error, door), known, {
       shared,
       patience: isBody ? BODY_PATIENCE : STRAY_PATIENCE,
     })
@@ -236,11 +236,11 @@ function isAccepted(
   response: ServerResponse,
 ): boolean {
   const connection = connectionOf(incoming.socket)
-  if (connection.isDeaf) {
-    connection.isSpokenTo = true
+  if (connection.inputIgnored) {
+    connection.hasAnswer = true
     return false
   }
-  door.traffic.requests++
+  door.counters.requests++
   connection.lastResponse = response
   const pairs = door.cors.headersFor(incoming.headers.origin)
   for (let i = 0; i < pairs.length; i += 2) response.setHeader(pairs[i]!, pairs[i + 1]!)
@@ -275,14 +275,14 @@ function refuseRequest(
   if (refusal.code === 'INTERNAL') door.bugs.add('answering', error)
   if (response.headersSent || !isAnswerable(socket)) return
   const mustClose =
-    connection.isSpokenTo ||
+    connection.hasAnswer ||
     connection.isBeyondLimit ||
     isAwaitingContinue(response) ||
     isLongBody(incoming.headers)
-  if (mustClose) connection.isDeaf = connection.isSpokenTo = true
+  if (mustClose) connection.inputIgnored = connection.hasAnswer = true
   // What has been asked for behind it may be a stream, whose connection stays deaf.
-  else if (connection.lastResponse === response) connection.isDeaf = false
-  refuse(response, door.traffic, refusal, { mustClose })
+  else if (connection.lastResponse === response) connection.inputIgnored = false
+  refuse(response, door.counters, refusal, { mustClose })
 }
 
 /** Fastify's own refusals are of queries and types that a route does not take. */
@@ -302,7 +302,7 @@ function route(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Pr
     case 'GET':
       return stream(door, request, reply)
     case 'HEAD':
-      return head(reply.raw, door.traffic)
+      return head(reply.raw, door.counters)
     case 'OPTIONS':
       if (preflight(door, request.raw, reply.raw)) return
       throw notForThisMethod()

@@ -5,7 +5,7 @@ import { OverloadedError } from '../../hub/errors.ts'
 import type { SeldomReport } from '../../ops/seldom-report.ts'
 import { connectionOf } from '../../sockets/connection.ts'
 import { refusalBytes, refuseSocket } from './answer.ts'
-import type { ConnectionJudge, Traffic } from './door.ts'
+import type { ConnectionJudge, RequestCounters } from './door.ts'
 
 export interface ConnectionLimitOptions {
   /** Of all ports together. */
@@ -22,12 +22,12 @@ export interface ConnectionLimitOptions {
  */
 export class ConnectionLimit implements ConnectionJudge {
   readonly #options: ConnectionLimitOptions
-  readonly #traffic: Traffic
+  readonly #counters: RequestCounters
   readonly #servers: Server[] = []
 
-  constructor(options: ConnectionLimitOptions, traffic: Traffic) {
+  constructor(options: ConnectionLimitOptions, counters: RequestCounters) {
     this.#options = options
-    this.#traffic = traffic
+    this.#counters = counters
   }
 
   watch(server: Server | TlsServer): void {
@@ -53,7 +53,7 @@ export class ConnectionLimit implements ConnectionJudge {
     )
     if (open > connectionsMax + refusedMax) {
       // Over TLS nothing can be said so soon.
-      if (!isTls) socket.write(refusalBytes(this.#traffic, this.refusal(), {}, []))
+      if (!isTls) socket.write(refusalBytes(this.#counters, this.refusal(), {}, []))
       socket.destroy()
       return
     }
@@ -66,7 +66,7 @@ export class ConnectionLimit implements ConnectionJudge {
   #refuseSilent(socket: Socket, isTls: boolean): void {
     if (socket.destroyed || connectionOf(socket).isLingering) return
     if (isTls || connectionOf(socket).lastResponse !== null) socket.destroy()
-    else refuseSocket(socket, this.#traffic, this.refusal(), {})
+    else refuseSocket(socket, this.#counters, this.refusal(), {})
   }
 
   /** Node's own count, which is right at any moment and needs no listener for each connection. */

@@ -44,7 +44,7 @@ interface HttpOptions {
   readonly trustedProxies: AddressList
   /** Substrings of the User-Agent of clients that expect a NUL after every newline. */
   readonly oldschoolers: readonly string[]
-  /** 401 instead of taking the peer for nobody in particular. */
+  /** 401 instead of taking the peer for anonymous. */
   readonly rejectBadCredentials: boolean
 }
 
@@ -89,11 +89,11 @@ export interface HttpDoor {
   readonly connectionLimit: ConnectionJudge
   /** What went wrong while answering, by the place in our sources. */
   readonly bugs: BugReport
-  readonly traffic: Traffic
+  readonly counters: RequestCounters
 }
 
 /** What the server tells of itself in every answer, over all ports. */
-export class Traffic {
+export class RequestCounters {
   /** Requests so far, the present one included. */
   requests = 0
   readonly #hub: Hub

@@ -12,7 +12,7 @@ declare module 'fastify' {
 }
 
 /**
- * Who a request comes from. `null`: nobody in particular, which bad credentials come to as well unless they are refused.
+ * Who a request comes from. `null`: anonymous, which bad credentials come to as well unless they are refused.
  * @throws {BadCredentialsError} they are wrong, and `clients.bad_credentials` says to refuse.
  * @throws {TooManyLoginsError} nobody looked, as too many have failed, and `clients.bad_credentials` says to refuse.
  * @throws {DirectoryUnavailableError} nobody could tell, and `clients.bad_credentials` says to refuse.

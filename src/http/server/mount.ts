@@ -40,7 +40,7 @@ export async function mountedDoors(
     if (mounted === null) throw noSuchPage()
     refuseForeignPage(http, raw)
     reply.hijack()
-    const headers = http.traffic.headers()
+    const headers = http.counters.headers()
     for (let i = 0; i < headers.length; i += 2) reply.raw.setHeader(headers[i]!, headers[i + 1]!)
     sendContinue(reply.raw)
     await mounted.door.request(raw, reply.raw, {
@@ -58,14 +58,14 @@ export function mountUpgrades(http: HttpDoor, server: Server): void {
     const rest = Buffer.concat([head, takePipelined(incoming.socket)])
     carryOutInTurn(incoming.socket, () => {
       const connection = connectionOf(incoming.socket)
-      if (connection.isDeaf) {
-        connection.isSpokenTo = true
+      if (connection.inputIgnored) {
+        connection.hasAnswer = true
         socket.resume() // Node has left this socket to us
         return
       }
-      http.traffic.requests++
+      http.counters.requests++
       const mounted = mountedAt(incoming.url!, http)!
-      connection.isDeaf = true
+      connection.inputIgnored = true
       // What was asked for before is answered before: behind the handshake its answers would be read as frames.
       behindAnswers(connection, () =>
         whenTurnAllows(() => {
@@ -86,7 +86,7 @@ function openMounted(
     refuseForeignPage(http, incoming)
   } catch (error) {
     if (!(error instanceof PubSubError)) throw error
-    return refuseSocket(incoming.socket, http.traffic, error, incoming.headers)
+    return refuseSocket(incoming.socket, http.counters, error, incoming.headers)
   }
   const address = peerAddress(incoming, http.options.trustedProxies)
   door.upgrade(incoming, socket, { path, address, head: rest })

@@ -13,18 +13,18 @@ export class PendingStream implements Disposable {
   constructor(socket: Socket) {
     this.#socket = socket
     const connection = connectionOf(socket)
-    connection.isDeaf = true
+    connection.inputIgnored = true
     connection.heldRequests = this.#held
   }
 
-  /** It is decided, and `isDeaf` says how. */
+  /** It is decided, and `inputIgnored` says how. */
   [Symbol.dispose](): void {
     const socket = this.#socket
     const connection = connectionOf(socket)
     connection.heldRequests = null
     if (this.#held.length === 0) return
     socket.resume()
-    if (connection.isDeaf) connection.isSpokenTo = true
+    if (connection.inputIgnored) connection.hasAnswer = true
     else if (!socket.destroyed) for (const carryOut of this.#held) carryOutInTurn(socket, carryOut)
   }
 }

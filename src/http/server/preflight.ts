@@ -7,7 +7,7 @@ import { originNotAllowed } from './errors.ts'
  * @throws {OriginNotAllowedError}
  */
 export function preflight(
-  { cors, traffic }: HttpDoor,
+  { cors, counters }: HttpDoor,
   { headers }: IncomingMessage,
   response: ServerResponse,
 ): boolean {
@@ -15,7 +15,7 @@ export function preflight(
   if (cors.isOff || origin === undefined || method === undefined) return false
   const permissions = cors.permissionsFor(origin, headers['access-control-request-headers'])
   if (permissions === null) throw originNotAllowed()
-  response.writeHead(204, [...traffic.headers(), ...permissions])
+  response.writeHead(204, [...counters.headers(), ...permissions])
   response.end()
   return true
 }

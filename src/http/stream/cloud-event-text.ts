@@ -13,7 +13,9 @@ export function cloudEventText(event: PublishedEvent): string {
   const path = event.path.toWellFormed().replace(CONTROL_CHARACTERS, encodeURIComponent)
   const ours = `"pubsubcursor": "${cursor}", "pubsubpath": ${JSON.stringify(path)}`
   if (isCloudEvent(payload.text)) {
-    const came = mayHaveOurs(payload.text) ? withoutMembers(payload.text, isOurs) : payload.text
+    const came = mayHaveOurs(payload.text)
+      ? withoutMembers(payload.text, hasControlLines)
+      : payload.text
     return `${came.slice(0, -1)}, ${ours}}`
   }
   const source = encodeURI(event.path.toWellFormed()) || '/' // a URI reference, which the path, decoded, need not be
@@ -50,6 +52,6 @@ function hasEscapedNames(text: string): boolean {
   return text.includes('\\u00')
 }
 
-function isOurs(name: string): boolean {
+function hasControlLines(name: string): boolean {
   return name === 'pubsubcursor' || name === 'pubsubpath'
 }

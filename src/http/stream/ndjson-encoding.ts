@@ -7,7 +7,7 @@ import type { StreamEncoding } from './stream-encoding.ts'
 /** A line of JSON for each event, in UTF-8 as it was published. What a client knows after each line: docs/streams.md. */
 export class NdjsonEncoding implements StreamEncoding {
   readonly contentType: string
-  readonly isOurs = true
+  readonly hasControlLines = true
   readonly key: string
   readonly #framing: Framing
   readonly #text: (event: PublishedEvent) => string

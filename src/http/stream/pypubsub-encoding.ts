@@ -7,7 +7,7 @@ import type { StreamEncoding } from './stream-encoding.ts'
 /** PyPubSub's stream: a line of ASCII JSON for each event. Old-school clients get a NUL after each newline. */
 export class PypubsubEncoding implements StreamEncoding {
   readonly contentType = 'application/vnd.pypubsub-stream'
-  readonly isOurs = false
+  readonly hasControlLines = false
   readonly key: string
   readonly #framing: Framing
   readonly #spell: (line: string) => string

@@ -10,7 +10,7 @@ import type { StreamEncoding } from './stream-encoding.ts'
  */
 export class SseEncoding implements StreamEncoding {
   readonly contentType = 'text/event-stream'
-  readonly isOurs = true
+  readonly hasControlLines = true
   readonly key: string
   readonly #framing: Framing
 

@@ -5,7 +5,7 @@ import type { Cursor } from '../../hub/event.ts'
 export interface StreamEncoding extends SharedEncoding {
   readonly contentType: string
   /** False for PyPubSub's own, whose clients know nothing of what it does not have. */
-  readonly isOurs: boolean
+  readonly hasControlLines: boolean
   /** What is told first: the stream begins behind the cursor. */
   opened(cursor: Cursor, nowMs: number): Uint8Array
 }

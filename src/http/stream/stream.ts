@@ -14,14 +14,14 @@ import { StreamSink } from '../../sockets/stream-sink.ts'
 import { acceptHandshake, asksForWebSocket } from '../../websocket/handshake.ts'
 import { WebSocketSink } from '../../websocket/websocket-sink.ts'
 import { refuseSocket } from '../server/answer.ts'
-import { HTTP, type HttpDoor, type Traffic } from '../server/door.ts'
+import { HTTP, type HttpDoor, type RequestCounters } from '../server/door.ts'
 import { HttpError, internalError, originNotAllowed } from '../server/errors.ts'
 import { isTls } from '../server/peer.ts'
 import { encodingFor } from './negotiation.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 import { timeLimits } from './time-limits.ts'
 import { WebSocketEncoding } from './websocket-encoding.ts'
-import { wishesOf, type Wishes } from './wishes.ts'
+import { streamRequestOf, type StreamRequest } from './stream-request.ts'
 
 /**
  * GET: an answer that goes on until what was asked for is there, mostly for ever. Once its head is sent the socket carries
@@ -33,42 +33,42 @@ export async function stream(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const { hub, traffic } = door
+  const { hub, counters } = door
   const { raw: incoming } = request
   const { socket } = incoming
   const handshake = asksForWebSocket(incoming) ? openWebSocket(door, incoming) : null
   const encoding =
     handshake === null ? encodingFor(incoming, door.options.oldschoolers) : WEB_SOCKET
-  const wishes = await wishesOf(door, request, reply, {
-    isOurs: encoding.isOurs,
+  const streamRequest = await streamRequestOf(door, request, reply, {
+    hasControlLines: encoding.hasControlLines,
     mayLogIn: handshake === null || handshake.access === 'everything',
   })
-  const { query, address } = wishes
+  const { query, address } = streamRequest
   // The peer has gone, or has half-closed, which is the same for who asks for what does not end.
   if (!socket.writable || socket.readableEnded) return void socket.destroy()
   const head =
     handshake === null
-      ? headOf(reply.raw, traffic, encoding)
-      : headText('101 Switching Protocols', handshake.lines, reply.raw, traffic)
+      ? headOf(reply.raw, counters, encoding)
+      : headText('101 Switching Protocols', handshake.lines, reply.raw, counters)
   // So that a wait in vain is no success: nobody knows yet what the status will be. A WebSocket says it when it closes.
   const holdsOpening = handshake === null && query.timeoutMs !== null
   const webSocket = handshake === null ? null : new WebSocketSink(socket)
   const subscription = hub.subscribe({
-    ...wishes.subscribe,
+    ...streamRequest.subscribe,
     to: {
       encoding,
-      opening: openingOf(door, head, encoding, wishes),
+      opening: openingOf(door, head, encoding, streamRequest),
       holdsOpening,
       sink:
         webSocket ?? new StreamSink(socket, holdsOpening ? refusalOfWait(door, reply.raw) : null),
     },
     door: HTTP,
   })
-  traffic.streamOpened(address)
-  const ends = endsOf(door, wishes, subscription)
+  counters.streamOpened(address)
+  const ends = endsOf(door, streamRequest, subscription)
   detach(incoming, reply.raw)
   // Behind it: where two listen to an event and one goes, Node keeps a long array for the other.
-  follow(socket, { subscription, traffic, address, ends, webSocket })
+  follow(socket, { subscription, counters, address, ends, webSocket })
 }
 
 const WEB_SOCKET = new WebSocketEncoding()
@@ -93,7 +93,7 @@ function openWebSocket({ webPages }: HttpDoor, request: IncomingMessage): WebSoc
 /** What ends with a stream; `null`: nothing, as with most. */
 function endsOf(
   { hub }: HttpDoor,
-  { login, query, subscribe }: Wishes,
+  { login, query, subscribe }: StreamRequest,
   subscription: Subscription,
 ): Disposable | null {
   if (login === null) return timeLimits(query, subscription, hub)
@@ -107,12 +107,12 @@ function openingOf(
   { hub }: HttpDoor,
   head: Uint8Array,
   encoding: StreamEncoding,
-  { subscribe, gap }: Wishes,
+  { subscribe, gap }: StreamRequest,
 ): Uint8Array {
   const nowMs = Date.now()
-  if (!encoding.isOurs && gap === null) return head
+  if (!encoding.hasControlLines && gap === null) return head
   const opening = [head]
-  if (encoding.isOurs) {
+  if (encoding.hasControlLines) {
     const from = subscribe.from === 'head' ? hub.head : subscribe.from
     opening.push(encoding.opened(hub.cursorOf(from), nowMs))
   }
@@ -122,13 +122,13 @@ function openingOf(
 
 /** For a stream that ends before there was an event. What it keeps of the request would be too much for every idle stream. */
 function refusalOfWait(
-  { traffic }: HttpDoor,
+  { counters }: HttpDoor,
   response: ServerResponse,
 ): (reason: CloseReason) => void {
   const { socket, headers } = response.req
   const shared = sharedHeaders(response)
   return (reason) => {
-    refuseSocket(socket, traffic, errorOfWait(reason), headers, { shared })
+    refuseSocket(socket, counters, errorOfWait(reason), headers, { shared })
   }
 }
 
@@ -155,7 +155,7 @@ const OPEN_STREAM = Symbol('open stream')
 
 interface OpenStream {
   readonly subscription: Subscription
-  readonly traffic: Traffic
+  readonly counters: RequestCounters
   readonly address: string
   /** What ends with it; `null` for most, which have nothing. */
   readonly ends: Disposable | null
@@ -199,9 +199,9 @@ function onDestroy(
 }
 
 function onClose(this: StreamingSocket): void {
-  const { subscription, traffic, address, ends } = this[OPEN_STREAM]!
+  const { subscription, counters, address, ends } = this[OPEN_STREAM]!
   subscription.close() // again, unless its opening met an error and destroyed the socket before anybody followed it
-  traffic.streamClosed(address)
+  counters.streamClosed(address)
   ends?.[Symbol.dispose]()
 }
 
@@ -229,15 +229,15 @@ function keepRights(
 
 function headOf(
   response: ServerResponse,
-  traffic: Traffic,
-  { contentType, isOurs }: StreamEncoding,
+  counters: RequestCounters,
+  { contentType, hasControlLines }: StreamEncoding,
 ): Uint8Array {
   const isChunked = response.req.httpVersionMinor > 0
   const lines = [`Content-Type: ${contentType}`]
   // Neither a cache nor nginx's buffer may keep events back.
-  if (isOurs) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
+  if (hasControlLines) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
   lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close')
-  return headText('200 OK', lines, response, traffic)
+  return headText('200 OK', lines, response, counters)
 }
 
 /** Written by ourselves, because Node's own would keep the response alive. */
@@ -245,12 +245,12 @@ function headText(
   status: string,
   own: readonly string[],
   response: ServerResponse,
-  traffic: Traffic,
+  counters: RequestCounters,
 ): Uint8Array {
   const version = response.req.httpVersionMinor > 0 ? 'HTTP/1.1' : 'HTTP/1.0'
   let text = `${version} ${status}\r\nDate: ${new Date().toUTCString()}\r\n`
   for (const line of own) text += `${line}\r\n`
-  for (const pairs of [traffic.headers(), sharedHeaders(response)])
+  for (const pairs of [counters.headers(), sharedHeaders(response)])
     for (let i = 0; i < pairs.length; i += 2) text += `${pairs[i]}: ${pairs[i + 1]}\r\n`
   return Buffer.from(`${text}\r\n`, 'latin1')
 }

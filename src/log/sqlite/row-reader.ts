@@ -224,13 +224,13 @@ export class RowReader {
 
   /** One snapshot: what is deleted meanwhile must not look like damage. */
   #atOneMoment<T>(read: () => T): T {
-    const isOurs = !this.#database.isTransaction
-    if (isOurs) this.#database.exec('BEGIN')
+    const isOwnTransaction = !this.#database.isTransaction
+    if (isOwnTransaction) this.#database.exec('BEGIN')
     try {
       return read()
     } finally {
       // It has only read, and after a damaged page even a COMMIT fails. After some errors SQLite has ended it by itself.
-      if (isOurs && this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      if (isOwnTransaction && this.#database.isTransaction) this.#database.exec('ROLLBACK')
     }
   }
 

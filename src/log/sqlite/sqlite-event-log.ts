@@ -28,7 +28,7 @@ import { Receipts, type ReceiptLimits } from '../receipts.ts'
 import { sizeOf, type EventRecord } from './record.ts'
 import { Retention, type End, type RetentionLimits } from './retention.ts'
 import { RowReader, type LastWanted, type RowsWantedBack } from './row-reader.ts'
-import { Runs } from './runs.ts'
+import { PositionRuns } from './position-runs.ts'
 import { isDamage } from './schema.ts'
 import { besidePayloadOf, eventFrom } from './stored-event.ts'
 import type { PageRead, RowsReadBack, SqliteReader } from './sqlite-reader.ts'
@@ -339,7 +339,7 @@ export class SqliteEventLog implements EventLog {
     const rows = new RowReader(threads.database, (found) => this.#addDamage(found))
     this.#store = {
       threads,
-      runs: new Runs(runs),
+      runs: new PositionRuns(runs),
       codec: new CursorCodec(keys),
       retention: new Retention(
         this.#options,
@@ -650,7 +650,7 @@ type Remedy = 'probe' | 'reopen' | 'replace'
 
 interface OpenStore {
   readonly threads: StoreThreads
-  readonly runs: Runs
+  readonly runs: PositionRuns
   readonly codec: CursorCodec
   readonly retention: Retention
   /** The oldest row that is there. */
@@ -756,7 +756,7 @@ class Commit {
   }
 }
 
-function eventsOf({ events, cursors }: PageRead, runs: Runs): PublishedEvent[] {
+function eventsOf({ events, cursors }: PageRead, runs: PositionRuns): PublishedEvent[] {
   return events.map((record, i) => eventFrom(record, runs.positionOf(record.seq), cursors[i]!))
 }
 

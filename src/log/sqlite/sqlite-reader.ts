@@ -12,7 +12,7 @@ import {
   type RowsWanted,
   type RowsWantedBack,
 } from './row-reader.ts'
-import { Runs } from './runs.ts'
+import { PositionRuns } from './position-runs.ts'
 import { databaseIn } from './schema.ts'
 import type { Opened } from './sqlite-writer.ts'
 import { serve } from './worker-peer.ts'
@@ -40,7 +40,7 @@ export class SqliteReader {
   #database!: DatabaseSync
   #checkpoint!: StatementSync
   #rows!: RowReader
-  #runs!: Runs
+  #runs!: PositionRuns
   #codec!: CursorCodec
   #damage: string[] = []
 
@@ -58,7 +58,7 @@ export class SqliteReader {
     this.#checkpoint = this.#database.prepare('PRAGMA wal_checkpoint(PASSIVE)')
     this.#checkpoint.setReturnArrays(true)
     this.#rows = new RowReader(this.#database, (message) => this.#damage.push(message))
-    this.#runs = new Runs(runs)
+    this.#runs = new PositionRuns(runs)
     this.#codec = new CursorCodec(keys)
   }
 

@@ -17,7 +17,7 @@ import {
   sizeOf,
   type EventRecord,
 } from './record.ts'
-import { nextOffset, readRuns, type Run } from './runs.ts'
+import { nextOffset, readRuns, type Run } from './position-runs.ts'
 import { Salvage } from './salvage.ts'
 import {
   damaged,

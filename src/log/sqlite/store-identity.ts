@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { DatabaseSync } from 'node:sqlite'
 import type { CursorKeys } from '../cursor.ts'
-import type { Run } from './runs.ts'
+import type { Run } from './position-runs.ts'
 
 /** Without these the events of a store are there, and no cursor leads to them. */
 export interface StoreIdentity {

@@ -6,7 +6,7 @@ import type { PageGap } from '../../hub/event-log.ts'
 import { clockMarkIn } from '../sqlite/clock-mark.ts'
 import type { EventRecord } from '../sqlite/record.ts'
 import { RowReader } from '../sqlite/row-reader.ts'
-import { Runs } from '../sqlite/runs.ts'
+import { PositionRuns } from '../sqlite/position-runs.ts'
 import { databaseIn, isDamage, SCHEMA_VERSION } from '../sqlite/schema.ts'
 import { eventFrom } from '../sqlite/stored-event.ts'
 import { sweptTo } from '../sqlite/store-extent.ts'
@@ -37,7 +37,7 @@ export class StoreView implements Disposable {
   readonly #rows: RowReader
   /** Does not tell of damage that is met on the way to something else. */
   readonly #probe: RowReader
-  readonly #runs: Runs
+  readonly #runs: PositionRuns
   readonly #codec: CursorCodec
 
   /** @throws {Error} it cannot be read, or is of a newer version. */
@@ -58,7 +58,7 @@ export class StoreView implements Disposable {
     // Rows may be lost before the first and behind the last that are there.
     this.oldest = Math.min(this.#end('min', onDamage), sweptTo(this.database))
     this.newest = Math.max(this.#end('max', onDamage), (runs.at(-1)?.firstSeq ?? 1) - 1)
-    this.#runs = new Runs(runs)
+    this.#runs = new PositionRuns(runs)
     this.#codec = new CursorCodec({ tag: this.#key('tag_key'), body: this.#key('body_key') })
     this.#rows = new RowReader(this.database, onDamage)
     this.#probe = new RowReader(this.database, () => {})

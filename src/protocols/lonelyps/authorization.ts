@@ -11,7 +11,7 @@ export type Scheme =
 
 /** The secrets of one who may come: what it sends, and what is sent to it. */
 export interface Secrets {
-  /** In the ACL file. `null`: nobody in particular. */
+  /** In the ACL file. `null`: anonymous. */
   readonly name: string | null
   readonly toBroadcaster: Scheme
   readonly toSubscriber: Scheme

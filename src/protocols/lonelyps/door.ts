@@ -19,7 +19,7 @@ import type { Peer } from './peer.ts'
 import { Receivers, type WebhookDelivery } from './receivers.ts'
 import type { Rights } from '../../hub/rights.ts'
 import { RecentDeliveries } from './recent-deliveries.ts'
-import { Rows, type Row } from './rows.ts'
+import { StoredSubscriptions, type StoredSubscription } from './stored-subscriptions.ts'
 import { SocketGlobs } from './socket-globs.ts'
 import { StatelessRequests, type Notify } from './stateless-requests.ts'
 import { TokenGuesses } from './token-guesses.ts'
@@ -58,7 +58,7 @@ export interface LonelypsOptions {
 /** The door of lonelyps: docs/protocols/lonelyps.md. */
 export class LonelypsDoor implements AsyncDisposable {
   readonly #options: LonelypsOptions
-  readonly #rows: Rows
+  readonly #rows: StoredSubscriptions
   readonly #missed: Missed
   readonly #receivers: Receivers
   readonly #webhook: Webhook
@@ -80,7 +80,7 @@ export class LonelypsDoor implements AsyncDisposable {
     )
     // Changed only by requests, which come when all of this is there.
     let door: LonelypsDoor | null = null
-    const rows = await Rows.load({
+    const rows = await StoredSubscriptions.load({
       state: options.state,
       limits: options.limits,
       onChange: (url) => door?.onRowsChanged(url),
@@ -101,7 +101,7 @@ export class LonelypsDoor implements AsyncDisposable {
   private constructor(
     options: LonelypsOptions,
     parts: {
-      rows: Rows
+      rows: StoredSubscriptions
       missed: Missed
       webhook: Webhook
       verifier: Verifier
@@ -262,7 +262,7 @@ export class LonelypsDoor implements AsyncDisposable {
 }
 
 /** What a lost place is told to be about: a glob has no topic of its own. */
-function aboutOf({ interest }: Row): Buffer {
+function aboutOf({ interest }: StoredSubscription): Buffer {
   return interest.type === 'exact' ? interest.topic : Buffer.from(interest.glob)
 }
 

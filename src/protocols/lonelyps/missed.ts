@@ -1,15 +1,19 @@
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
-import { rowKey, type Row, type Rows } from './rows.ts'
+import {
+  rowKey,
+  type StoredSubscription,
+  type StoredSubscriptions,
+} from './stored-subscriptions.ts'
 
 export interface MissedOptions {
   readonly state: StateStore
-  readonly rows: Rows
+  readonly rows: StoredSubscriptions
   /** How long one is tried, in ms. */
   readonly forMs: number
   /** One second of its delays, in ms: they may be shorter than the reference's. */
   readonly secondMs?: number | undefined
   /** Sends one; resolves with whether it was confirmed. Never rejects. */
-  readonly send: (row: Row, topic: Buffer) => Promise<boolean>
+  readonly send: (row: StoredSubscription, topic: Buffer) => Promise<boolean>
 }
 
 /**
@@ -25,7 +29,7 @@ export class Missed {
 
   static async load(options: MissedOptions): Promise<Missed> {
     const missed = new Missed(options)
-    const rows = new Map<string, Row>()
+    const rows = new Map<string, StoredSubscription>()
     for (const url of options.rows.urls)
       for (const row of options.rows.of(url)) rows.set(rowKey(row), row)
     for await (const { key, value } of options.state.entries(SPACE)) {
@@ -52,7 +56,7 @@ export class Missed {
   }
 
   /** Something may be missing there: told soon. A later loss begins anew, but puts off nothing that is about to be told. */
-  add(row: Row, topic: Buffer): void {
+  add(row: StoredSubscription, topic: Buffer): void {
     if (row.recovery === null || this.#isClosed) return
     const before = this.#pending.get(rowKey(row))
     const isFresh = before !== undefined && before.attempt === 0 && !before.isUnderWay
@@ -131,7 +135,7 @@ export class Missed {
 }
 
 interface Notice {
-  readonly row: Row
+  readonly row: StoredSubscription
   readonly topic: Buffer
   readonly sinceMs: number
   attempt: number

@@ -8,12 +8,12 @@ import type { LogLevel } from '../../ops/logger.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import { OfferedWebhooks } from './offered-webhooks.ts'
 import { EVERYTHING, pastEvents } from './past-events.ts'
-import type { Row, Rows } from './rows.ts'
+import type { StoredSubscription, StoredSubscriptions } from './stored-subscriptions.ts'
 import { topicOfPath, type Topic } from './topic.ts'
 
 /** An event for one subscription. */
 export interface WebhookDelivery {
-  readonly row: Row
+  readonly row: StoredSubscription
   readonly event: PublishedEvent
   readonly topic: Topic
 }
@@ -21,13 +21,13 @@ export interface WebhookDelivery {
 export interface ReceiversOptions {
   readonly hub: Pick<Hub, 'subscribe' | 'resolve' | 'cursorOf' | 'head' | 'beforeOldest'>
   readonly state: StateStore
-  readonly rows: Rows
+  readonly rows: StoredSubscriptions
   /** Sends one; resolves, once it is over, with how many have got it. Never rejects. */
   readonly deliver: (delivery: WebhookDelivery) => Promise<number>
   /** What a subscription was due has left the log before it could be sent. */
-  readonly lost: (row: Row) => void
+  readonly lost: (row: StoredSubscription) => void
   /** Whether an event is to be shown to who has the row. */
-  readonly maySee: (row: Row, event: PublishedEvent) => boolean
+  readonly maySee: (row: StoredSubscription, event: PublishedEvent) => boolean
   readonly log: (level: LogLevel, message: string) => void
 }
 
@@ -374,7 +374,7 @@ interface Queued {
 function byUrl(
   event: PublishedEvent,
   topic: Topic,
-  rows: Iterable<Row>,
+  rows: Iterable<StoredSubscription>,
 ): ReadonlyMap<string, readonly WebhookDelivery[]> {
   const found = new Map<string, WebhookDelivery[]>()
   for (const row of rows) {
@@ -391,7 +391,11 @@ function before({ position }: PublishedEvent): Position {
 }
 
 /** It was there when the event was published. */
-function isSince(hub: ReceiversOptions['hub'], row: Row, event: PublishedEvent): boolean {
+function isSince(
+  hub: ReceiversOptions['hub'],
+  row: StoredSubscription,
+  event: PublishedEvent,
+): boolean {
   const since = hub.resolve(row.since)
   return since.type !== 'found' || event.position > since.at
 }

@@ -25,12 +25,12 @@ import { compileGlob } from './glob.ts'
 import type { Interest } from './interests.ts'
 import type { LonelypsLimits } from './limits.ts'
 import type { Peer } from './peer.ts'
-import type { Row, Rows, WantedRow } from './rows.ts'
+import type { StoredSubscription, StoredSubscriptions, WantedRow } from './stored-subscriptions.ts'
 import { signed, type Signed } from './signed-bytes.ts'
 import type { Judge, TokenGuesses } from './token-guesses.ts'
 
 export interface StatelessOptions {
-  readonly rows: Rows
+  readonly rows: StoredSubscriptions
   readonly guesses: TokenGuesses
   readonly limits: LonelypsLimits
   readonly checkUrl: (url: string) => void
@@ -92,7 +92,7 @@ export class StatelessRequests {
     const secrets = authorized(asked, aboutSubscription(url, recovery, interest), tracing)
     this.#checkUrls(url, recovery)
     if (interest.type === 'glob') compileGlob(interest.glob)
-    const row: Row = {
+    const row: StoredSubscription = {
       interest,
       url,
       recovery,
@@ -322,7 +322,7 @@ function confirmed(
 }
 
 /** As an etag wants them: ascending by their bytes. */
-function listOf(rows: readonly Row[]): SubscriptionList {
+function listOf(rows: readonly StoredSubscription[]): SubscriptionList {
   const topics: { topic: Buffer; recovery: string | null }[] = []
   const globs: { glob: string; recovery: string | null }[] = []
   for (const { interest, recovery } of rows)

@@ -4,7 +4,7 @@ import { MalformedError } from './byte-reader.ts'
 import { readReceipt, writeMissed, writeReceiveHead, type Receipt } from './http-codec.ts'
 import type { RecentDeliveries } from './recent-deliveries.ts'
 import type { WebhookDelivery } from './receivers.ts'
-import type { Row } from './rows.ts'
+import type { StoredSubscription } from './stored-subscriptions.ts'
 import { signed } from './signed-bytes.ts'
 
 /** Sends requests to urls that peers have named. */
@@ -70,7 +70,7 @@ export class Webhook {
   }
 
   /** Resolves with whether it was confirmed. */
-  async missed({ recovery, owner }: Row, topic: Buffer): Promise<boolean> {
+  async missed({ recovery, owner }: StoredSubscription, topic: Buffer): Promise<boolean> {
     const secrets = this.#secretsOf(owner)
     if (secrets === null || recovery === null) return false
     const url = withoutFragment(recovery)

@@ -1,6 +1,6 @@
 /** Whom the server takes us for, and whether a path is ours to publish to. The password is here and nowhere else. */
 export class Visitor {
-  /** Empty: nobody in particular. */
+  /** Empty: anonymous. */
   user = ''
   #headers = {}
 

@@ -120,9 +120,9 @@ describe('paths of our own', () => {
 
 describe('secure topics', () => {
   const cases: readonly [string, string, string | null, number][] = [
-    ['nobody in particular', '/guarded', null, 403],
-    ['nobody in particular, among others', '/a/guarded/b', null, 403],
-    ['nobody in particular, escaped', '/%67uarded', null, 403],
+    ['anonymous', '/guarded', null, 403],
+    ['anonymous, among others', '/a/guarded/b', null, 403],
+    ['anonymous, escaped', '/%67uarded', null, 403],
     ['a user without them', '/guarded', 'nobody', 403],
     ['a user with them', '/a/guarded', 'guard', 202],
     ['a user with some of them', '/guarded/vault', 'guard', 403],

@@ -66,7 +66,7 @@ describe('users of an LDAP directory', { skip: missing('slapd') }, () => {
     assert.equal(body, NOT_ALLOWED)
   })
 
-  test('are refused, or nobody in particular, with a wrong or an empty password', async () => {
+  test('are refused, or anonymous, with a wrong or an empty password', async () => {
     for (const password of ['wrong', '']) {
       await using client = await RawClient.open(rejecting.port)
       assert.equal((await client.ask(get('/', basic('alice', password)))).status, 401)
@@ -92,7 +92,7 @@ describe('users of an LDAP directory', { skip: missing('slapd') }, () => {
     assert.ok((await slapd.logged(/BIND dn="uid=alice/)) > asked)
   })
 
-  test('while the directory is away: 503, or nobody in particular; those of the file log in', async () => {
+  test('while the directory is away: 503, or anonymous; those of the file log in', async () => {
     await slapd.stop()
     try {
       await using client = await RawClient.open(rejecting.port)

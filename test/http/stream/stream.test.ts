@@ -191,8 +191,7 @@ describe('what is seen', () => {
 })
 
 describe('private events', () => {
-  test('are hidden from nobody in particular', async () =>
-    assert.deepEqual(await seenBy('/'), [3, 5, 7]))
+  test('are hidden from anonymous', async () => assert.deepEqual(await seenBy('/'), [3, 5, 7]))
 
   test('are shown where all topics of a segment are on them', async () =>
     assert.deepEqual(await seenBy('/', ALICE), [1, 3, 4, 5, 6, 7]))

@@ -9,7 +9,7 @@ import { Hub } from '../../../src/hub/hub.ts'
 import { MIGRATION_FROM_VERSION_1, SCHEMA, SCHEMA_VERSION } from '../../../src/log/sqlite/schema.ts'
 import { StoreView } from '../../../src/log/tools/store-view.ts'
 import { verifyStore } from '../../../src/log/tools/verify-store.ts'
-import { Rows } from '../../../src/protocols/lonelyps/rows.ts'
+import { StoredSubscriptions } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 import { sealed } from '../../../src/publication/envelope.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { PLAIN, RecordingSink } from '../../hub/recording-sink.ts'
@@ -85,7 +85,7 @@ test('a store of version 1 is taken over: events, cursors, keys and state are wh
     )
     assert.deepEqual(Buffer.from((await stateStore.get('kept', 'until the year 30000'))!), V)
     const limits = { subscriptionsMax: 9, subscriptionsPerPeerMax: 9, globsMax: 9 }
-    const rows = await Rows.load({
+    const rows = await StoredSubscriptions.load({
       state: stateStore,
       limits,
       onChange: () => {},

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
 import { Missed } from '../../../src/protocols/lonelyps/missed.ts'
-import { Rows, type Row } from '../../../src/protocols/lonelyps/rows.ts'
+import {
+  StoredSubscriptions,
+  type StoredSubscription,
+} from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 import type { Cursor } from '../../../src/hub/event.ts'
 import { FaultyStateStore, ROW_LIMITS, settled } from './world.ts'
 
@@ -12,7 +15,7 @@ class Told {
   readonly kept = new MemoryStateStore()
   isConfirmed = true
   state!: FaultyStateStore
-  rows!: Rows
+  rows!: StoredSubscriptions
   missed!: Missed
   readonly #t: TestContext
 
@@ -24,7 +27,7 @@ class Told {
 
   async start(): Promise<void> {
     this.state = new FaultyStateStore(this.kept)
-    this.rows = await Rows.load({
+    this.rows = await StoredSubscriptions.load({
       state: this.state,
       limits: ROW_LIMITS,
       onChange: () => {},
@@ -47,7 +50,7 @@ class Told {
     await this.start()
   }
 
-  async subscribed(): Promise<Row> {
+  async subscribed(): Promise<StoredSubscription> {
     await this.start()
     await this.set('r')
     return this.rows.of('u')[0]!

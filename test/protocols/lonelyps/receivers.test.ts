@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import fc from 'fast-check'
-import type { Row } from '../../../src/protocols/lonelyps/rows.ts'
+import type { StoredSubscription } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 import { settled, World } from './world.ts'
 
 const HANGS = () => new Promise<number>(() => {})
@@ -215,7 +215,7 @@ const TOPICS = ['a', 'b', '*']
 
 /** A subscription as the test knows it: due is what was published while it was there. */
 interface Known {
-  readonly row: Row
+  readonly row: StoredSubscription
   readonly due: number[]
   isOver: boolean
 }

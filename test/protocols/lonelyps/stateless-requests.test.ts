@@ -8,7 +8,7 @@ import { SYSTEM_CLOCK } from '../../../src/auth/clock.ts'
 import { LogUnavailableError, OutcomeUnknownError } from '../../../src/hub/errors.ts'
 import type { Cursor } from '../../../src/hub/event.ts'
 import { Verifier } from '../../../src/protocols/lonelyps/authorization.ts'
-import type { Rows } from '../../../src/protocols/lonelyps/rows.ts'
+import type { StoredSubscriptions } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 import { StatelessRequests } from '../../../src/protocols/lonelyps/stateless-requests.ts'
 import { TokenGuesses } from '../../../src/protocols/lonelyps/token-guesses.ts'
 import { notifyBody, subscribeBody } from './receiver.ts'
@@ -45,7 +45,7 @@ class Door implements AsyncDisposable {
     const none = { type: 'none' } as const
     const verifier = new Verifier([{ name: null, toBroadcaster: none, toSubscriber: none }])
     const requests = new StatelessRequests({
-      rows: { add: refuse } as unknown as Rows,
+      rows: { add: refuse } as unknown as StoredSubscriptions,
       guesses: new TokenGuesses(new AttemptLimiter(0, SYSTEM_CLOCK), verifier),
       checkUrl: () => {},
       checkNotify: () => {},

@@ -6,9 +6,13 @@ import type { StateChange, StateStore } from '../../../src/hub/state-store.ts'
 import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
 import { Receivers, type WebhookDelivery } from '../../../src/protocols/lonelyps/receivers.ts'
-import { Rows, type Row, type RowLimits } from '../../../src/protocols/lonelyps/rows.ts'
+import {
+  StoredSubscriptions,
+  type StoredSubscription,
+  type StoredSubscriptionLimits,
+} from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 
-export const ROW_LIMITS: RowLimits = {
+export const ROW_LIMITS: StoredSubscriptionLimits = {
   subscriptionsMax: 1_000,
   subscriptionsPerPeerMax: 100,
   globsMax: 100,
@@ -59,14 +63,14 @@ export class World {
   readonly log: MemoryEventLog
   readonly kept = new MemoryStateStore()
   readonly sent: Sent[] = []
-  readonly lost: Row[] = []
+  readonly lost: StoredSubscription[] = []
   state!: FaultyStateStore
   hub!: Hub
-  rows!: Rows
+  rows!: StoredSubscriptions
   receivers!: Receivers
   /** How a delivery ends. */
   answer: (sent: Sent) => Promise<number> = () => Promise.resolve(1)
-  maySee: (row: Row) => boolean = () => true
+  maySee: (row: StoredSubscription) => boolean = () => true
   #n = 0
   #life = 0
 
@@ -94,7 +98,7 @@ export class World {
       conditionsMax: 1,
     })
     let receivers: Receivers | null = null
-    this.rows = await Rows.load({
+    this.rows = await StoredSubscriptions.load({
       state: this.state,
       limits: ROW_LIMITS,
       onChange: (url) => receivers?.changed(url),

@@ -30,7 +30,7 @@ const HOLE_MIN = 2 ** 20
 const HOLE_MAX = 2 ** 24
 
 /** Positions and the dense numbering of rows, each from the other. */
-export class Runs {
+export class PositionRuns {
   /** Oldest first; never empty. */
   readonly #runs: readonly Run[]
 

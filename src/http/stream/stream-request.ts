@@ -18,7 +18,7 @@ import { startOf, type Start } from './resume.ts'
 import { streamQuery, type StreamQuery } from './stream-query.ts'
 
 /** What a request for a stream asks for, in whatever form. */
-export interface Wishes {
+export interface StreamRequest {
   readonly subscribe: Pick<
     SubscribeRequest,
     'conditions' | 'rights' | 'from' | 'bounds' | 'share'
@@ -33,16 +33,16 @@ export interface Wishes {
 }
 
 /**
- * `isOurs`: the client knows of gaps, so that by default it gets what is left behind one. `mayLogIn`: false for pages that
+ * `hasControlLines`: the client knows of gaps, so that by default it gets what is left behind one. `mayLogIn`: false for pages that
  * see what is public, whatever they send.
  * @throws {PubSubError} why there is no stream.
  */
-export async function wishesOf(
+export async function streamRequestOf(
   door: HttpDoor,
   request: FastifyRequest,
   reply: FastifyReply,
-  { isOurs, mayLogIn }: { readonly isOurs: boolean; readonly mayLogIn: boolean },
-): Promise<Wishes> {
+  { hasControlLines, mayLogIn }: { readonly hasControlLines: boolean; readonly mayLogIn: boolean },
+): Promise<StreamRequest> {
   const { limits, trustedProxies } = door.options
   const { raw: incoming, originalUrl } = request
   const path = decodePath(originalUrl)
@@ -60,14 +60,14 @@ export async function wishesOf(
   const login = isNamed ? await identify(door, request, reply) : null
   const rightsNow = () => login?.identity.rights ?? PUBLIC_ONLY
   const { from, gap } = await startOf(
-    { ...query, onGap: query.onGap ?? (isOurs ? 'oldest' : null) },
+    { ...query, onGap: query.onGap ?? (hasControlLines ? 'oldest' : null) },
     door.hub,
     rightsNow(),
   )
   // A request that came behind another one gets its socket when that one is answered.
   if (reply.raw.socket === null) await new Promise((resolve) => reply.raw.once('socket', resolve))
   const address = peerAddress(incoming, trustedProxies) ?? 'unknown'
-  if (door.traffic.streamsOf(address) >= (limits.streamsPerAddressMax || Infinity))
+  if (door.counters.streamsOf(address) >= (limits.streamsPerAddressMax || Infinity))
     throw new HttpError(
       'TOO_MANY_STREAMS',
       `your address already has ${limits.streamsPerAddressMax} streams open, which is the limit (limits.streams_per_address)`,

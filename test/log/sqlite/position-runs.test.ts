@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { nextOffset, readRuns, Runs, type Run } from '../../../src/log/sqlite/runs.ts'
+import {
+  nextOffset,
+  readRuns,
+  PositionRuns,
+  type Run,
+} from '../../../src/log/sqlite/position-runs.ts'
 import { SCHEMA } from '../../../src/log/sqlite/schema.ts'
 
 /** Some starts of a server, and how many events each of them wrote. */
@@ -24,7 +29,7 @@ const starts = fc
 test('every row has a position, higher than those before, and is found at it', () => {
   fc.assert(
     fc.property(starts, ({ runs: given, firstSeq, headSeq }) => {
-      const runs = new Runs(given)
+      const runs = new PositionRuns(given)
       let last = runs.floor as number
       for (let seq = firstSeq; seq <= headSeq; seq++) {
         const position = runs.positionOf(seq)
@@ -40,7 +45,7 @@ test('at a position between two rows, the one before it is found', () => {
   fc.assert(
     fc.property(starts, fc.double({ min: 0, max: 1, noNaN: true }), (start, share) => {
       const { firstSeq, headSeq } = start
-      const runs = new Runs(start.runs)
+      const runs = new PositionRuns(start.runs)
       const [low, high] = [runs.floor, runs.positionOf(headSeq)]
       const position = Math.floor(low + share * (high - low))
       const seq = runs.seqAt(position)
@@ -54,7 +59,7 @@ test('at a position between two rows, the one before it is found', () => {
 test('below the floor there is no row, and the floor is the place before the first one', () => {
   fc.assert(
     fc.property(starts, fc.nat(2 ** 24), ({ runs: given, firstSeq }, below) => {
-      const runs = new Runs(given)
+      const runs = new PositionRuns(given)
       assert.equal(runs.seqAt(runs.floor), firstSeq - 1)
       assert.equal(runs.seqAt(runs.floor - below), firstSeq - 1)
       assert.equal(runs.positionOf(firstSeq), runs.floor + 1)

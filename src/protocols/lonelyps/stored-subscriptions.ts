@@ -6,7 +6,7 @@ import { Interests, interestKey, type Interest } from './interests.ts'
 import type { Topic } from './topic.ts'
 
 /** A subscription of the stateless mode. */
-export interface Row {
+export interface StoredSubscription {
   readonly interest: Interest
   /** Where its events go. */
   readonly url: string
@@ -18,7 +18,7 @@ export interface Row {
   readonly since: Cursor
 }
 
-export interface RowLimits {
+export interface StoredSubscriptionLimits {
   /** All together; they have 1 KiB each on average. */
   readonly subscriptionsMax: number
   readonly subscriptionsPerPeerMax: number
@@ -32,9 +32,9 @@ export interface WantedRow {
   readonly recovery: string | null
 }
 
-export interface RowsOptions {
+export interface StoredSubscriptionsOptions {
   readonly state: StateStore
-  readonly limits: RowLimits
+  readonly limits: StoredSubscriptionLimits
   /** The rows of a url are other ones now. */
   readonly onChange: (url: string) => void
   /** Whether that owner may still come: rows of one who may not are anybody's. */
@@ -42,25 +42,25 @@ export interface RowsOptions {
 }
 
 /** The subscriptions of the stateless mode, durable. Changes of one url come one after another. */
-export class Rows {
-  readonly #options: RowsOptions
+export class StoredSubscriptions {
+  readonly #options: StoredSubscriptionsOptions
   /** Of each url, by interest. */
-  readonly #byUrl = new Map<string, Map<string, Row>>()
-  readonly #interests = new Interests<Row>()
-  readonly #globsByUrl = new Map<string, Set<Row>>()
+  readonly #byUrl = new Map<string, Map<string, StoredSubscription>>()
+  readonly #interests = new Interests<StoredSubscription>()
+  readonly #globsByUrl = new Map<string, Set<StoredSubscription>>()
   readonly #turns = new Map<string, Promise<unknown>>()
   #size = 0
   #bytes = 0
   /** Of changes that are being stored: others must not take their room meanwhile. */
   readonly #coming: Growth = { rows: 0, bytes: 0, globs: 0 }
 
-  static async load(options: RowsOptions): Promise<Rows> {
-    const rows = new Rows(options)
+  static async load(options: StoredSubscriptionsOptions): Promise<StoredSubscriptions> {
+    const rows = new StoredSubscriptions(options)
     for await (const { value } of options.state.entries(SPACE)) rows.#put(rowFrom(value))
     return rows
   }
 
-  private constructor(options: RowsOptions) {
+  private constructor(options: StoredSubscriptionsOptions) {
     this.#options = options
   }
 
@@ -76,12 +76,12 @@ export class Rows {
     return this.#byUrl.has(url)
   }
 
-  of(url: string): readonly Row[] {
+  of(url: string): readonly StoredSubscription[] {
     return [...(this.#byUrl.get(url)?.values() ?? [])]
   }
 
   /** What that subscription is now: with another recovery url, perhaps. `null`: it has ended, even if another one was made. */
-  current(row: Row): Row | null {
+  current(row: StoredSubscription): StoredSubscription | null {
     const now = this.#byUrl.get(row.url)?.get(interestKey(row.interest))
     return now?.since === row.since ? now : null
   }
@@ -94,12 +94,12 @@ export class Rows {
   }
 
   /** Those whose interest matches, exact ones first. */
-  *matching(topic: Topic): Iterable<Row> {
+  *matching(topic: Topic): Iterable<StoredSubscription> {
     for (const rows of this.#interests.matching(topic)) yield* rows
   }
 
   /** Those of one url, however many others match. */
-  *matchingOf(url: string, { bytes, text }: Topic): Iterable<Row> {
+  *matchingOf(url: string, { bytes, text }: Topic): Iterable<StoredSubscription> {
     const exact = this.#byUrl.get(url)?.get(interestKey({ type: 'exact', topic: bytes }))
     if (exact !== undefined) yield exact
     if (text === null) return
@@ -112,7 +112,7 @@ export class Rows {
    * @returns false: it was there already, and nothing is changed.
    * @throws {NotAllowedError | OverloadedError | LogUnavailableError}
    */
-  add(row: Row): Promise<boolean> {
+  add(row: StoredSubscription): Promise<boolean> {
     return this.#inTurn(row.url, async () => {
       this.checkOwner(row.url, row.owner)
       const present = this.#byUrl.get(row.url)
@@ -141,7 +141,7 @@ export class Rows {
   }
 
   /** Ends one that its receiver does not want any more. @throws {LogUnavailableError} */
-  async end(row: Row): Promise<void> {
+  async end(row: StoredSubscription): Promise<void> {
     await this.#inTurn(row.url, async () => {
       const now = this.current(row)
       if (now !== null) await this.#change([], [now])
@@ -155,13 +155,13 @@ export class Rows {
   set(
     url: string,
     wanted: readonly WantedRow[],
-    { owner, since }: Pick<Row, 'owner' | 'since'>,
+    { owner, since }: Pick<StoredSubscription, 'owner' | 'since'>,
   ): Promise<void> {
     return this.#inTurn(url, async () => {
       this.checkOwner(url, owner)
-      const present = this.#byUrl.get(url) ?? new Map<string, Row>()
-      const kept = new Set<Row>()
-      const added: Row[] = []
+      const present = this.#byUrl.get(url) ?? new Map<string, StoredSubscription>()
+      const kept = new Set<StoredSubscription>()
+      const added: StoredSubscription[] = []
       for (const { interest, recovery } of wanted) {
         const row = present.get(interestKey(interest))
         if (row !== undefined && row.recovery === recovery && row.owner === owner) kept.add(row)
@@ -175,7 +175,10 @@ export class Rows {
     })
   }
 
-  async #change(put: readonly Row[], drop: readonly Row[]): Promise<void> {
+  async #change(
+    put: readonly StoredSubscription[],
+    drop: readonly StoredSubscription[],
+  ): Promise<void> {
     if (put.length === 0 && drop.length === 0) return
     const growth = this.#growthOf(put, drop)
     this.#refuseTooMany(growth)
@@ -194,7 +197,7 @@ export class Rows {
     this.#options.onChange((put[0] ?? drop[0]!).url)
   }
 
-  #growthOf(put: readonly Row[], drop: readonly Row[]): Growth {
+  #growthOf(put: readonly StoredSubscription[], drop: readonly StoredSubscription[]): Growth {
     const before = put.flatMap(({ url, interest }) => {
       const row = this.#byUrl.get(url)?.get(interestKey(interest))
       return row === undefined ? [] : [row]
@@ -240,8 +243,8 @@ export class Rows {
       )
   }
 
-  #put(row: Row): void {
-    const rows = this.#byUrl.get(row.url) ?? new Map<string, Row>()
+  #put(row: StoredSubscription): void {
+    const rows = this.#byUrl.get(row.url) ?? new Map<string, StoredSubscription>()
     this.#byUrl.set(row.url, rows)
     const key = interestKey(row.interest)
     const before = rows.get(key)
@@ -250,14 +253,14 @@ export class Rows {
     rows.set(key, row)
     this.#interests.add(row.interest, row)
     if (row.interest.type === 'glob') {
-      const globs = this.#globsByUrl.get(row.url) ?? new Set<Row>()
+      const globs = this.#globsByUrl.get(row.url) ?? new Set<StoredSubscription>()
       this.#globsByUrl.set(row.url, globs.add(row))
     }
     this.#size++
     this.#bytes += bytesOf([row])
   }
 
-  #drop(row: Row): void {
+  #drop(row: StoredSubscription): void {
     const rows = this.#byUrl.get(row.url)!
     rows.delete(interestKey(row.interest))
     if (rows.size === 0) this.#byUrl.delete(row.url)
@@ -293,7 +296,7 @@ const SPACE = 'lonelyps.rows'
 const ROW_BYTES = 1_024
 
 /** Of what peers chose. */
-function bytesOf(rows: readonly Row[]): number {
+function bytesOf(rows: readonly StoredSubscription[]): number {
   return rows.reduce(
     (sum, { url, interest, recovery }) =>
       sum +
@@ -305,12 +308,12 @@ function bytesOf(rows: readonly Row[]): number {
 }
 
 /** Names a row in storage. */
-export function rowKey({ url, interest }: Pick<Row, 'url' | 'interest'>): string {
+export function rowKey({ url, interest }: Pick<StoredSubscription, 'url' | 'interest'>): string {
   const about = interest.type === 'exact' ? interest.topic.toString('base64url') : interest.glob
   return JSON.stringify([url, interest.type, about])
 }
 
-function textOf({ interest, url, recovery, owner, since }: Row): Buffer {
+function textOf({ interest, url, recovery, owner, since }: StoredSubscription): Buffer {
   const about =
     interest.type === 'exact'
       ? { topic: interest.topic.toString('base64url') }
@@ -318,9 +321,9 @@ function textOf({ interest, url, recovery, owner, since }: Row): Buffer {
   return Buffer.from(JSON.stringify({ url, ...about, recovery, owner, since }))
 }
 
-function rowFrom(value: Uint8Array): Row {
+function rowFrom(value: Uint8Array): StoredSubscription {
   const { topic, glob, ...rest } = JSON.parse(Buffer.from(value).toString('utf8')) as Omit<
-    Row,
+    StoredSubscription,
     'interest'
   > & { topic?: string; glob?: string }
   const interest: Interest =

@@ -5,12 +5,15 @@ import type { Cursor } from '../../../src/hub/event.ts'
 import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
 import type { Interest } from '../../../src/protocols/lonelyps/interests.ts'
 import { NotAllowedError } from '../../../src/protocols/lonelyps/errors.ts'
-import { Rows, type RowLimits } from '../../../src/protocols/lonelyps/rows.ts'
+import {
+  StoredSubscriptions,
+  type StoredSubscriptionLimits,
+} from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 import { topicOf } from '../../../src/protocols/lonelyps/topic.ts'
 import { FaultyStateStore, ROW_LIMITS } from './world.ts'
 
 interface Loaded {
-  readonly rows: Rows
+  readonly rows: StoredSubscriptions
   readonly state: FaultyStateStore
   readonly add: (url: string, about: Interest, owner?: string | null) => Promise<boolean>
   readonly set: (url: string, topics: readonly string[], owner?: string | null) => Promise<void>
@@ -24,13 +27,13 @@ function since(): Cursor {
 }
 
 async function load(
-  limits: Partial<RowLimits> = {},
+  limits: Partial<StoredSubscriptionLimits> = {},
   kept = new MemoryStateStore(),
   isKnown: (owner: string | null) => boolean = () => true,
 ): Promise<Loaded> {
   const state = new FaultyStateStore(kept)
   const all = { ...ROW_LIMITS, ...limits }
-  const rows = await Rows.load({ state, limits: all, onChange: () => {}, isKnown })
+  const rows = await StoredSubscriptions.load({ state, limits: all, onChange: () => {}, isKnown })
   return {
     rows,
     state,
