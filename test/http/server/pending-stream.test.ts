@@ -25,14 +25,6 @@ function refusedStream(...headers: readonly string[]): Buffer {
   return get('/a', basic('a', 'b'), `X-Forwarded-For: 198.51.100.${++addresses}`, ...headers)
 }
 
-const HANDSHAKE = get(
-  '/-/lonelyps/v1/websocket',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==',
-)
-
 describe('behind a request for a stream that is refused', () => {
   test('requests are carried out in turn, streams among them', async () => {
     await using witness = await listen(server())
@@ -81,7 +73,6 @@ describe('behind a request for a stream that is refused', () => {
   for (const [what, bytes] of [
     ['no request', Buffer.from('garbage\r\n\r\n')],
     ['a request to a proxy', request('CONNECT', 'example.org:443')],
-    ['a handshake of another door', HANDSHAKE],
   ] as const)
     test(`${what} has no answer before that one, behind which the connection is closed`, async () => {
       await using client = await RawClient.open(server().port)

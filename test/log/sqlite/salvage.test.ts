@@ -4,7 +4,6 @@ import { after, test } from 'node:test'
 import type { PublishedEvent } from '../../../src/hub/event.ts'
 import type { EventLog } from '../../../src/hub/event-log.ts'
 import { Hub } from '../../../src/hub/hub.ts'
-import { PUBLIC_ONLY } from '../../../src/hub/rights.ts'
 import { Salvage } from '../../../src/log/sqlite/salvage.ts'
 import { StoreView } from '../../../src/log/tools/store-view.ts'
 import { verifyStore } from '../../../src/log/tools/verify-store.ts'
@@ -183,7 +182,7 @@ async function throughHub(log: EventLog): Promise<[lines: string[], gaps: number
   }
   using hub = new Hub(log, options)
   const sink = new RecordingSink()
-  const rights = { ...PUBLIC_ONLY, key: 'all', maySee: () => true }
+  const rights = { key: 'all', seesNothing: false, maySee: () => true }
   const from = hub.beforeOldest
   hub.subscribe(
     byteRequest({
