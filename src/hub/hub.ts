@@ -173,14 +173,20 @@ export class Hub implements Disposable {
     publications: readonly Publication[],
     { once, countedDoor }: PublishOptions = {},
   ): Promise<Published> {
+    using counts = this.#matches.await(this.head, countedDoor)
+    const receipt = await this.store(publications, once)
+    const { firstPosition, lastPosition } = receipt
+    return { receipt, matched: counts.sum(firstPosition, lastPosition, countedDoor) }
+  }
+
+  /** The same for a door that tells nobody what was reached, which takes time to count. @throws as `publish`. */
+  async store(publications: readonly Publication[], once?: Once): Promise<Receipt> {
     // Nobody would be there to see it, and without a log on disk it would be gone with its 202.
     if (this.#isClosing) throw new LogUnavailableError('the server is stopping')
     using _priority = this.#internals.catchUp.yieldToPublication()
-    using counts = this.#matches.await(this.head, countedDoor)
     const receipt = await this.#log.append(publications, { once })
     if (!this.#rounds.isIdle) await this.#rounds.settled()
-    const { firstPosition, lastPosition } = receipt
-    return { receipt, matched: counts.sum(firstPosition, lastPosition, countedDoor) }
+    return receipt
   }
 
   /** @throws {OverloadedError} too many topic filters or conditions are open. */

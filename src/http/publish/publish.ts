@@ -38,11 +38,11 @@ export async function publish(
     const accepted = await acceptedPublications(door, request, reply)
     if (previous !== undefined) await previous
     if (accepted === null) return // cut off: there is nobody to answer
-    published = door.hub.publish(accepted.publications, { once: accepted.once })
+    published = door.hub.store(accepted.publications, accepted.once)
   } finally {
     turn?.[Symbol.dispose]()
   }
-  const { receipt } = await published
+  const receipt = await published
   const cursor = ['X-Pubsub-Cursor', receipt.last]
   const json = asksForJson(request.headers.accept) ? toJson(receipt) : null
   if (json === null) answer(reply.raw, door.counters, 202, RECEIVED, cursor)
