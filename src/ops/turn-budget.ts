@@ -33,7 +33,7 @@ function endTurn(): void {
  * in the order in which it is given.
  */
 export function whenTurnAllows(work: () => void): void {
-  if (first.length === 0 && !isTurnSpent()) return work()
+  if (hasTurnLeft()) return work()
   first.push(work)
   serveSoon()
 }

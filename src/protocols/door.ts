@@ -1,11 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
 import type { AttemptLimiter } from '../auth/attempt-limiter.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Policy } from '../auth/policy.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { StateStore } from '../hub/state-store.ts'
 import type { LogLevel } from '../ops/logger.ts'
+import type { MountedDoor } from '../sockets/mounted-door.ts'
 
 /**
  * How a protocol reaches the hub, and its peers reach the protocol. A door publishes with `hub.publish`, once the policy
@@ -19,22 +18,6 @@ export interface Door extends AsyncDisposable {
   readonly mounted: MountedDoor | null
   /** Where it listens itself, e.g. `tcp://0.0.0.0:27000`; told at the start. */
   readonly urls: readonly string[]
-}
-
-/** A protocol on the HTTP port: its requests are whatever comes to paths below `/-/` and its name. */
-export interface MountedDoor {
-  /** Answers; `path` is what stands behind its name, as requested. `address`: the peer's, or that of a proxy which is trusted. Rejects on a bug only. */
-  request(
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    peer: { readonly path: string; readonly address: string | null },
-  ): Promise<void>
-  /** The same for a WebSocket's handshake. The socket is its own from now on; `head` came behind the handshake. */
-  upgrade(
-    incoming: IncomingMessage,
-    socket: Duplex,
-    peer: { readonly path: string; readonly address: string | null; readonly head: Buffer },
-  ): void
 }
 
 /** Everything that a door is given by the server. */

@@ -1,5 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Server } from 'node:http'
 import type { AddressList } from '../../auth/address-list.ts'
 import type { LoginGate } from '../../auth/login-gate.ts'
 import type { Policy } from '../../auth/policy.ts'
@@ -9,6 +8,7 @@ import type { BugReport } from '../../ops/bug-report.ts'
 import type { PageFile } from '../pages/page-file.ts'
 import type { WhereExpressions } from '../../where/where.ts'
 import type { PubSubError } from '../../publication/errors.ts'
+import type { MountedDoor } from '../../sockets/mounted-door.ts'
 import type { Cors } from './cors.ts'
 
 /** Whose the hub's subscriptions of HTTP are, WebSockets included. */
@@ -46,22 +46,6 @@ interface HttpOptions {
   readonly oldschoolers: readonly string[]
   /** 401 instead of taking the peer for anonymous. */
   readonly rejectBadCredentials: boolean
-}
-
-/** Another protocol on this port: its requests are whatever comes to paths below `/-/` and its name. */
-export interface MountedDoor {
-  /** Answers; `path` is what stands behind its name, as requested. `address`: see `peerAddress`. Rejects on a bug only. */
-  request(
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    peer: { readonly path: string; readonly address: string | null },
-  ): Promise<void>
-  /** The same for a WebSocket's handshake. The socket is its own from now on; `head` came behind the handshake. */
-  upgrade(
-    incoming: IncomingMessage,
-    socket: Duplex,
-    peer: { readonly path: string; readonly address: string | null; readonly head: Buffer },
-  ): void
 }
 
 /** Knows which connections are too many: they are marked (`Connection.isBeyondLimit`), and this is what they are told. */
