@@ -18,6 +18,8 @@ class Transcript {
 
 async function startServer(isSliced: boolean, onRequest: RequestListener) {
   const server = createServer({ requireHostHeader: false }, onRequest)
+  // As in `app.ts`: who has sent a FIN is still answered.
+  Object.assign(server, { httpAllowHalfOpen: true })
   if (isSliced) server.on('connection', sliceWhatIsPipelined)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -65,7 +67,8 @@ async function startRecording(isSliced: boolean) {
   running.server.on('upgrade', handOver).on('connect', handOver)
   running.server.on('clientError', ({ code }: NodeJS.ErrnoException, socket: Socket) => {
     transcripts.get(socket)!.errors.add(code)
-    setImmediate(() => socket.end('broken'))
+    // Each further part of what is broken is one more error.
+    setImmediate(() => socket.writable && socket.end('broken'))
   })
   running.server.on('connection', (socket: Socket) => {
     const transcript = new Transcript()
@@ -77,6 +80,8 @@ async function startRecording(isSliced: boolean) {
     /** Sends the parts in turns of their own, and a FIN. */
     async play(parts: readonly string[]): Promise<Transcript> {
       const client = await running.open()
+      // What is refused may be closed before all of it was sent.
+      const closed = new Promise((resolve) => client.once('close', resolve))
       const { localPort } = client
       while (!ofPort.has(localPort!)) await turn()
       const transcript = ofPort.get(localPort!)!
@@ -88,9 +93,10 @@ async function startRecording(isSliced: boolean) {
         await turn()
       }
       // What is no request is told before the FIN, which else would come first or not.
-      if (BROKEN.test(parts.join(''))) while (!transcript.got.endsWith('broken')) await turn()
+      const isBroken = BROKEN.test(parts.join(''))
+      while (isBroken && !transcript.got.endsWith('broken') && !client.closed) await turn()
       client.end()
-      await once(client, 'close')
+      await closed
       // Whether Node still answers what was asked before an upgrade depends on what one read has brought.
       if (transcript.handedOver !== null) transcript.got = ''
       return transcript
