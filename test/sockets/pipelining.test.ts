@@ -93,8 +93,8 @@ async function startRecording(isSliced: boolean) {
         await turn()
       }
       // What is no request is told before the FIN, which else would come first or not.
-      const isBroken = BROKEN.test(parts.join(''))
-      while (isBroken && !transcript.got.endsWith('broken') && !client.closed) await turn()
+      if (BROKEN.test(parts.join('')))
+        while (!transcript.got.endsWith('broken') && !client.closed) await turn()
       client.end()
       await closed
       // Whether Node still answers what was asked before an upgrade depends on what one read has brought.
