@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { ANONYMOUS, type Identity } from '../../auth/identity.ts'
 import type { AttemptLimiter } from '../../auth/attempt-limiter.ts'
+import type { ConsumerDelivery, DeliveryOutcome } from '../../consumers/durable-consumer.ts'
+import { DurableConsumers } from '../../consumers/durable-consumers.ts'
 import { type Policy, refusalText } from '../../auth/policy.ts'
 import { NotAllowedError } from './errors.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
@@ -16,15 +18,15 @@ import { Verifier, type Secrets } from './authorization.ts'
 import type { LonelypsLimits } from './limits.ts'
 import { Missed } from './missed.ts'
 import type { Peer } from './peer.ts'
-import { Receivers, type WebhookDelivery } from './receivers.ts'
 import type { Rights } from '../../hub/rights.ts'
 import { RecentDeliveries } from './recent-deliveries.ts'
 import { StoredSubscriptions, type StoredSubscription } from './stored-subscriptions.ts'
 import { SocketGlobs } from './socket-globs.ts'
 import { StatelessRequests, type Notify } from './stateless-requests.ts'
 import { TokenGuesses } from './token-guesses.ts'
-import { topicOf } from './topic.ts'
+import { topicOf, topicOfPath } from './topic.ts'
 import { Webhook, type Outgoing } from './webhook.ts'
+import { WebhookSubscriptions } from './webhook-subscriptions.ts'
 import { SOCKETS, WebSockets } from './websockets.ts'
 import type { Presets } from './ws-session.ts'
 
@@ -60,7 +62,7 @@ export class LonelypsDoor implements AsyncDisposable {
   readonly #options: LonelypsOptions
   readonly #rows: StoredSubscriptions
   readonly #missed: Missed
-  readonly #receivers: Receivers
+  readonly #consumers: DurableConsumers<StoredSubscription>
   readonly #webhook: Webhook
   readonly #requests: StatelessRequests
   readonly #webSockets: WebSockets
@@ -94,7 +96,7 @@ export class LonelypsDoor implements AsyncDisposable {
       send: (row, topic) => webhook.missed(row, topic),
     })
     door = new LonelypsDoor(options, { rows, missed, webhook, verifier, deliveries })
-    await door.#receivers.resume()
+    await door.#consumers.resume()
     return door
   }
 
@@ -115,14 +117,21 @@ export class LonelypsDoor implements AsyncDisposable {
     this.#rows = rows
     this.#missed = missed
     this.#webhook = webhook
-    this.#receivers = new Receivers({
+    this.#consumers = new DurableConsumers({
+      kind: 'lonelyps webhooks',
       hub,
       state,
-      rows,
-      deliver: (delivery) => this.#deliver(delivery),
-      lost: (row) => missed.add(row, aboutOf(row)),
-      maySee: (row, event) => this.#maySee(row.owner, event),
-      log,
+      space: 'lonelyps.places',
+      subscriptions: new WebhookSubscriptions(rows),
+      policy: {
+        deliver: (delivery) => this.#deliver(delivery),
+        retryAfterMs: () => null,
+        gaveUp: ({ subscription, event }) =>
+          missed.add(subscription, topicOfPath(event.path).bytes),
+        lost: (row) => missed.add(row, aboutOf(row)),
+        maySee: (row, event) => this.#maySee(row.owner, event),
+      },
+      logger: log,
     })
     const notify: Notify = (topic, message, peer) => this.#notify(topic, message, peer)
     const guesses = new TokenGuesses(options.limiter, verifier)
@@ -167,7 +176,7 @@ export class LonelypsDoor implements AsyncDisposable {
 
   /** By the rows: a url has others now. */
   onRowsChanged(url: string): void {
-    this.#receivers.changed(url)
+    this.#consumers.changed(url)
   }
 
   /** Open WebSockets end. What webhooks have not sent is sent after the next start. */
@@ -175,7 +184,7 @@ export class LonelypsDoor implements AsyncDisposable {
     this.#webSockets.close()
     this.#missed.close()
     this.#webhook.close()
-    await this.#receivers.close()
+    await this.#consumers.close()
   }
 
   /**
@@ -192,19 +201,17 @@ export class LonelypsDoor implements AsyncDisposable {
   }
 
   async #publish(publication: Publication): Promise<number> {
-    const { offered } = this.#receivers
-    using _offering = offered.await()
+    const { outcomes } = this.#consumers
+    using _awaiting = outcomes.await()
     const { receipt, matched } = await this.#options.hub.publish([publication], {
       countedDoor: SOCKETS,
     })
-    const webhooks = offered.of(receipt.firstPosition)
-    if (webhooks.length === 0) return matched
     let received = 0
-    const counted = webhooks.map(async (webhook) => {
-      const count = await webhook
-      received += count
-    })
-    await settledWithin(counted, WEBHOOKS_MS)
+    const count = async () => {
+      const webhooks = await outcomes.of(receipt.firstPosition)
+      await Promise.all(webhooks.map(async (webhook) => (received += await webhook)))
+    }
+    await settledWithin(count(), WEBHOOKS_MS)
     return matched + received
   }
 
@@ -223,13 +230,15 @@ export class LonelypsDoor implements AsyncDisposable {
     return { topics, isPrivate, path }
   }
 
-  async #deliver(delivery: WebhookDelivery): Promise<number> {
-    const { row, topic } = delivery
-    const outcome = await this.#webhook.receive(delivery)
-    if (outcome.type === 'received') return outcome.count
-    if (outcome.type === 'failed') this.#missed.add(row, topic.bytes)
-    else await this.#rows.end(row).catch(() => {}) // it will say so again
-    return 0
+  async #deliver({
+    subscription,
+    event,
+  }: ConsumerDelivery<StoredSubscription>): Promise<DeliveryOutcome> {
+    const outcome = await this.#webhook.receive(subscription, event)
+    if (outcome.type === 'failed') return { type: 'failed' }
+    if (outcome.type === 'received') return { type: 'delivered', count: outcome.count }
+    await this.#rows.end(subscription).catch(() => {}) // it will say so again
+    return { type: 'delivered', count: 0 }
   }
 
   #checkUrl(url: string): void {
@@ -269,9 +278,9 @@ function aboutOf({ interest }: StoredSubscription): Buffer {
 /** What a notification waits for its webhooks, in ms: a receiver may take long, and its publisher has others to serve. */
 const WEBHOOKS_MS = 5_000
 
-async function settledWithin(promises: readonly Promise<unknown>[], ms: number): Promise<void> {
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
   const late = Promise.withResolvers<void>()
   const timer = setTimeout(late.resolve, ms)
-  await Promise.race([Promise.all(promises), late.promise])
+  await Promise.race([promise, late.promise])
   clearTimeout(timer)
 }

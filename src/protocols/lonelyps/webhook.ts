@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import type { PublishedEvent } from '../../hub/event.ts'
 import { authorizationOf, type Secrets, type Verifier } from './authorization.ts'
 import { MalformedError } from './byte-reader.ts'
 import { readReceipt, writeMissed, writeReceiveHead, type Receipt } from './http-codec.ts'
 import type { RecentDeliveries } from './recent-deliveries.ts'
-import type { WebhookDelivery } from './receivers.ts'
 import type { StoredSubscription } from './stored-subscriptions.ts'
 import { signed } from './signed-bytes.ts'
 
@@ -46,15 +46,15 @@ export class Webhook {
     this.#secretsOf = secretsOf
   }
 
-  async receive({ row, event, topic }: WebhookDelivery): Promise<Outcome> {
+  async receive(row: StoredSubscription, event: PublishedEvent): Promise<Outcome> {
     const secrets = this.#secretsOf(row.owner)
     if (secrets === null) return failed('its owner has no secrets any more')
-    const { message, sha512 } = this.#deliveries.of(event)
+    const { topic, message, sha512 } = this.#deliveries.of(event)
     const identifier = randomBytes(8)
     const url = withoutFragment(row.url)
-    const proof = signed.receive(url, topic.bytes, identifier, sha512)
+    const proof = signed.receive(url, topic, identifier, sha512)
     const receipt = await this.#ask(row.url, secrets, proof, {
-      head: writeReceiveHead(topic.bytes, identifier, message.length),
+      head: writeReceiveHead(topic, identifier, message.length),
       message,
       digest: `sha-512=${Buffer.from(sha512).toString('base64')}`,
     })

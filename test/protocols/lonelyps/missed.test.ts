@@ -7,7 +7,7 @@ import {
   type StoredSubscription,
 } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 import type { Cursor } from '../../../src/hub/event.ts'
-import { FaultyStateStore, ROW_LIMITS, settled } from './world.ts'
+import { FaultyStateStore, ROW_LIMITS, settled } from '../../consumers/world.ts'
 
 /** A row with a recovery url, and those whom it is told. */
 class Told {

@@ -10,7 +10,7 @@ import {
   type StoredSubscriptionLimits,
 } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
 import { topicOf } from '../../../src/protocols/lonelyps/topic.ts'
-import { FaultyStateStore, ROW_LIMITS } from './world.ts'
+import { FaultyStateStore, ROW_LIMITS } from '../../consumers/world.ts'
 
 interface Loaded {
   readonly rows: StoredSubscriptions

@@ -1,16 +1,18 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { LogUnavailableError } from '../../../src/hub/errors.ts'
-import type { Publication } from '../../../src/publication/publication.ts'
-import { Hub } from '../../../src/hub/hub.ts'
-import type { StateChange, StateStore } from '../../../src/hub/state-store.ts'
-import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
-import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
-import { Receivers, type WebhookDelivery } from '../../../src/protocols/lonelyps/receivers.ts'
+import { LogUnavailableError } from '../../src/hub/errors.ts'
+import type { Publication } from '../../src/publication/publication.ts'
+import { Hub } from '../../src/hub/hub.ts'
+import type { StateChange, StateStore } from '../../src/hub/state-store.ts'
+import { MemoryStateStore } from '../../src/log/memory/memory-state-store.ts'
+import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
+import type { ConsumerDelivery, DeliveryOutcome } from '../../src/consumers/durable-consumer.ts'
+import { DurableConsumers } from '../../src/consumers/durable-consumers.ts'
+import { WebhookSubscriptions } from '../../src/protocols/lonelyps/webhook-subscriptions.ts'
 import {
   StoredSubscriptions,
   type StoredSubscription,
   type StoredSubscriptionLimits,
-} from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
+} from '../../src/protocols/lonelyps/stored-subscriptions.ts'
 
 export const ROW_LIMITS: StoredSubscriptionLimits = {
   subscriptionsMax: 1_000,
@@ -58,7 +60,7 @@ export interface Sent {
   readonly recovery: string | null
 }
 
-/** Storage that stays, and a process with receivers that can end and begin again. Nothing goes over a network. */
+/** Storage that stays, and a process with consumers that can end and begin again. Nothing goes over a network. */
 export class World {
   readonly log: MemoryEventLog
   readonly kept = new MemoryStateStore()
@@ -67,10 +69,12 @@ export class World {
   state!: FaultyStateStore
   hub!: Hub
   rows!: StoredSubscriptions
-  receivers!: Receivers
-  /** How a delivery ends. */
+  consumers!: DurableConsumers<StoredSubscription>
+  /** How a delivery ends: with how many have got it, or negative: it has failed. */
   answer: (sent: Sent) => Promise<number> = () => Promise.resolve(1)
   maySee: (row: StoredSubscription) => boolean = () => true
+  retryAfterMs: (failures: number) => number | null = () => null
+  readonly logged: string[] = []
   #n = 0
   #life = 0
 
@@ -97,35 +101,41 @@ export class World {
       topicFiltersMax: 1,
       conditionsMax: 1,
     })
-    let receivers: Receivers | null = null
+    let consumers: DurableConsumers<StoredSubscription> | null = null
     this.rows = await StoredSubscriptions.load({
       state: this.state,
       limits: ROW_LIMITS,
-      onChange: (url) => receivers?.changed(url),
+      onChange: (url) => consumers?.changed(url),
       isKnown: () => true,
     })
-    receivers = this.receivers = new Receivers({
+    consumers = this.consumers = new DurableConsumers({
+      kind: 'test consumers',
       hub: this.hub,
       state: this.state,
-      rows: this.rows,
-      deliver: (delivery) => this.#deliver(delivery, life),
-      lost: (row) => void this.lost.push(row),
-      maySee: (row) => this.maySee(row),
-      log: () => {},
+      space: 'places',
+      subscriptions: new WebhookSubscriptions(this.rows),
+      policy: {
+        deliver: (delivery) => this.#deliver(delivery, life),
+        retryAfterMs: (failures) => this.retryAfterMs(failures),
+        gaveUp: ({ subscription }) => void this.lost.push(subscription),
+        lost: (row) => void this.lost.push(row),
+        maySee: (row) => this.maySee(row),
+      },
+      logger: (_level, message) => void this.logged.push(message),
     })
-    await this.receivers.resume()
+    await this.consumers.resume()
   }
 
   kill(): void {
     this.#life++
     this.state.isCutOff = true
     this.hub[Symbol.dispose]()
-    void this.receivers.close()
+    void this.consumers.close()
   }
 
   async stop(): Promise<void> {
     this.hub[Symbol.dispose]()
-    await this.receivers.close()
+    await this.consumers.close()
     this.#life++
   }
 
@@ -154,12 +164,17 @@ export class World {
     return this.sent.filter((sent) => sent.url === url).map(({ n }) => n)
   }
 
-  #deliver({ row, event }: WebhookDelivery, life: number): Promise<number> {
+  async #deliver(
+    { subscription, event }: ConsumerDelivery<StoredSubscription>,
+    life: number,
+  ): Promise<DeliveryOutcome> {
     if (life !== this.#life) return new Promise(() => {})
     const { n } = JSON.parse(event.payload.text) as { n: number }
-    const sent = { url: row.url, path: event.path, n, recovery: row.recovery }
+    const { url, recovery } = subscription
+    const sent = { url, path: event.path, n, recovery }
     this.sent.push(sent)
-    return this.answer(sent)
+    const count = await this.answer(sent)
+    return count < 0 ? { type: 'failed' } : { type: 'delivered', count }
   }
 }
 

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import fc from 'fast-check'
-import type { StoredSubscription } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
+import { isTurnSpent } from '../../src/ops/turn-budget.ts'
+import type { StoredSubscription } from '../../src/protocols/lonelyps/stored-subscriptions.ts'
 import { settled, World } from './world.ts'
 
 const HANGS = () => new Promise<number>(() => {})
+
+const PUBLICATION = {
+  topics: ['a'],
+  isPrivate: false,
+  path: '/a',
+  payload: { type: 'json-object', text: '{"n":0}' },
+} as const
 
 async function started(t: TestContext, eventsMax?: number): Promise<World> {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
@@ -176,6 +184,92 @@ test('with a full disk everything goes on, and places are stored when there is r
   assert.deepEqual(world.numbersTo('u'), [0, 1, 2, 3, 4])
 })
 
+test('what has failed is tried again as the policy says, and nothing overtakes it', async (t) => {
+  const world = await started(t)
+  await world.subscribe('u', 'a')
+  await world.subscribe('v', 'a')
+  world.retryAfterMs = (failures) => (failures < 4 ? failures * 100 : null)
+  world.answer = async ({ url, n }) => (url === 'u' && n === 0 ? -1 : 1)
+  await world.publish('/a', 2)
+  await settled()
+  assert.deepEqual(world.numbersTo('u'), [0])
+  assert.deepEqual(world.numbersTo('v'), [0, 1])
+  for (const ms of [99, 1, 199, 1, 300]) {
+    t.mock.timers.tick(ms)
+    await settled()
+  }
+  assert.deepEqual(world.numbersTo('u'), [0, 0, 0, 0, 1])
+  assert.deepEqual(
+    world.lost.map(({ url }) => url),
+    ['u'],
+  )
+})
+
+test('what waits to be tried again is tried after a kill, and ends with its subscription', async (t) => {
+  const world = await started(t)
+  await world.subscribe('u', 'a')
+  world.retryAfterMs = () => 60_000
+  world.answer = async () => -1
+  await world.publish('/a', 2)
+  await settled()
+  await later(t)
+  world.kill()
+  await world.start()
+  await settled()
+  assert.deepEqual(world.numbersTo('u'), [0, 0])
+  await world.rows.remove('u', { type: 'exact', topic: Buffer.from('a') }, null)
+  world.answer = async () => 1
+  await later(t, 70_000)
+  assert.deepEqual(world.numbersTo('u'), [0, 0])
+})
+
+test('the outcome of the first tries is told while others are still to come', async (t) => {
+  const world = await started(t)
+  await world.subscribe('u', 'a')
+  await world.subscribe('v', 'a')
+  world.retryAfterMs = () => 60_000
+  world.answer = async ({ url }) => (url === 'u' ? -1 : 3)
+  const { outcomes } = world.consumers
+  using _awaiting = outcomes.await()
+  await world.publish('/a')
+  const counts = await Promise.all(await outcomes.of(world.hub.head))
+  assert.deepEqual(counts, [0, 3])
+})
+
+test('an event for very many is offered in turns of its own, and whoever awaits its outcome gets all of it', async (t) => {
+  const world = await started(t)
+  const names = Array.from({ length: 1_000 }, (_, i) => `u${i}`)
+  for (const name of names) await world.subscribe(name, 'a')
+  const { outcomes } = world.consumers
+  using _awaiting = outcomes.await()
+  // Whatever else this turn has done, its budget is spent.
+  for (const endMs = performance.now() + 20; performance.now() < endMs || !isTurnSpent(););
+  await world.log.append([{ ...PUBLICATION }])
+  const counts = await outcomes.of(world.hub.head)
+  assert.equal(counts.length, names.length)
+  await settled()
+  assert.equal(world.sent.length, names.length)
+})
+
+test('what throws while an event is offered is told, costs that event, and each is told that it may have lost it', async (t) => {
+  const world = await started(t)
+  await world.subscribe('u', 'a')
+  world.rows.matching = () => {
+    throw new Error('a bug')
+  }
+  await world.publish('/a')
+  await settled()
+  Reflect.deleteProperty(world.rows, 'matching')
+  const next = await world.publish('/a')
+  await settled()
+  assert.deepEqual(world.numbersTo('u'), [next])
+  assert.deepEqual(
+    world.lost.map(({ url }) => url),
+    ['u'],
+  )
+  assert.match(world.logged.join(), /could not be offered to anybody: Error: a bug/)
+})
+
 /** What happens next. */
 const anyHappening = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('publish'), topic: fc.nat(1) }) },
@@ -189,6 +283,7 @@ const anyHappening = fc.oneof(
     arbitrary: fc.record({ type: fc.constant('unsubscribe'), url: fc.nat(1), topic: fc.nat(2) }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('hang'), url: fc.nat(1) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('fail'), url: fc.nat(1) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('go on'), url: fc.nat(1) }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('tick', 'kill', 'stop', 'disk') }) },
 )
@@ -208,7 +303,7 @@ test('whatever happens, each url gets what is due in order, or is told that it h
 type Happening =
   | { type: 'publish' | 'burst'; topic: number }
   | { type: 'subscribe' | 'unsubscribe'; url: number; topic: number }
-  | { type: 'hang' | 'go on'; url: number }
+  | { type: 'hang' | 'fail' | 'go on'; url: number }
   | { type: 'tick' | 'kill' | 'stop' | 'disk' }
 
 const TOPICS = ['a', 'b', '*']
@@ -223,14 +318,17 @@ interface Known {
 async function play(t: TestContext, eventsMax: number, happenings: readonly Happening[]) {
   const world = new World(eventsMax)
   const known: Known[] = []
+  const failing = new Set<string>()
   const hanging = new Map<string, PromiseWithResolvers<number>>()
   /** Numbers to each url in each life of the process. */
   const lives = new Map<string, number[]>()
   world.answer = async ({ url, n }) => {
     const key = `${world.life} ${url}`
     lives.set(key, [...(lives.get(key) ?? []), n])
+    if (failing.delete(url)) return -1
     return (await hanging.get(url)?.promise) ?? 1
   }
+  world.retryAfterMs = (failures) => (failures < 3 ? 200 : null)
   const goOn = (url: string) => {
     hanging.get(url)?.resolve(1)
     hanging.delete(url)
@@ -268,6 +366,7 @@ async function play(t: TestContext, eventsMax: number, happenings: readonly Happ
       const url = `u${happening.url}`
       if (!hanging.has(url)) hanging.set(url, Promise.withResolvers())
     }
+    if (type === 'fail') failing.add(`u${happening.url}`)
     if (type === 'go on') goOn(`u${happening.url}`)
     if (type === 'tick') t.mock.timers.tick(250)
     if (type === 'disk') world.state.isFull = !world.state.isFull
@@ -277,6 +376,8 @@ async function play(t: TestContext, eventsMax: number, happenings: readonly Happ
     await settled(3)
   }
   for (const url of hanging.keys()) goOn(url)
+  await settled(100)
+  t.mock.timers.tick(250)
   await settled(100)
   world.kill()
   for (const numbers of lives.values())

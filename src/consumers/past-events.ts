@@ -1,8 +1,8 @@
-import type { Gap } from '../../hub/encoding.ts'
-import type { Position, PublishedEvent } from '../../hub/event.ts'
-import type { EventSink } from '../../hub/event-sink.ts'
-import type { Hub, SubscribeRequest } from '../../hub/hub.ts'
-import type { Rights } from '../../hub/rights.ts'
+import type { Gap } from '../hub/encoding.ts'
+import type { Position, PublishedEvent } from '../hub/event.ts'
+import type { EventSink } from '../hub/event-sink.ts'
+import type { Hub, SubscribeRequest } from '../hub/hub.ts'
+import type { Rights } from '../hub/rights.ts'
 
 /** A part of what was published, oldest first. */
 export interface PastEvents {
@@ -13,30 +13,38 @@ export interface PastEvents {
   readonly hasGap: boolean
 }
 
-/** Events for webhooks: whoever sends them asks for each receiver what it may see. */
-export const EVERYTHING: Pick<SubscribeRequest, 'wants' | 'rights' | 'whenBehind' | 'door'> = {
-  wants: [{ topics: [], privateOnly: false }],
-  rights: { key: 'lonelyps webhooks', seesNothing: false, maySee: () => true } satisfies Rights,
-  whenBehind: 'catch-up-with-gaps',
-  door: 'lonelyps webhooks',
+/** Every event, private ones included: whoever delivers them asks for each consumer what it may see. */
+export function everything(
+  kind: string,
+): Pick<SubscribeRequest, 'wants' | 'rights' | 'whenBehind' | 'door'> {
+  const rights: Rights = { key: kind, seesNothing: false, maySee: () => true }
+  const wants = [{ topics: [], privateOnly: false }]
+  return { wants, rights, whenBehind: 'catch-up-with-gaps', door: kind }
 }
 
 /**
- * Everything after a position up to the head of this moment, at the pace at which it is asked for.
+ * Everything after one position and up to another, which is at most the head, at the pace at which it is asked for. `kind`:
+ * whose it is, as the hub counts subscribers.
  * @throws {Error} it cannot be read now.
  */
 export async function* pastEvents(
-  hub: Pick<Hub, 'subscribe' | 'head'>,
+  hub: Pick<Hub, 'subscribe'>,
+  kind: string,
   from: Position,
+  to: Position,
 ): AsyncGenerator<PastEvents, void> {
-  const until = hub.head
   const pages = new Pages()
-  const subscription = hub.subscribe({ ...EVERYTHING, from, to: { events: pages }, bounds: {} })
-  subscription.finishAt(until)
+  const subscription = hub.subscribe({
+    ...everything(kind),
+    from,
+    to: { events: pages },
+    bounds: {},
+  })
+  subscription.finishAt(to)
   try {
     for (;;) {
       const page = await pages.next()
-      yield page ?? { events: [], reached: until, hasGap: pages.hasGap }
+      yield page ?? { events: [], reached: to, hasGap: pages.hasGap }
       if (page === null) return
       subscription.drained()
     }
