@@ -8,16 +8,14 @@ import { OutgoingSlots } from './outgoing-slots.ts'
 
 export interface OutgoingClientOptions {
   readonly policy: OutgoingPolicy
-  /** For a whole POST, from waiting for a connection to the end of the answer, in ms. 30,000 unless told. */
+  /** For a whole POST, from when it may connect to the end of the answer, in ms. 30,000 unless told. */
   readonly timeoutMs?: number
   /** For a connection, its DNS and TLS included, in ms. 5,000 unless told. */
   readonly connectTimeoutMs?: number
   /** Longest body of an answer. 64 KiB unless told. */
   readonly answerBytesMax?: number
-  /** Connections at once, idle ones included. 128 unless told. */
+  /** Connections at once, idle ones included; those to one host and port leave some to the others. 128 unless told. */
   readonly connectionsMax?: number
-  /** Of these to one host, so that slow ones leave some to the others. 8 unless told. */
-  readonly connectionsPerHostMax?: number
   /** Absent: 4 s. */
   readonly idleMs?: number
   /** All addresses of a host name. DNS unless told; the policy judges what comes of it. */
@@ -52,6 +50,8 @@ export class OutgoingClient {
   readonly #plain: Agent
   readonly #secure: SecureAgent
   readonly #running = new Set<AbortController>()
+  /** Connections, idle ones and those that are being opened included. */
+  #open = 0
   #isClosed = false
 
   constructor(options: OutgoingClientOptions) {
@@ -62,11 +62,10 @@ export class OutgoingClient {
     this.#connectionsMax = options.connectionsMax ?? 128
     this.#dns = new OutgoingDns(options.policy)
     this.#lookup = options.lookup ?? ((host, port) => this.#dns.addresses(host, port))
-    const perHostMax = options.connectionsPerHostMax ?? 8
-    this.#slots = new OutgoingSlots(this.#connectionsMax, perHostMax)
+    this.#slots = new OutgoingSlots(this.#connectionsMax)
     const agentOptions = {
       keepAlive: true,
-      maxFreeSockets: perHostMax,
+      maxFreeSockets: this.#connectionsMax,
       timeout: options.idleMs ?? IDLE_MS, // of idle sockets only, as nobody listens to 'timeout' of a request
       agentKeepAliveTimeoutBuffer: KEEP_ALIVE_MARGIN_MS,
       autoSelectFamily: true, // lookups are asked for all addresses
@@ -77,7 +76,7 @@ export class OutgoingClient {
 
   /**
    * The headers `Host`, `Content-Length` and `Accept-Encoding` are this client's own. Posts beyond the connections that may be
-   * open wait, for `timeoutMs` at most; how many wait is the caller's to limit.
+   * open wait, however long; how many wait is the caller's to limit.
    * @throws {OutgoingRefusedError} nothing was sent.
    * @throws {OutgoingFailedError}
    * @throws the signal's reason.
@@ -95,21 +94,21 @@ export class OutgoingClient {
     const passOn = () => ending.abort(signal.reason)
     signal.addEventListener('abort', passOn)
     this.#running.add(ending)
-    const late = () =>
-      ending.abort(failure(target, `no whole answer within ${this.#timeoutMs / 1_000} s`))
-    const timer = setTimeout(late, this.#timeoutMs)
-    const host = hostOf(target)
+    const name = `${hostOf(target)}:${portOf(target)}`
     try {
-      await this.#slots.take(host, ending.signal)
+      await this.#slots.take(name, ending.signal)
+      const late = () =>
+        ending.abort(failure(target, `no whole answer within ${this.#timeoutMs / 1_000} s`))
+      const timer = setTimeout(late, this.#timeoutMs)
       try {
         ending.signal.throwIfAborted()
         this.#makeRoomFor(target)
         return await this.#exchange(target, headers, [body].flat(), ending.signal)
       } finally {
-        this.#slots.release(host)
+        clearTimeout(timer)
+        this.#slots.release(name)
       }
     } finally {
-      clearTimeout(timer)
       this.#running.delete(ending)
       signal.removeEventListener('abort', passOn)
     }
@@ -126,6 +125,8 @@ export class OutgoingClient {
 
   /** Idle connections, the oldest first, make room for one that the next post is about to open. */
   #makeRoomFor(url: URL): void {
+    // Most posts find room without a look at each connection: these are at least as many as there are, or will be.
+    if (this.#open + this.#slots.taken <= this.#connectionsMax) return
     const idle = [this.#plain, this.#secure].flatMap((agent) => idleConnections(agent))
     const surplus = this.#slots.taken + idle.length - this.#connectionsMax
     if (surplus <= 0) return
@@ -177,6 +178,8 @@ export class OutgoingClient {
     let connectTimer: NodeJS.Timeout | undefined
     request.on('socket', (socket) => {
       if (request.reusedSocket) return
+      this.#open++
+      socket.once('close', () => this.#open--)
       const late = () =>
         fail(failure(url, `no connection within ${this.#connectTimeoutMs / 1_000} s`))
       connectTimer = setTimeout(late, this.#connectTimeoutMs)

@@ -1,13 +1,14 @@
-/** Hands out a number of slots, at most so many of them to one host. Hosts that wait take turns. */
+/**
+ * Hands out a number of slots. A target may hold one, and further ones only as long as at least as many are left free for all
+ * others: so whoever holds its slots for long has half of them at most, and leaves some to the next one. Targets that wait take turns.
+ */
 export class OutgoingSlots {
   readonly #slotsMax: number
-  readonly #slotsPerHostMax: number
-  readonly #hosts = new Map<string, Host>()
+  readonly #targets = new Map<string, Target>()
   #taken = 0
 
-  constructor(slotsMax: number, slotsPerHostMax: number) {
+  constructor(slotsMax: number) {
     this.#slotsMax = slotsMax
-    this.#slotsPerHostMax = slotsPerHostMax
   }
 
   get taken(): number {
@@ -20,16 +21,16 @@ export class OutgoingSlots {
    */
   async take(name: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const host = this.#hosts.get(name) ?? { taken: 0, waiting: new Set() }
-    this.#hosts.set(name, host)
+    const target = this.#targets.get(name) ?? { taken: 0, waiting: new Set() }
+    this.#targets.set(name, target)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const giveUp = () => {
-      host.waiting.delete(resolve)
-      this.#forget(name, host)
+      target.waiting.delete(resolve)
+      this.#forget(name, target)
       reject(signal.reason)
     }
     signal.addEventListener('abort', giveUp)
-    host.waiting.add(resolve)
+    target.waiting.add(resolve)
     this.#grant()
     try {
       await promise
@@ -39,34 +40,35 @@ export class OutgoingSlots {
   }
 
   release(name: string): void {
-    const host = this.#hosts.get(name)!
-    host.taken--
+    const target = this.#targets.get(name)!
+    target.taken--
     this.#taken--
-    this.#forget(name, host)
+    this.#forget(name, target)
     this.#grant()
   }
 
   #grant(): void {
-    for (const [name, host] of this.#hosts) {
-      if (this.#taken === this.#slotsMax) return
-      const [next] = host.waiting
-      if (next === undefined || host.taken === this.#slotsPerHostMax) continue
-      host.waiting.delete(next)
-      host.taken++
+    // To the end of the line with whoever has got one; the loop comes to it again.
+    for (const [name, target] of this.#targets) {
+      const free = this.#slotsMax - this.#taken
+      if (free === 0) return
+      const [next] = target.waiting
+      if (next === undefined || (target.taken > 0 && target.taken >= free)) continue
+      target.waiting.delete(next)
+      target.taken++
       this.#taken++
-      // To the end of the line; the loop comes to it again.
-      this.#hosts.delete(name)
-      this.#hosts.set(name, host)
+      this.#targets.delete(name)
+      this.#targets.set(name, target)
       next()
     }
   }
 
-  #forget(name: string, host: Host): void {
-    if (host.taken === 0 && host.waiting.size === 0) this.#hosts.delete(name)
+  #forget(name: string, target: Target): void {
+    if (target.taken === 0 && target.waiting.size === 0) this.#targets.delete(name)
   }
 }
 
-interface Host {
+interface Target {
   taken: number
   readonly waiting: Set<() => void>
 }

@@ -366,7 +366,7 @@ test(
   deadline,
   async () => {
     await using server = await serve(() => {})
-    using client = openClient({ connectionsPerHostMax: 1 })
+    using client = openClient({ connectionsMax: 1 })
     const caller = new AbortController()
     const posts = [client.post(server.url, caller.signal), client.post(server.url, caller.signal)]
     const reason = new Error('changed my mind')
@@ -445,8 +445,7 @@ test('a slow host leaves connections to the others', deadline, async () => {
   await using quick = await serve((_, response) => response.end(), '127.0.0.2')
   using client = openClient({
     allow: ['127.0.0.0/8'],
-    connectionsMax: 3,
-    connectionsPerHostMax: 2,
+    connectionsMax: 4,
   })
   const slowPosts = Array.from({ length: 5 }, () => client.post(slow.url))
   for (let round = 0; round < 10; round++) await client.post(quick.url)
@@ -458,6 +457,40 @@ test('a slow host leaves connections to the others', deadline, async () => {
   await Promise.all(slowPosts)
   assert.equal(slow.sockets.length, 2)
 })
+
+test(
+  'the time of a post counts from when it may connect, however long others hang',
+  deadline,
+  async () => {
+    let posts = 0
+    await using server = await serve((_, response) => {
+      if (++posts > 2) response.end()
+    })
+    using client = openClient({ connectionsMax: 1, timeoutMs: 200 })
+    const hanging = [client.post(server.url), client.post(server.url)].map((post) =>
+      assert.rejects(post, isFailed(/no whole answer within 0.2 s/)),
+    )
+    await client.post(server.url)
+    await Promise.all(hanging)
+  },
+)
+
+test(
+  'receivers that hang at one port of a host leave those at another alone',
+  deadline,
+  async () => {
+    await using slow = await serve(() => {})
+    await using quick = await serve((_, response) => response.end())
+    using client = openClient({ connectionsMax: 4 })
+    const caller = new AbortController()
+    const hanging = Array.from({ length: 10 }, () =>
+      assert.rejects(client.post(slow.url, caller.signal)),
+    )
+    for (let round = 0; round < 10; round++) await client.post(quick.url)
+    caller.abort(new Error('enough'))
+    await Promise.all(hanging)
+  },
+)
 
 test('idle connections make room for others at the limit, the oldest first', deadline, async () => {
   await using servers = new AsyncDisposableStack()
@@ -561,7 +594,7 @@ test(
 
 test('a header that would end its line early is not sent', deadline, async () => {
   await using server = await serve((_, response) => response.end())
-  using client = openClient({ connectionsPerHostMax: 1 })
+  using client = openClient({ connectionsMax: 1 })
   await assert.rejects(client.client.post(server.url, { x: 'a\r\nb: c' }, BODY, NEVER), {
     code: 'ERR_INVALID_CHAR',
   })

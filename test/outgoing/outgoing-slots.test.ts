@@ -6,7 +6,7 @@ import { OutgoingSlots } from '../../src/outgoing/outgoing-slots.ts'
 const NEVER = new AbortController().signal
 
 test('hosts that wait take turns, however much one of them asks for', async () => {
-  const slots = new OutgoingSlots(1, 1)
+  const slots = new OutgoingSlots(1)
   await slots.take('first', NEVER)
   const order: string[] = []
   const waiting = ['loud', 'loud', 'loud', 'quiet', 'quiet', 'third'].map(async (host) => {
@@ -19,8 +19,21 @@ test('hosts that wait take turns, however much one of them asks for', async () =
   assert.deepEqual(order, ['loud', 'quiet', 'third', 'loud', 'quiet', 'loud'])
 })
 
+test('whoever holds its slots for ever leaves some to each that comes', async () => {
+  const slots = new OutgoingSlots(128)
+  const got = new Map<string, number>()
+  for (const host of ['a', 'b', 'c', 'd'])
+    for (let i = 0; i < 100; i++)
+      void slots.take(host, NEVER).then(() => got.set(host, (got.get(host) ?? 0) + 1))
+  await new Promise(setImmediate)
+  const counts = [...got.values()].toSorted((a, b) => a - b)
+  assert.equal(counts.length, 4)
+  assert.ok(counts[0]! >= 8, counts.join())
+  assert.ok(slots.taken < 128)
+})
+
 test('whoever gave up waiting takes nothing', async () => {
-  const slots = new OutgoingSlots(1, 1)
+  const slots = new OutgoingSlots(1)
   await slots.take('a', NEVER)
   const reason = new Error('no more')
   const caller = new AbortController()
@@ -48,14 +61,13 @@ const step = fc.oneof(
   fc.record({ giveUp: fc.nat(9) }),
 )
 
-test('no limit is passed, and no slot lies idle that a host may have', async () => {
+test('no host holds more than half of the slots, and none lies idle that a host may have', async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 1, max: 5 }),
-      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 9 }),
       fc.array(step, { maxLength: 40 }),
-      async (max, perHostMax, steps) => {
-        const slots = new OutgoingSlots(max, perHostMax)
+      async (max, steps) => {
+        const slots = new OutgoingSlots(max)
         const held: string[] = []
         const waiting: { host: string; caller: AbortController }[] = []
         for (const each of steps) {
@@ -76,9 +88,14 @@ test('no limit is passed, and no slot lies idle that a host may have', async () 
           await new Promise(setImmediate)
           assert.equal(slots.taken, held.length)
           assert.ok(held.length <= max)
-          for (const host of ['a', 'b', 'c']) assert.ok(countOf(held, host) <= perHostMax)
-          for (const { host } of waiting)
-            assert.ok(held.length === max || countOf(held, host) === perHostMax)
+          for (const { host } of waiting) {
+            const [free, own] = [max - held.length, countOf(held, host)]
+            assert.ok(free === 0 || (own > 0 && own >= free), `${host} waits in vain`)
+          }
+          if ('ask' in each) {
+            const own = countOf(held, each.ask)
+            assert.ok(own <= Math.max(1, Math.ceil(max / 2)), `${each.ask} holds ${own}`)
+          }
         }
       },
     ),

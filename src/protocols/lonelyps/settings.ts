@@ -101,7 +101,8 @@ const read = sectionReader({
         example: '[127.0.0.1]',
       }),
       timeoutMs: setting('timeout', 30_000, duration(1_000, 600_000), {
-        about: 'For one request in whole: a receiver answers when its application is through.',
+        about:
+          'For one request in whole, from when it may connect: a receiver answers when its application is through.',
         shown: '30s',
       }),
       missedForMs: setting('missed_for', 259_200_000, duration(1_000, 2_000_000_000), {
