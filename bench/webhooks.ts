@@ -1,6 +1,12 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { Agent, createServer, request as httpRequest, type IncomingMessage } from 'node:http'
+import {
+  Agent,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -48,14 +54,14 @@ async function measure(
   toBroadcaster: Secrets['toBroadcaster'],
 ): Promise<void> {
   let received = 0
-  let onReceived = () => {}
-  const receivers = createServer((request, response) => {
-    void buffer(request).then((body) => {
-      received++
-      response.end(confirmationOf(request, body, toBroadcaster))
-      onReceived()
-    })
-  })
+  const arrivals = new EventEmitter()
+  const take = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = await buffer(request)
+    received++
+    response.end(confirmationOf(request, body, toBroadcaster))
+    arrivals.emit('arrival')
+  }
+  const receivers = createServer((request, response) => void take(request, response))
   receivers.listen(0, '127.0.0.1')
   await once(receivers, 'listening')
   const { port } = receivers.address() as AddressInfo
@@ -74,16 +80,15 @@ async function measure(
   for (let round = 0; round <= rounds; round++) {
     const [before, cpuBefore, startMs] = [received, cpuSeconds(server.pid), performance.now()]
     const endMs = startMs + seconds * 1_000
-    let published = 0
-    onReceived = () => {
-      const missing = before + published * RECEIVERS - received
-      if (missing > (EVENTS_AT_ONCE - 1) * RECEIVERS || performance.now() > endMs) return
-      published++
-      void post(server.port, '/bench', Buffer.from('{"n":1}'), null, 'PUT')
+    let due = before
+    const publishMore = () => {
+      while (performance.now() < endMs && due - received <= (EVENTS_AT_ONCE - 1) * RECEIVERS) {
+        due += RECEIVERS
+        void post(server.port, '/bench', Buffer.from('{"n":1}'), null, 'PUT')
+      }
+      return due - received
     }
-    onReceived()
-    while (performance.now() < endMs || received < before + published * RECEIVERS)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+    while (publishMore() > 0) await once(arrivals, 'arrival')
     if (round === 0) continue // warms up
     const count = received - before
     perSecond.push((count * 1_000) / (performance.now() - startMs))
@@ -126,5 +131,6 @@ async function post(
   request.end(body)
   const [response] = (await once(request, 'response')) as [IncomingMessage]
   const answer = await buffer(response)
-  if (response.statusCode! >= 300) throw new Error(`${path}: ${response.statusCode} ${answer}`)
+  if (response.statusCode! >= 300)
+    throw new Error(`${path}: ${response.statusCode} ${answer.toString()}`)
 }
