@@ -51,7 +51,10 @@ interface Broadcaster extends RunningServer {
   readonly readerSecrets: string
 }
 
-async function start(way: Way, { port = 0, payloaders = '127.0.0.1' } = {}): Promise<Broadcaster> {
+async function start(
+  way: Way,
+  { port = 0, payloaders = '127.0.0.1', countedFor = '100s' } = {},
+): Promise<Broadcaster> {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-lonelyps-'))
   writeFileSync(join(directory, 'cert.pem'), FIRST.certPem)
   writeFileSync(join(directory, 'key.pem'), FIRST.keyPem)
@@ -67,7 +70,7 @@ server:
   backlog: { size: 1000, storage: log }
 clients: { payloaders: [${payloaders}] }
 protocols:
-  lonelyps: { ${users} dictionaries: {2: {file: dictionary}}, webhooks: { allow: [127.0.0.1], timeout: 10s }, max_message_size: 32MiB }
+  lonelyps: { ${users} dictionaries: {2: {file: dictionary}}, webhooks: { allow: [127.0.0.1], timeout: 100s, counted_for: ${countedFor} } }
 `
   const acl = 'reader: { password: unused, acl: { subversion: [svn] } }'
   const server = await startServer({ config, acl, directory })
@@ -408,7 +411,7 @@ describe('lonelypsc', { skip: MISSING, concurrency: 4 }, () => {
   })
 
   test('over http may take its time for a message: its sender does not wait for it, and nothing is missed', async () => {
-    await using server = await start('hmac')
+    await using server = await start('hmac', { countedFor: '5s' })
     await using client = await LonelypsClient.start('http', server.url, server)
     await client.listen({ exact: ['slow'], take: 6 })
     await client.listen({ exact: ['quick'] })

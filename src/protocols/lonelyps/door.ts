@@ -16,6 +16,7 @@ import type { LogLevel } from '../../ops/logger.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import { Verifier, type Secrets } from './authorization.ts'
 import type { LonelypsLimits } from './limits.ts'
+import { MessageMemory } from './message-memory.ts'
 import { Missed } from './missed.ts'
 import type { Peer } from './peer.ts'
 import type { Rights } from '../../hub/rights.ts'
@@ -53,6 +54,8 @@ export interface LonelypsOptions {
   readonly presets: Presets
   /** How long a receiver is told that it may have missed something, in ms. */
   readonly missedForMs: number
+  /** How long a notification waits for its webhooks, in ms: a receiver may take long, and its publisher has others to serve. */
+  readonly countedForMs: number
   readonly times?: LonelypsTimes
   readonly log: (level: LogLevel, message: string) => void
 }
@@ -134,12 +137,14 @@ export class LonelypsDoor implements AsyncDisposable {
       logger: log,
     })
     const notify: Notify = (topic, message, peer) => this.#notify(topic, message, peer)
+    const memory = new MessageMemory(limits.messageMemoryMax)
     const guesses = new TokenGuesses(options.limiter, verifier)
     this.#requests = new StatelessRequests({
       rows,
       guesses,
       limits,
       checkUrl: (url) => this.#checkUrl(url),
+      memory,
       cursorOfHead: () => hub.cursorOf(hub.head),
       notify,
       checkNotify: (topic, peer) => void this.#placeOf(topic, peer),
@@ -153,6 +158,7 @@ export class LonelypsDoor implements AsyncDisposable {
       deliveries,
       rightsOf: (owner) => this.#rightsOf(owner),
       notify,
+      memory,
       configureMs: options.times?.configureMs,
       log,
     })
@@ -211,7 +217,7 @@ export class LonelypsDoor implements AsyncDisposable {
       const webhooks = await outcomes.of(receipt.firstPosition)
       await Promise.all(webhooks.map(async (webhook) => (received += await webhook)))
     }
-    await settledWithin(count(), WEBHOOKS_MS)
+    await settledWithin(count(), this.#options.countedForMs)
     return matched + received
   }
 
@@ -274,9 +280,6 @@ export class LonelypsDoor implements AsyncDisposable {
 function aboutOf({ interest }: StoredSubscription): Buffer {
   return interest.type === 'exact' ? interest.topic : Buffer.from(interest.glob)
 }
-
-/** What a notification waits for its webhooks, in ms: a receiver may take long, and its publisher has others to serve. */
-const WEBHOOKS_MS = 5_000
 
 async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
   const late = Promise.withResolvers<void>()

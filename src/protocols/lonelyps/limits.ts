@@ -1,6 +1,8 @@
 export interface LonelypsLimits {
   /** Of one notification, in bytes. */
   readonly messageBytesMax: number
+  /** Of all notifications that come, until they are stored, in bytes. */
+  readonly messageMemoryMax: number
   /** Stored ones of all urls. */
   readonly subscriptionsMax: number
   /** Of one url, or one WebSocket. */

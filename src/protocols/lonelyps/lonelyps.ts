@@ -41,6 +41,7 @@ export const LONELYPS: Protocol<LonelypsSettings> = {
       limits: { ...limits, ...settings },
       presets,
       missedForMs: webhooks.missedForMs,
+      countedForMs: webhooks.countedForMs,
     })
     return {
       name: 'lonelyps',
@@ -65,11 +66,22 @@ function problemOf(attempt: () => void): string[] {
 }
 
 /** What stands in the files that the settings name. @throws {OptionError} naming the file, or the setting. */
-function partsOf({ secrets, users, webhooks, dictionaries }: LonelypsSettings): {
+function partsOf({
+  secrets,
+  users,
+  webhooks,
+  dictionaries,
+  messageBytesMax,
+  messageMemoryMax,
+}: LonelypsSettings): {
   readonly secrets: readonly Secrets[]
   readonly policy: OutgoingPolicy
   readonly presets: Presets
 } {
+  if (messageMemoryMax < messageBytesMax)
+    throw new OptionError(
+      `message_memory: ${messageMemoryMax} bytes are less than one message may have (max_message_size: ${messageBytesMax})`,
+    )
   const same = sameNamesIn(users.keys())
   if (same !== null)
     throw new OptionError(

@@ -9,6 +9,8 @@ export class PartialNotification {
   readonly content: Content
   /** `null`: it is not compressed. */
   readonly compressor: Compressor | null
+  /** Why it is not taken, whole or not: its bytes are not kept. `null`: it is taken. */
+  readonly refusal: string | null
   readonly #sha512 = createHash('sha512')
   /** Grows with what has come, not with what was promised. */
   #bytes = Buffer.alloc(0)
@@ -22,6 +24,7 @@ export class PartialNotification {
     if (start.content === null)
       throw new ViolationError('the first part of a notification is not part 0')
     this.compressor = checkContent(start.content, rules)
+    this.refusal = refusalOf(start.content, rules)
     // Copies, as a view would keep all of the first part.
     this.identifier = Uint8Array.from(start.identifier)
     this.content = {
@@ -29,6 +32,11 @@ export class PartialNotification {
       topic: Uint8Array.from(start.content.topic),
       compressedSha512: Uint8Array.from(start.content.compressedSha512),
     }
+  }
+
+  /** Bytes of memory, whether they are used or not. */
+  get heldBytes(): number {
+    return this.#bytes.length + this.#unprovenBytes
   }
 
   get isComplete(): boolean {
@@ -47,9 +55,11 @@ export class PartialNotification {
       throw new ViolationError(`more than the ${this.content.compressedBytes} bytes announced`)
     // Otherwise there would be no end of parts that bring nothing.
     if (part.body.length === 0 && !this.isComplete) throw new ViolationError('a part without bytes')
-    this.#reserve(length)
-    this.#bytes.set(part.body, this.#length)
-    this.#sha512.update(part.body)
+    if (this.refusal === null) {
+      this.#reserve(length)
+      this.#bytes.set(part.body, this.#length)
+      this.#sha512.update(part.body)
+    }
     this.#length = length
   }
 
@@ -114,15 +124,23 @@ export function checkContent(
     throw new ViolationError(`compressor ${identifier} was not enabled`)
   if (compressor === null && compressedBytes !== decompressedBytes)
     throw new ViolationError('two lengths of a message that is not compressed')
-  if (decompressedBytes > messageBytesMax)
-    throw new ViolationError(
-      `a message of ${decompressedBytes} bytes, the limit is ${messageBytesMax}`,
-    )
   if (compressedBytes > compressedBytesMax(decompressedBytes))
     throw new ViolationError(
       `${compressedBytes} compressed bytes for a message of ${decompressedBytes}`,
     )
   return compressor
+}
+
+/** Of what keeps to the protocol, and is too long for us. `null`: it is not. */
+export function refusalOf(
+  { decompressedBytes }: Content,
+  { messageBytesMax }: ContentRules,
+): string | null {
+  if (decompressedBytes <= messageBytesMax) return null
+  return (
+    `a message of ${decompressedBytes} bytes, the limit is ${messageBytesMax} ` +
+    '(protocols.lonelyps.max_message_size)'
+  )
 }
 
 /** @throws {ViolationError} */

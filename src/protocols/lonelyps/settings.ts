@@ -68,10 +68,16 @@ const read = sectionReader({
       'Users of the ACL file, each with a secrets file: their rights are those they have over HTTP. Default: none.',
     example: '{alice: /etc/pubsubd/alice-secrets.json}',
   }),
-  messageBytesMax: setting('max_message_size', 16 * MIB, bytes(1, 64 * MIB), {
+  messageBytesMax: setting('max_message_size', 64 * MIB, bytes(1, 64 * MIB), {
     about:
       'Bytes of one notification, which is held in memory: clients send parts of 4 MiB and are used to great messages.',
-    shown: '16MiB',
+    shown: '64MiB',
+  }),
+  messageMemoryMax: setting('message_memory', 256 * MIB, bytes(1, 1024 * 1024 * MIB), {
+    about:
+      'Bytes of all notifications together that are coming and not yet stored: room for four of the greatest. Beyond it who ' +
+      'has stood still for the longest, of the address with the most, has to begin anew.',
+    shown: '256MiB',
   }),
   subscriptionsMax: setting('subscriptions', 100_000, integer(1, 10_000_000), {
     about: 'Stored subscriptions, some 300 bytes of memory each.',
@@ -104,6 +110,11 @@ const read = sectionReader({
         about:
           'For one request in whole, from when it may connect: a receiver answers when its application is through.',
         shown: '30s',
+      }),
+      countedForMs: setting('counted_for', 5_000, duration(0, 600_000), {
+        about:
+          'How long the answer to a notification waits for its webhooks, to count who has got it. Its publisher has others to serve.',
+        shown: '5s',
       }),
       missedForMs: setting('missed_for', 259_200_000, duration(1_000, 2_000_000_000), {
         about: 'How long a receiver is told that it may have missed something: a weekend.',

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { addressBlock } from '../../auth/address-block.ts'
 import { OutcomeUnknownError } from '../../hub/errors.ts'
 import { PubSubError } from '../../publication/errors.ts'
 import { statusOf } from './errors.ts'
@@ -24,6 +25,7 @@ import {
 import { compileGlob } from './glob.ts'
 import type { Interest } from './interests.ts'
 import type { LonelypsLimits } from './limits.ts'
+import type { MessageMemory } from './message-memory.ts'
 import type { Peer } from './peer.ts'
 import type { StoredSubscription, StoredSubscriptions, WantedRow } from './stored-subscriptions.ts'
 import { signed, type Signed } from './signed-bytes.ts'
@@ -34,6 +36,7 @@ export interface StatelessOptions {
   readonly guesses: TokenGuesses
   readonly limits: LonelypsLimits
   readonly checkUrl: (url: string) => void
+  readonly memory: MessageMemory
   readonly cursorOfHead: () => Cursor
   readonly notify: Notify
   /** @throws {PubSubError} the same that `notify` throws of a peer that may not, or of a topic that cannot be. */
@@ -115,10 +118,18 @@ export class StatelessRequests {
   async #notify(asked: Asked): Promise<Buffer> {
     const { incoming, address } = asked
     const receivedMs = Date.now()
-    const { messageBytesMax } = this.#options.limits
+    const { limits, memory } = this.#options
+    const { messageBytesMax } = limits
     let secrets: Secrets | undefined
     let head: NotifyHead | undefined
-    const body = await readAll(incoming, NOTIFY_HEAD_BYTES_MAX + messageBytesMax, (sofar) => {
+    const full = Promise.withResolvers<never>()
+    full.promise.catch(() => {}) // it is met while the body is read
+    using held = memory.open(addressBlock(address), () =>
+      full.reject(new Refusal(503, 'too many great messages come at once')),
+    )
+    const reading = { onBytes: (bytes: number) => held.hold(bytes), end: full.promise }
+    const bytesMax = NOTIFY_HEAD_BYTES_MAX + messageBytesMax
+    const body = await readAll(incoming, bytesMax, reading, (sofar) => {
       if (head !== undefined) return
       const candidate = unlessShort(() => readNotifyHead(sofar))
       if (candidate === null) return
@@ -163,7 +174,7 @@ export class StatelessRequests {
   async #set(asked: Asked): Promise<Buffer> {
     const { rows, limits, cursorOfHead } = this.#options
     let secrets: Secrets | undefined
-    const body = await readAll(asked.incoming, LIST_BYTES_MAX, (sofar) => {
+    const body = await readAll(asked.incoming, LIST_BYTES_MAX, {}, (sofar) => {
       if (secrets !== undefined) return
       const candidate = unlessShort(() => readSetHead(sofar))
       if (candidate === null) return
@@ -270,15 +281,21 @@ function send(response: ServerResponse, status: number, type: string, body: Buff
 async function readAll(
   incoming: IncomingMessage,
   bytesMax: number,
+  { onBytes, end }: Reading = {},
   onMore?: (sofar: Buffer) => void,
 ): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
   let shownBytes = 0
   // Who is refused in the middle has still to be answered.
-  const parts: AsyncIterable<Buffer> = incoming.iterator({ destroyOnReturn: false })
-  for await (const chunk of parts) {
+  const parts = incoming.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, unknown>
+  for (;;) {
+    const part = parts.next()
+    const next = await (end === undefined ? part : Promise.race([part, end]))
+    if (next.done === true) break
+    const chunk = next.value
     bytes += chunk.length
+    onBytes?.(bytes)
     if (bytes > bytesMax)
       throw new Refusal(413, `the body is longer than the limit of ${bytesMax} bytes`)
     chunks.push(chunk)
@@ -290,6 +307,13 @@ async function readAll(
   const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
   onMore?.(whole)
   return whole
+}
+
+interface Reading {
+  /** Called with how many there are so far. */
+  readonly onBytes?: (bytes: number) => void
+  /** Rejects when nothing more is to be read. */
+  readonly end?: Promise<never>
 }
 
 /** `null`: it is not there yet. */

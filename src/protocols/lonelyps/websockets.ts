@@ -2,6 +2,8 @@ import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { LogLevel } from '../../ops/logger.ts'
+import { SeldomReport } from '../../ops/seldom-report.ts'
 import { LimitExceededError } from '../../publication/errors.ts'
 import { InputSlices } from '../../sockets/input-slices.ts'
 import { closeLingering, patienceWith } from '../../sockets/lingering-close.ts'
@@ -18,6 +20,7 @@ import { binaryFrame } from './binary-frame.ts'
 import { compressedBytesMax } from './compressor.ts'
 import type { Interest } from './interests.ts'
 import type { RecentDeliveries } from './recent-deliveries.ts'
+import type { HeldMemory, MessageMemory } from './message-memory.ts'
 import type { SocketGlobs } from './socket-globs.ts'
 import type { Notify } from './stateless-requests.ts'
 import { addressBlock } from '../../auth/address-block.ts'
@@ -39,9 +42,10 @@ export interface WebSocketsOptions {
   /** What the owner of secrets may see. */
   readonly rightsOf: (owner: string | null) => Rights
   readonly notify: Notify
+  readonly memory: MessageMemory
   /** A connection that has not configured itself by then is closed, in ms. Absent: 10 s; the reference's client does it at once. */
   readonly configureMs?: number | undefined
-  readonly log: (level: 'warn' | 'error', message: string) => void
+  readonly log: (level: LogLevel, message: string) => void
 }
 
 /** The WebSockets of the stateful mode. */
@@ -50,16 +54,20 @@ export class WebSockets {
   readonly #options: WebSocketsOptions
   readonly #server: WebSocketServer
   readonly #open = new Set<SocketSubscriber>()
+  readonly #refusals: SeldomReport
 
   constructor(guesses: TokenGuesses, options: WebSocketsOptions) {
     this.#guesses = guesses
     this.#options = options
+    this.#refusals = new SeldomReport(options.log, 'warn')
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      // Beside the message there are headers of 64 KiB each.
-      maxPayload: compressedBytesMax(options.limits.messageBytesMax) + HEADERS_BYTES_MAX,
+      // Greater ones come in parts. Beside the message there are headers of 64 KiB each.
+      maxPayload:
+        compressedBytesMax(Math.min(options.limits.messageBytesMax, WHOLE_BYTES_MAX)) +
+        HEADERS_BYTES_MAX,
     })
     // The library's own refusal would be lost to a peer that has sent more.
     this.#server.on('wsClientError', ({ message }, _socket, request) =>
@@ -86,9 +94,14 @@ export class WebSockets {
         ['Retry-After: 5'],
       )
     this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
-      readInSlices(incoming.socket)
       const peer = { address, judge }
-      const subscriber = new SocketSubscriber(webSocket, socket, peer, this.#options)
+      const refused = (reason: string) =>
+        this.#refusals.add(`lonelyps: a WebSocket's notification was not taken: ${reason}`)
+      const subscriber = new SocketSubscriber(webSocket, socket, peer, {
+        ...this.#options,
+        refused,
+      })
+      readInSlices(incoming.socket, (bytes) => subscriber.arriving(bytes))
       this.#open.add(subscriber)
       webSocket.on('close', () => {
         this.#open.delete(subscriber)
@@ -107,14 +120,16 @@ export class WebSockets {
  * The library reads all it is given in one go: thousands of frames, and answers each ping. Behind a close frame, or a frame that is
  * wrong, it takes its listener away and lets the rest flow off; then the rest does so here, too (test/hostile/websockets.test.ts).
  */
-function readInSlices(socket: Socket): void {
+function readInSlices(socket: Socket, arriving: (bytes: number) => void): void {
   const listener = socket.listeners('data').find(({ name }) => name === 'socketOnData')
   if (listener === undefined) return
   let isRead = true
   void new InputSlices(socket, {
     endOfSlice: () => SLICE_BYTES,
     take: (slice) => {
-      if (isRead) listener.call(socket, slice)
+      if (!isRead) return
+      arriving(slice.length)
+      listener.call(socket, slice)
     },
     isReading: () => !socket.destroyed,
   })
@@ -159,16 +174,26 @@ export class SocketSubscriber implements EventSink {
   #subscription: Subscription | null = null
   #secrets: Secrets | null = null
   #isInStep = true
+  readonly #memory: HeldMemory
+  /** Of the message that is coming; the library has them. */
+  #arrivingBytes = 0
+  /** Of notifications that the session has. */
+  #sessionBytes = 0
+  #heldBytes = 0
 
   constructor(
     webSocket: WebSocket,
     socket: Duplex,
     { address, judge }: { readonly address: string | null; readonly judge: Judge },
-    options: WebSocketsOptions,
+    options: WebSocketsOptions & { readonly refused: (reason: string) => void },
   ) {
     const { verifier, limits, presets, notify, configureMs = CONFIGURE_MS } = options
+    const { memory, refused } = options
     this.#options = options
     this.#share = addressBlock(address)
+    this.#memory = memory.open(this.#share, () =>
+      this.close(TRY_AGAIN, 'too many great messages come at once'),
+    )
     this.#webSocket = webSocket
     this.#socket = socket
     this.#counted = new StreamSink(socket as Socket, null)
@@ -184,6 +209,11 @@ export class SocketSubscriber implements EventSink {
         notify: (topic, message) => {
           const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
           return notify(topic, bytes, { secrets: this.#secrets!, address })
+        },
+        refused,
+        holds: (bytes) => {
+          this.#sessionBytes = bytes
+          this.#tellHeld()
         },
         get isTaking() {
           return isTaking()
@@ -202,13 +232,21 @@ export class SocketSubscriber implements EventSink {
     webSocket.on('error', () => {}) // it closes, too
     webSocket.on('message', (data, isBinary) => {
       beginWork('WebSocket message of lonelyps, bytes:', (data as Buffer).length)
+      this.#arrivingBytes = 0
       if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
       this.#read(this.#session.receive(data as Buffer))
+      this.#tellHeld()
     })
     socket.on('drain', () => {
       this.#read(this.#isInStep)
       this.#session.taken()
     })
+  }
+
+  /** Bytes of a message that is not yet there. */
+  arriving(bytes: number): void {
+    this.#arrivingBytes += bytes
+    this.#tellHeld()
   }
 
   /** By the hub, as the next ones. */
@@ -253,7 +291,18 @@ export class SocketSubscriber implements EventSink {
   gone(): void {
     clearTimeout(this.#timer)
     this.#session.end()
+    this.#arrivingBytes = 0
+    this.#tellHeld()
     this.#subscription?.close()
+  }
+
+  /** Little is not counted: most messages are. */
+  #tellHeld(): void {
+    const bytes = this.#arrivingBytes + this.#sessionBytes
+    const counted = bytes < COUNTED_BYTES_MIN ? 0 : bytes
+    if (counted === this.#heldBytes) return
+    this.#heldBytes = counted
+    this.#memory.hold(counted)
   }
 
   /** `isInStep`: its requests are answered so far. Whoever does not read the answers is not read, either. */
@@ -327,6 +376,11 @@ const TRY_AGAIN = 1013
 
 /** Headers of one message: seven of at most 64 KiB, and their names. */
 const HEADERS_BYTES_MAX = 512 * 1024
+
+/** Of one WebSocket message without its headers: a notification in one part. The reference's client begins parts at 4 MiB. */
+const WHOLE_BYTES_MAX = 16 * 1024 * 1024
+
+const COUNTED_BYTES_MIN = 64 * 1024
 
 /** At most 341 frames, some 1 ms. */
 const SLICE_BYTES = 2_048

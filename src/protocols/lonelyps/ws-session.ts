@@ -17,11 +17,13 @@ import {
   checkContent,
   checkSha512,
   PartialNotification,
+  refusalOf,
   type ContentRules,
   type Unproven,
 } from './partial-notification.ts'
 import { signed, type Signed } from './signed-bytes.ts'
 import { topicOf } from './topic.ts'
+import { LimitExceededError } from '../../publication/errors.ts'
 import { ViolationError } from './violation-error.ts'
 import { readSubscriberMessage, writeBroadcasterMessage } from './ws-codec.ts'
 import type { BroadcasterMessage, Content, SubscriberMessage } from './ws-messages.ts'
@@ -51,6 +53,13 @@ export interface SessionPorts {
    * @throws at once, what may not be notified.
    */
   notify(topic: Uint8Array, message: Uint8Array): Promise<number>
+  /**
+   * A notification is too great for us, in some way. Its sender is told that it has reached nobody: any other answer would be the end
+   * of the connection, upon which a client sends the same again.
+   */
+  refused(reason: string): void
+  /** So many bytes of notifications are held for the subscriber from now on. */
+  holds(bytes: number): void
   /** The peer takes what it gets: it has not left too much of it in its connection. Else `taken()` says when it does. */
   readonly isTaking: boolean
   /** Nothing waits any more, after something had to. */
@@ -211,6 +220,7 @@ export class WsSession {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#partial = null
+    this.#tellHeld()
     this.#deliveries.end()
     for (const { interest } of this.#subscriptions.values()) this.#ports.unsubscribe(interest)
   }
@@ -286,9 +296,14 @@ export class WsSession {
           throw new ViolationError('NOTIFY before a NOTIFY_STREAM is whole')
         authorize(signed.notify(content.topic, identifier, content.compressedSha512))
         const compressor = checkContent(content, this.#contentRules)
+        const reason = refusalOf(content, this.#contentRules)
+        // The confirmation of what is compressed is signed with the hash of what we do not unpack.
+        if (reason !== null && compressor !== null) throw new ViolationError(reason)
         if (body.length !== content.compressedBytes)
           throw new ViolationError(`${body.length} bytes instead of ${content.compressedBytes}`)
         checkSha512(hash('sha512', body, 'buffer'), content)
+        if (reason !== null)
+          return this.#request({ type: 'NOTIFY_REFUSED', identifier, content, reason })
         return this.#request({
           type: 'NOTIFY',
           identifier,
@@ -299,16 +314,23 @@ export class WsSession {
       }
       case 'NOTIFY_STREAM': {
         const partial = this.#partial ?? new PartialNotification(message, this.#contentRules)
-        const { identifier, content, compressor } = partial
+        const { identifier, content, compressor, refusal } = partial
         // Of a later part, too, what part 0 has said.
         const about = signed.notify(content.topic, identifier, content.compressedSha512)
         const mayBeOfDecompressed =
           compressor !== null && message.partId > 0 && secrets.toBroadcaster.type === 'hmac'
         if (!mayBeOfDecompressed) authorize(about)
-        else if (!this.#verifier.verifyAs(secrets, message.authorization, about, message.tracing))
+        // Part 0 was proven, and nothing is made of the rest of what is refused.
+        else if (
+          refusal === null &&
+          !this.#verifier.verifyAs(secrets, message.authorization, about, message.tracing)
+        )
           partial.addUnproven(message)
         partial.add(message)
         this.#partial = partial.isComplete ? null : partial
+        this.#tellHeld()
+        if (partial.isComplete && refusal !== null)
+          return this.#request({ type: 'NOTIFY_REFUSED', identifier, content, reason: refusal })
         return this.#request(
           partial.isComplete
             ? {
@@ -342,6 +364,7 @@ export class WsSession {
     this.#unanswered++
     this.#unansweredBytes += bytesOf(request)
     this.#requests.push(request)
+    if (request.type === 'NOTIFY') this.#tellHeld()
     if (!this.#isStarting) void this.#startAll()
   }
 
@@ -364,7 +387,7 @@ export class WsSession {
         this.#answer(next, Promise.reject(error))
       }
       // What it notifies behind this is due to it, or not, by what it has asked for here.
-      if (next.type !== 'NOTIFY' && next.type !== 'NOTIFY_STREAM') await this.#answered
+      if (!next.type.startsWith('NOTIFY')) await this.#answered
     }
     this.#isStarting = false
   }
@@ -388,6 +411,7 @@ export class WsSession {
     }
     this.#unanswered--
     this.#unansweredBytes -= bytesOf(request)
+    if (request.type === 'NOTIFY') this.#tellHeld()
     if (this.#unanswered > 0 || !this.#isAhead || this.#hasEnded) return
     this.#isAhead = false
     this.#ports.readOn()
@@ -407,6 +431,11 @@ export class WsSession {
         const about = signed.continueNotify(identifier, partId)
         return () => this.#send({ type: 'CONTINUE_NOTIFY', identifier, partId }, about)
       }
+      case 'NOTIFY_REFUSED': {
+        const { identifier, content, reason } = request
+        this.#ports.refused(reason)
+        return () => this.#confirmNotify({ identifier, content }, 0, content.compressedSha512)
+      }
       case 'SUBSCRIBE_EXACT':
       case 'SUBSCRIBE_GLOB':
         return () => this.#subscribe(request)
@@ -425,20 +454,31 @@ export class WsSession {
   }
 
   /** @throws at once, what may not be notified. */
-  #notify(
-    { identifier, content }: NotifyRequest,
-    { message, sha512 }: Notified,
-  ): Promise<() => void> {
-    const { topic } = content
-    return this.#ports
-      .notify(topic, message)
-      .then(
-        (subscribers) => () =>
-          this.#send(
-            { type: 'CONFIRM_NOTIFY', identifier, subscribers },
-            signed.confirmNotify(identifier, subscribers, topic, sha512),
-          ),
-      )
+  #notify(request: NotifyRequest, { message, sha512 }: Notified): Promise<() => void> {
+    let notified: Promise<number>
+    try {
+      notified = this.#ports.notify(request.content.topic, message)
+    } catch (error) {
+      if (!(error instanceof LimitExceededError)) throw error
+      this.#ports.refused(error.message)
+      notified = Promise.resolve(0)
+    }
+    return notified.then((subscribers) => () => this.#confirmNotify(request, subscribers, sha512))
+  }
+
+  #confirmNotify(
+    { identifier, content }: Pick<NotifyRequest, 'identifier' | 'content'>,
+    subscribers: number,
+    sha512: Uint8Array,
+  ): void {
+    this.#send(
+      { type: 'CONFIRM_NOTIFY', identifier, subscribers },
+      signed.confirmNotify(identifier, subscribers, content.topic, sha512),
+    )
+  }
+
+  #tellHeld(): void {
+    this.#ports.holds((this.#partial?.heldBytes ?? 0) + this.#unansweredBytes)
   }
 
   /**
@@ -603,6 +643,12 @@ interface Compression {
 type Request =
   | SubscriptionRequest
   | { readonly type: 'NOTIFY_STREAM'; readonly identifier: Uint8Array; readonly partId: number }
+  | {
+      readonly type: 'NOTIFY_REFUSED'
+      readonly identifier: Uint8Array
+      readonly content: Content
+      readonly reason: string
+    }
   | NotifyRequest
 
 type Unsigned<Message> = Message extends unknown

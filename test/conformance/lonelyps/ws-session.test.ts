@@ -63,6 +63,8 @@ async function replay(
       isTaking: true,
       drained: () => {},
       readOn: () => {},
+      refused: (reason) => assert.fail(reason),
+      holds: () => {},
     },
     new Verifier([{ name: null, ...secrets }], () => NOW_MS),
     { messageBytesMax: 100_000, ...(partBytesMax !== undefined && { partBytesMax }) },

@@ -9,6 +9,7 @@ import { LogUnavailableError, OutcomeUnknownError } from '../../../src/hub/error
 import type { Cursor } from '../../../src/hub/event.ts'
 import { Verifier } from '../../../src/protocols/lonelyps/authorization.ts'
 import type { StoredSubscriptions } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
+import { MessageMemory } from '../../../src/protocols/lonelyps/message-memory.ts'
 import { StatelessRequests } from '../../../src/protocols/lonelyps/stateless-requests.ts'
 import { TokenGuesses } from '../../../src/protocols/lonelyps/token-guesses.ts'
 import { notifyBody, subscribeBody } from './receiver.ts'
@@ -50,9 +51,11 @@ class Door implements AsyncDisposable {
       checkUrl: () => {},
       checkNotify: () => {},
       notify: refuse,
+      memory: new MessageMemory(10_000),
       cursorOfHead: () => 'cursor' as Cursor,
       limits: {
         messageBytesMax: 1_000,
+        messageMemoryMax: 1_000,
         subscriptionsMax: 1,
         subscriptionsPerPeerMax: 1,
         globsMax: 1,

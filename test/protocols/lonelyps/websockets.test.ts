@@ -9,6 +9,7 @@ import { PUBLIC_ONLY } from '../../../src/hub/rights.ts'
 import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
 import { Verifier } from '../../../src/protocols/lonelyps/authorization.ts'
 import { RecentDeliveries } from '../../../src/protocols/lonelyps/recent-deliveries.ts'
+import { MessageMemory } from '../../../src/protocols/lonelyps/message-memory.ts'
 import { SocketGlobs } from '../../../src/protocols/lonelyps/socket-globs.ts'
 import {
   SocketSubscriber,
@@ -69,6 +70,8 @@ class Connection {
         deliveries: new RecentDeliveries(),
         rightsOf: () => PUBLIC_ONLY,
         notify: () => notified,
+        memory: new MessageMemory(1e9),
+        refused: (reason) => assert.fail(reason),
         log: (_, message) => assert.fail(message),
       },
     )

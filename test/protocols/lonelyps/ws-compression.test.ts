@@ -194,10 +194,6 @@ describe('a compressed notification', () => {
       /unreadable/,
       ...notifyParts('a', COMPRESSED.subarray(0, 1_000), [600, 400], said),
     ],
-    'in parts that says it is too long': [
-      /the limit is 100000/,
-      ...notifyParts('a', COMPRESSED, [600], { ...said, decompressedBytes: 2 ** 50 }),
-    ],
     'in parts that says it is compressed to more': [
       /compressed bytes for a message/,
       ...notifyParts('a', COMPRESSED, [600], { ...said, compressedBytes: 2 ** 50 }),
@@ -214,6 +210,23 @@ describe('a compressed notification', () => {
       assert.equal(peer.closed!.cause, undefined)
       assert.deepEqual(peer.notified, [])
     })
+
+  test('in parts that says it is too long reaches nobody, and its sender is told so and goes on', async () => {
+    for (const secrets of Object.values(SECRETS)) {
+      const peer = configured({ secrets, limits: { messageBytesMax: LONG_BYTES.length - 1 } })
+      const parts = notifyParts('a', COMPRESSED, [600, COMPRESSED.length], said)
+      for (const part of parts.filter(({ body }) => body.length > 0)) peer.say(part)
+      peer.say(notify('a', 'behind'))
+      await until('answered', () => peer.received.length === 3)
+      assert.deepEqual(
+        peer.received.map((answer) =>
+          answer.type === 'CONFIRM_NOTIFY' ? answer.subscribers : answer.type,
+        ),
+        ['CONTINUE_NOTIFY', 0, 1],
+      )
+      assert.deepEqual(peer.notified, ['a behind'])
+    }
+  })
 
   test('that says nothing that can be read closes nothing but the session', async () => {
     await fc.assert(

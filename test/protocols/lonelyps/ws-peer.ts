@@ -75,6 +75,8 @@ export class Peer {
   /** What the session asked of its ports besides sending, in order. */
   readonly asked: string[] = []
   readonly notified: string[] = []
+  /** Of notifications, as the session says. */
+  heldBytes = 0
   /** Messages that came whole. */
   readonly delivered: string[] = []
   closed: { reason: string; cause: unknown } | null = null
@@ -118,6 +120,8 @@ export class Peer {
         this.notified.push(`${text(topic)} ${text(message)}`)
         return Promise.resolve(1)
       },
+      refused: (reason) => void this.asked.push(`refused: ${reason}`),
+      holds: (bytes) => void (this.heldBytes = bytes),
       drained: () => void this.asked.push('drained'),
       readOn: () => void this.asked.push('readOn'),
       ...options.ports,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as settled } from 'node:timers/promises'
 import fc from 'fast-check'
+import { LimitExceededError } from '../../../src/publication/errors.ts'
 import {
   CONFIGURE,
   contentOf,
@@ -503,14 +504,9 @@ describe('a notification', () => {
     ],
     'with two lengths': [/two lengths/, notify('a', '1', { decompressedBytes: 2 })],
     'that is compressed': [/compressor 1 was not enabled/, notify('a', '1', { compressor: 1 })],
-    'that is too long': [/the limit is 6/, notify('a', '0123456')],
     'in parts whose hash is wrong': [/SHA-512/, ...changed({ compressedSha512: Buffer.alloc(64) })],
     'in parts with two lengths': [/two lengths/, ...changed({ decompressedBytes: 7 })],
     'in parts that is compressed': [/compressor 65536/, ...changed({ compressor: 65_536 })],
-    'in parts that says it is too long': [
-      /the limit is 6/,
-      ...changed({ compressedBytes: 2 ** 40, decompressedBytes: 2 ** 40 }),
-    ],
     'in parts that are more than it says': [
       /more than the 6 bytes/,
       part0!,
@@ -538,6 +534,70 @@ describe('a notification', () => {
       assertClosed(peer, reason)
       assert.deepEqual(peer.notified, [])
     })
+
+  for (const secrets of [SECRETS.none, SECRETS.hmac])
+    test(`that is too long reaches nobody, is not kept, and its sender is told so and goes on (${secrets.toSubscriber.type})`, async () => {
+      const peer = Peer.configured({ secrets, limits: { messageBytesMax: 6 } })
+      peer.say(notify('a', '0123456'))
+      const parts = notifyParts('a', Buffer.from('0123456'), [3, 3, 1])
+      for (const part of parts) {
+        peer.say(part)
+        assert.equal(peer.heldBytes, 0)
+      }
+      peer.say(notify('a', '1'))
+      await settled()
+      assert.deepEqual(
+        peer.received.map((answer) =>
+          answer.type === 'CONFIRM_NOTIFY' ? answer.subscribers : answer.type,
+        ),
+        [0, 'CONTINUE_NOTIFY', 'CONTINUE_NOTIFY', 0, 1],
+      )
+      assert.deepEqual(peer.notified, ['a 1'])
+      assert.match(
+        peer.asked.join(),
+        /refused: a message of 7 bytes, the limit is 6 .*refused: a message of 7/,
+      )
+      assert.equal(peer.closed, null)
+    })
+
+  test('whose topic is too long for us reaches nobody, and its sender is told so and goes on', async () => {
+    const peer = Peer.configured({
+      ports: {
+        notify: (topic) => {
+          if (text(topic) === 'long') throw new LimitExceededError('too many topics')
+          return Promise.resolve(1)
+        },
+      },
+    })
+    for (const topic of ['long', 'a']) peer.say(notify(topic, '1'))
+    await settled()
+    assert.deepEqual(
+      peer.received.map((answer) => answer.type === 'CONFIRM_NOTIFY' && answer.subscribers),
+      [0, 1],
+    )
+    assert.deepEqual([peer.asked, peer.closed], [['refused: too many topics'], null])
+  })
+
+  test('is held until it is answered, and not when the connection goes', async () => {
+    const ends: (() => void)[] = []
+    const notified = () => new Promise<number>((resolve) => ends.push(() => resolve(1)))
+    const peer = Peer.configured({ ports: { notify: notified } })
+    peer.say(notify('a', '0123'))
+    const [first, ...others] = notifyParts('a', Buffer.from('012345'), [2, 4])
+    peer.say(first!)
+    assert.ok(peer.heldBytes >= 6, `${peer.heldBytes}`)
+    for (const part of others) peer.say(part)
+    await settled()
+    assert.equal(peer.heldBytes, 10)
+    ends.shift()!()
+    await settled()
+    assert.equal(peer.heldBytes, 6)
+    peer.say(first!)
+    peer.session.end()
+    for (const end of ends) end()
+    await settled()
+    assert.equal(peer.heldBytes, 0)
+  })
 
   test('of the greatest length is taken in both ways', async () => {
     const peer = Peer.configured({ limits: { messageBytesMax: 6 } })
