@@ -114,10 +114,7 @@ export interface ContentRules {
  * What can be said before the bytes are there. Returns what is to decompress them.
  * @throws {ViolationError}
  */
-export function checkContent(
-  content: Content,
-  { messageBytesMax, compressors }: ContentRules,
-): Compressor | null {
+export function checkContent(content: Content, { compressors }: ContentRules): Compressor | null {
   const { compressor: identifier, compressedBytes, decompressedBytes } = content
   const compressor = compressors.find((each) => each.identifier === identifier) ?? null
   if (compressor === null && identifier !== 0)
