@@ -77,6 +77,12 @@ export async function startServer(
     stallTimeoutMs: limits.stallTimeoutMs,
     topicFiltersMax: limits.topicFiltersTotalMax,
     conditionsMax: limits.conditionsMax,
+    perShare: {
+      topicFiltersMax: limits.topicFiltersPerAddressMax,
+      conditionsMax: limits.conditionsPerAddressMax,
+      streamsMax: limits.streamsPerAddressMax,
+      streamsLeft: () => connectionLimit.left,
+    },
     keepAliveMs: times.keepAliveMs,
     onBug,
   }
@@ -107,6 +113,7 @@ export async function startServer(
     log,
   })
   const counters = new RequestCounters(hub, VERSION)
+  const connectionLimit = new ConnectionLimit(connectionsOf(settings, configured), counters)
   const { plain, secure } = await httpServers(
     {
       hub,
@@ -120,7 +127,7 @@ export async function startServer(
       webPages,
       cors: new Cors(webPages),
       counters,
-      connectionLimit: new ConnectionLimit(connectionsOf(settings, configured), counters),
+      connectionLimit,
       version: VERSION,
       where: new WhereExpressions(limits),
       page: pageFiles(readPage()),

@@ -89,72 +89,81 @@ const clientsSection = sectionReader({
   ldap: optional('ldap', ldap),
 })
 
-const limitsSection = section('limits', {
-  /** Maps and lists within each other in a payload. Python's parser, and so every old listener, fails from about 980. */
-  jsonDepthMax: setting('json_depth', 900, integer(1, 5_000)),
-  /** Body of one batch, whose events each have `max_payload_size`: 10,000 events of some hundred bytes. */
-  batchBytesMax: setting('batch_bytes', 8 * MIB, bytes(KIB, 64 * MIB)),
-  /** Events in one batch: its commit, some 50 ms, holds up everybody else's. */
-  batchEventsMax: setting('batch_events', 10_000, integer(1, 1_000_000)),
-  /** How long an Idempotency-Key is remembered: whoever was cut off tries again within a day. */
-  keyWindowMs: setting('idempotency_window', 86_400_000, duration(1_000, AGE_MS_MAX)),
-  /** Keys remembered, about 400 bytes of memory each. Beyond them the oldest goes: refusing would stop everybody. */
-  keysMax: setting('idempotency_keys', 100_000, integer(1, 10_000_000)),
-  /**
-   * Request line and headers, in bytes: 64 KiB hold any path that other servers would pass on. The maxima of this and the next
-   * two are what still takes a few ms of one turn (test/hostile/raised-limits.test.ts).
-   */
-  headBytesMax: setting('head_bytes', 64 * KIB, bytes(KIB, 256 * KIB)),
-  /** Topics in one path or topic filter: more than a request head holds of useful length. */
-  topicsMax: setting('topics', 4_096, integer(1, 8_192)),
-  /** Topic filters (comma groups) in one subscription. */
-  topicFiltersMax: setting('topic_filters', 4_096, integer(1, 4_096)),
-  /** Topic filters of all open streams together, equal subscriptions counted once: about 100 MiB of index. */
-  topicFiltersTotalMax: setting('topic_filters_total', 1_000_000, integer(1, 100_000_000)),
-  /** Characters of a `?where=` expression: a screenful. It is read again and again, by people too. */
-  whereLengthMax: setting('where_length', 1_024, integer(1, 4_096)),
-  /**
-   * Steps that one evaluation of a `?where=` expression may take, of about 50 ns: a loop over 2,000 members. At the very
-   * worst nothing else happens for 1.5 ms. Small events get fewer.
-   */
-  whereStepsMax: setting('where_cost', 10_000, integer(100, 10_000_000)),
-  /**
-   * Different `?where=` and `?without=` of all open streams: each is asked about each event. A thousand take a quarter of a
-   * core at 1,000 events/s.
-   */
-  conditionsMax: setting('conditions', 1_000, integer(1, 1_000_000)),
-  /** Events that a stream may be told to end after (`?count=`): whoever wants more needs no end. */
-  countMax: setting('count', 1_000_000, integer(1, 1_000_000_000)),
-  /** Time that a stream may be told to end after (`?timeout=`): nothing is sent while it waits, and proxies give up sooner. */
-  timeoutMsMax: setting('timeout', 3_600_000, duration(100, TIMER_MS_MAX)),
-  /** Open streams of one address. 0: no limit, as many clients may share a proxy's. */
-  streamsPerAddressMax: setting('streams_per_address', 0, integer(0, 10_000_000)),
-  /** Unsent bytes of one subscriber: a second of a busy stream. One event larger than that still passes alone. */
-  queueBytesMax: setting('queue_bytes', MIB, bytes(KIB, GIB)),
-  /**
-   * Time in which a subscriber's peer takes no byte until it is closed. The kernel reports progress late: a reader that
-   * steadily takes 30 KB/s was seen to look motionless for 47 s.
-   */
-  stallTimeoutMs: setting('stall_timeout', 300_000, duration(100, TIMER_MS_MAX)),
-  /** Time for a request line and headers to arrive: slow mobile links need a few seconds. */
-  headTimeoutMs: setting('head_timeout', 20_000, duration(100, TIMER_MS_MAX)),
-  /** Time for a whole request to arrive: 100 KiB at 2 KB/s. */
-  requestTimeoutMs: setting('request_timeout', 60_000, duration(100, TIMER_MS_MAX)),
-  /**
-   * Longest wait of a log-in after others have failed from its address, or by its name there; beyond it the log-in is not
-   * judged. 0: none waits. With the time of the refusal it stays below the 5 s in which PyPubSub's clients have their stream.
-   */
-  loginDelayMsMax: setting('login_delay', 4_000, duration(0, 4_000)),
-  /** Time until a refused log-in is answered, whatever it is refused for: a directory needs some 10 to 100 ms to say no. */
-  loginRefusalMs: setting('login_refusal', 500, duration(0, 900)),
-  /**
-   * Log-ins that wait for a connection to the LDAP directory: more would not be answered in time, as one takes some 10 ms.
-   * Addresses (IPv6: a /64) take turns, and when there are too many, the address with the most gives way.
-   */
-  waitingLoginsMax: setting('waiting_logins', 1_000, integer(1, 10_000)),
-  /** Open connections of all ports. 0: what the limit of open files leaves beside store, directory and webhooks. */
-  connectionsMax: setting('connections', 0, integer(0, 10_000_000)),
-})
+const limitsSection = withSharesThatWork(
+  section('limits', {
+    /** Maps and lists within each other in a payload. Python's parser, and so every old listener, fails from about 980. */
+    jsonDepthMax: setting('json_depth', 900, integer(1, 5_000)),
+    /** Body of one batch, whose events each have `max_payload_size`: 10,000 events of some hundred bytes. */
+    batchBytesMax: setting('batch_bytes', 8 * MIB, bytes(KIB, 64 * MIB)),
+    /** Events in one batch: its commit, some 50 ms, holds up everybody else's. */
+    batchEventsMax: setting('batch_events', 10_000, integer(1, 1_000_000)),
+    /** How long an Idempotency-Key is remembered: whoever was cut off tries again within a day. */
+    keyWindowMs: setting('idempotency_window', 86_400_000, duration(1_000, AGE_MS_MAX)),
+    /** Keys remembered, about 400 bytes of memory each. Beyond them the oldest goes: refusing would stop everybody. */
+    keysMax: setting('idempotency_keys', 100_000, integer(1, 10_000_000)),
+    /**
+     * Request line and headers, in bytes: 64 KiB hold any path that other servers would pass on. The maxima of this and the next
+     * two are what still takes a few ms of one turn (test/hostile/raised-limits.test.ts).
+     */
+    headBytesMax: setting('head_bytes', 64 * KIB, bytes(KIB, 256 * KIB)),
+    /** Topics in one path or topic filter: more than a request head holds of useful length. */
+    topicsMax: setting('topics', 4_096, integer(1, 8_192)),
+    /** Topic filters (comma groups) in one subscription. */
+    topicFiltersMax: setting('topic_filters', 4_096, integer(1, 4_096)),
+    /** Topic filters of all open streams together, equal subscriptions counted once: about 100 MiB of index. */
+    topicFiltersTotalMax: setting('topic_filters_total', 1_000_000, integer(1, 100_000_000)),
+    /** Characters of a `?where=` expression: a screenful. It is read again and again, by people too. */
+    whereLengthMax: setting('where_length', 1_024, integer(1, 4_096)),
+    /**
+     * Steps that one evaluation of a `?where=` expression may take, of about 50 ns: a loop over 2,000 members. At the very
+     * worst nothing else happens for 1.5 ms. Small events get fewer.
+     */
+    whereStepsMax: setting('where_cost', 10_000, integer(100, 10_000_000)),
+    /**
+     * Different `?where=` and `?without=` of all open streams: each is asked about each event. A thousand take a quarter of a
+     * core at 1,000 events/s.
+     */
+    conditionsMax: setting('conditions', 1_000, integer(1, 1_000_000)),
+    /** Events that a stream may be told to end after (`?count=`): whoever wants more needs no end. */
+    countMax: setting('count', 1_000_000, integer(1, 1_000_000_000)),
+    /** Time that a stream may be told to end after (`?timeout=`): nothing is sent while it waits, and proxies give up sooner. */
+    timeoutMsMax: setting('timeout', 3_600_000, duration(100, TIMER_MS_MAX)),
+    /**
+     * Open streams of one user, or of one address (IPv6: a /64) without a login. 0, as for the next two: as many as are left for
+     * all others, so that nobody takes everything and a site with few clients need not know of it.
+     */
+    streamsPerAddressMax: setting('streams_per_address', 0, integer(0, 10_000_000)),
+    /** Likewise of `conditions`. */
+    conditionsPerAddressMax: setting('conditions_per_address', 0, integer(0, 1_000_000)),
+    /** Likewise of `topic_filters_total`; of filters with several topics each topic counts, as it takes as much. */
+    topicFiltersPerAddressMax: setting('topic_filters_per_address', 0, integer(0, 100_000_000)),
+    /** Unsent bytes of one subscriber: a second of a busy stream. One event larger than that still passes alone. */
+    queueBytesMax: setting('queue_bytes', MIB, bytes(KIB, GIB)),
+    /**
+     * Time in which a subscriber's peer takes no byte until it is closed. The kernel reports progress late: a reader that
+     * steadily takes 30 KB/s was seen to look motionless for 47 s.
+     */
+    stallTimeoutMs: setting('stall_timeout', 300_000, duration(100, TIMER_MS_MAX)),
+    /** Time for a request line and headers to arrive: slow mobile links need a few seconds. */
+    headTimeoutMs: setting('head_timeout', 20_000, duration(100, TIMER_MS_MAX)),
+    /** Time for a whole request to arrive: 100 KiB at 2 KB/s. */
+    requestTimeoutMs: setting('request_timeout', 60_000, duration(100, TIMER_MS_MAX)),
+    /**
+     * Longest wait of a log-in after others have failed from its address, or by its name there; beyond it the log-in is not
+     * judged. 0: none waits. With the time of the refusal it stays below the 5 s in which PyPubSub's clients have their stream.
+     */
+    loginDelayMsMax: setting('login_delay', 4_000, duration(0, 4_000)),
+    /** Time until a refused log-in is answered, whatever it is refused for: a directory needs some 10 to 100 ms to say no. */
+    loginRefusalMs: setting('login_refusal', 500, duration(0, 900)),
+    /**
+     * Log-ins that wait for a connection to the LDAP directory: more would not be answered in time, as one takes some 10 ms.
+     * Addresses (IPv6: a /64) take turns, and when there are too many, the address with the most gives way.
+     */
+    waitingLoginsMax: setting('waiting_logins', 1_000, integer(1, 10_000)),
+    /** Open connections of all ports. 0: what the limit of open files leaves beside store, directory and webhooks. */
+    connectionsMax: setting('connections', 0, integer(0, 10_000_000)),
+  }),
+)
 
 /**
  * Every setting: its key in `pubsub.yaml`, its default, its type and range, and why the default is what it is.
@@ -185,6 +194,43 @@ function keepingSomething<
         place.warnings.add(
           `${describePlace(place)} has a storage that keeps nothing, as size is 0: no event can be replayed and none is ` +
             'imported until size says how many shall be kept',
+        )
+      return settings
+    },
+  }
+}
+
+/** A share of all that is more than all, or too small for what one request may ask for. */
+function withSharesThatWork<
+  T extends {
+    readonly topicFiltersMax: number
+    readonly topicFiltersTotalMax: number
+    readonly topicFiltersPerAddressMax: number
+    readonly conditionsMax: number
+    readonly conditionsPerAddressMax: number
+  },
+>({ key, read }: Setting<T>): Setting<T> {
+  return {
+    key,
+    read(node, place) {
+      const settings = read(node, place)
+      const warn = (what: string) => place.warnings.add(`${describePlace(place)} has ${what}`)
+      const { topicFiltersMax, topicFiltersTotalMax, topicFiltersPerAddressMax } = settings
+      const { conditionsMax, conditionsPerAddressMax } = settings
+      if (conditionsPerAddressMax > conditionsMax)
+        warn(
+          `conditions_per_address ${conditionsPerAddressMax} and conditions ${conditionsMax}: ` +
+            'one address can keep all others from them',
+        )
+      if (topicFiltersPerAddressMax > topicFiltersTotalMax)
+        warn(
+          `topic_filters_per_address ${topicFiltersPerAddressMax} and topic_filters_total ${topicFiltersTotalMax}: ` +
+            'one address can keep all others from them',
+        )
+      if (topicFiltersPerAddressMax > 0 && topicFiltersPerAddressMax < topicFiltersMax)
+        warn(
+          `topic_filters_per_address ${topicFiltersPerAddressMax} and topic_filters ${topicFiltersMax}: ` +
+            'a subscription with as many as the latter is always refused',
         )
       return settings
     },

@@ -2,13 +2,18 @@ import type { Position, PublishedEvent } from './event.ts'
 import type { EventPredicate } from './predicate.ts'
 import type { Rights } from './rights.ts'
 import { filterMatches, matcherOf, type TopicFilter } from './topics.ts'
+import { UsedByShares } from './used-by-shares.ts'
 import type { WantEntry, WantIndex, WantOwner } from './want-index.ts'
 import {
+  countFilters,
   isPredicate,
   isTopicFilter,
   keyOfPath,
   keyOfWant,
+  sumOf,
+  weightOf,
   type CanonicalWants,
+  type FilterCount,
   type Want,
   type WantsChange,
   type WantsMatcher,
@@ -25,13 +30,14 @@ export interface Placed {
  * Audiences that want the same, and differ in rights, conditions or form: one look at the index finds them all, and
  * who gets other rights moves between them without another one.
  */
-export abstract class AudienceGroup<A extends Placed> implements WantOwner {
+export abstract class AudienceGroup<A extends Placed> extends UsedByShares implements WantOwner {
   /** Equal for equal wishes. */
   readonly key: string
   readonly audiences: A[] = []
   foundAt = -1
 
   constructor(key: string) {
+    super()
     this.key = key
   }
 
@@ -42,6 +48,9 @@ export abstract class AudienceGroup<A extends Placed> implements WantOwner {
 
   /** All of its wishes. */
   abstract get wants(): readonly Want[]
+
+  /** What each share that uses it is charged with. */
+  abstract get filterWeight(): number
 
   /** Nothing is found for it any more. `true`: the index is to be swept. */
   abstract leaveIndex(): boolean
@@ -70,9 +79,11 @@ export abstract class AudienceGroup<A extends Placed> implements WantOwner {
 export class SharedGroup<A extends Placed> extends AudienceGroup<A> {
   readonly #index: WantIndex<AudienceGroup<A>>
   readonly #entry: WantEntry
+  readonly filterWeight: number
 
   constructor({ wants, key }: CanonicalWants, index: WantIndex<AudienceGroup<A>>) {
     super(key)
+    this.filterWeight = weightOf(countFilters(wants))
     this.#index = index
     this.#entry = index.add(wants, this)
   }
@@ -111,6 +122,7 @@ export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
   readonly #held = new Map<string, HeldWant>()
   readonly #filters = new Set<HeldWant<TopicFilter>>()
   readonly #predicates = new Set<HeldPredicate>()
+  #filterCount: FilterCount = { filters: 0, topics: 0 }
 
   /** `wants`: since ever. */
   constructor(key: string, wants: readonly Want[], index: WantIndex<AudienceGroup<A>>) {
@@ -123,7 +135,19 @@ export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
     return Array.from(this.#held.values(), ({ want }) => want)
   }
 
-  /** StreamRequest change while a page is read, so that it is looked at with those of the time when it is handed over. */
+  get filterCount(): FilterCount {
+    return this.#filterCount
+  }
+
+  get filterWeight(): number {
+    return weightOf(this.#filterCount)
+  }
+
+  has(key: string): boolean {
+    return this.#held.has(key)
+  }
+
+  /** Wishes change while a page is read, so that it is looked at with those of the time when it is handed over. */
   get readFilters(): undefined {
     return undefined
   }
@@ -168,6 +192,7 @@ export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
       const held = { want, entry, since }
       this.#held.set(key, held)
       this.#filters.add(held)
+      this.#filterCount = sumOf(this.#filterCount, countFilters([want]))
     } else this.#held.set(key, { want, entry, since })
   }
 
@@ -177,7 +202,8 @@ export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
     if (held === undefined) return false
     this.#held.delete(key)
     if (held instanceof HeldPredicate) this.#predicates.delete(held)
-    else this.#filters.delete(held as HeldWant<TopicFilter>)
+    else if (this.#filters.delete(held as HeldWant<TopicFilter>))
+      this.#filterCount = sumOf(this.#filterCount, countFilters([held.want]), -1)
     return this.#index.remove(held.entry, this)
   }
 }

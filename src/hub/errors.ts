@@ -5,6 +5,8 @@ export type HubErrorCode = (
   | LogUnavailableError
   | OutcomeUnknownError
   | OverloadedError
+  | ShareExceededError
+  | TooManyStreamsError
   | IdempotencyKeyReusedError
 )['code']
 
@@ -24,6 +26,16 @@ export class OutcomeUnknownError extends PubSubError {
 /** All requests together have reached a maximum; it may pass. */
 export class OverloadedError extends PubSubError {
   readonly code = 'OVERLOADED'
+}
+
+/** One user or address has as much as it may have of what is limited for all; it may pass, as soon as it gives something up. */
+export class ShareExceededError extends PubSubError {
+  readonly code = 'SHARE_EXCEEDED'
+}
+
+/** The same of open streams. */
+export class TooManyStreamsError extends PubSubError {
+  readonly code = 'TOO_MANY_STREAMS'
 }
 
 /** A key that stands for one publication was sent with another. */

@@ -6,7 +6,7 @@ import { ByteSubscription, type SharedBytes } from './byte-subscription.ts'
 import { CatchUp } from './catch-up.ts'
 import type { CloseReason, SharedEncoding } from './encoding.ts'
 import { Endings } from './endings.ts'
-import { LogUnavailableError, OverloadedError } from './errors.ts'
+import { LogUnavailableError, OverloadedError, TooManyStreamsError } from './errors.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
 import type { EventLog, Once, Receipt, Resolution } from './event-log.ts'
 import type { EventSink } from './event-sink.ts'
@@ -16,17 +16,24 @@ import { KeepAliveWheel } from './keep-alive.ts'
 import { MatchCounts, RoundCount } from './match-counts.ts'
 import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import { PublicPlaces } from './public-places.ts'
+import { Quota } from './quota.ts'
 import type { Rights } from './rights.ts'
 import { Ring } from './ring.ts'
 import { Rounds } from './rounds.ts'
 import { shortKey } from './short-key.ts'
 import { SlicedWork } from './sliced-work.ts'
 import type { HubInternals, Subscription, WhenBehind } from './subscription.ts'
-import type { TopicFilter } from './topics.ts'
+import type { Share } from './used-by-shares.ts'
 import {
   canonicalWants,
+  countFilters,
+  filtersOfChange,
   isPrivateOnly,
   isTopicFilter,
+  keyOfWant,
+  sumOf,
+  weightOf,
+  type FilterCount,
   type Wants,
   type WantsChange,
 } from './wants.ts'
@@ -43,6 +50,8 @@ export interface HubOptions {
   readonly topicFiltersMax: number
   /** Different conditions of all audiences together. */
   readonly conditionsMax: number
+  /** What one share may hold. */
+  readonly perShare?: ShareLimits
   /** Silence before a keep-alive, in ms. Absent: that of PyPubSub. */
   readonly keepAliveMs?: number | undefined
   /**
@@ -50,6 +59,22 @@ export interface HubOptions {
    * Must not throw. Without it the process ends by an uncaught exception, a moment later.
    */
   readonly onBug?: OnBug
+}
+
+/** What one user or address may hold of what is limited for all. 0: as many as are left free for all others (`Quota`). */
+interface ShareLimits {
+  readonly topicFiltersMax: number
+  readonly conditionsMax: number
+  readonly streamsMax: number
+  /** How many more streams there can be. */
+  readonly streamsLeft: () => number
+}
+
+const NO_SHARE_LIMITS: ShareLimits = {
+  topicFiltersMax: 0,
+  conditionsMax: 0,
+  streamsMax: 0,
+  streamsLeft: () => Infinity,
 }
 
 /** What a door asks the hub for. */
@@ -71,7 +96,8 @@ export interface SubscribeRequest {
   readonly door?: string
   /**
    * Who shall not have more of the hub than others: a user, or an address (its block, `addressBlock`). Shares take turns while
-   * they are behind. Absent: it is a share of its own.
+   * they are behind, and each holds a part only of topic filters, conditions and streams. Absent: it has turns of its own, and
+   * is not limited.
    */
   readonly share?: string
 }
@@ -108,7 +134,12 @@ export class Hub implements Disposable {
   readonly #encoders = new Map<string, EventEncoder>()
   readonly #subscriptions = new Set<Subscription>()
   readonly #byDoor = new Map<string, number>()
-  readonly #predicates = new SharedPredicates()
+  readonly #predicates: SharedPredicates
+  readonly #filterQuota: Quota
+  /** Of all groups. */
+  #filterWeight = 0
+  readonly #streamQuota: Quota
+  readonly #streamsLeft: () => number
   readonly #matches = new MatchCounts()
   readonly #internals: HubInternals & { head: Position }
   readonly #ring: Ring
@@ -126,6 +157,11 @@ export class Hub implements Disposable {
     this.#log = log
     this.#options = options
     this.#fanOut = fanOut
+    const { topicFiltersMax, conditionsMax, perShare = NO_SHARE_LIMITS } = options
+    this.#predicates = new SharedPredicates(conditionsMax, perShare.conditionsMax)
+    this.#filterQuota = filterQuota(topicFiltersMax, perShare.topicFiltersMax)
+    this.#streamQuota = streamQuota(perShare.streamsMax)
+    this.#streamsLeft = perShare.streamsLeft
     this.#ring = new Ring(log.head, RING_BYTES_MAX)
     this.#publicPlaces = new PublicPlaces(log.head)
     this.#internals = {
@@ -139,12 +175,15 @@ export class Hub implements Disposable {
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,
       keepsRest: (after, rights) => this.#keepsRest(after, rights),
-      withRights: (from, rights) => this.#move(from, from.group, rights),
-      withWants: (from, change) => this.#change(from, change),
+      withRights: ({ audience, share }, rights) =>
+        this.#move(audience, audience.group, rights, share),
+      withWants: ({ audience, share }, change) => this.#change(audience, change, share),
       release: (subscription) => {
+        const { audience, share } = subscription
         this.#subscriptions.delete(subscription)
-        this.#count(subscription.audience.door, -1)
-        this.#exit(subscription.audience)
+        this.#count(audience.door, -1)
+        this.#streamQuota.charge(share, -1)
+        this.#exit(audience, share)
       },
     }
     this.#rounds = new Rounds((events) => this.#deliver(events))
@@ -189,9 +228,13 @@ export class Hub implements Disposable {
     return receipt
   }
 
-  /** @throws {OverloadedError} too many topic filters or conditions are open. */
+  /**
+   * @throws {OverloadedError} too many topic filters or conditions are open.
+   * @throws {ShareExceededError | TooManyStreamsError} its share has too many of them, or of streams.
+   */
   subscribe(request: SubscribeRequest): Subscription {
     const { to, whenBehind = 'catch-up', door, share } = request
+    this.#admitStream(share)
     const audience = this.#audienceOf(request)
     const from = this.#startOf(request)
     const bounds = request.bounds === undefined ? null : new Bounds(request.bounds)
@@ -202,6 +245,7 @@ export class Hub implements Disposable {
         : new ByteSubscription(this.#internals, audience, to, manner)
     this.#subscriptions.add(subscription)
     this.#count(door, 1)
+    this.#streamQuota.charge(share, 1)
     try {
       subscription.begin(from)
     } catch (error) {
@@ -369,39 +413,60 @@ export class Hub implements Disposable {
     return seesNothing && after >= this.#publicPlaces.newestBefore(oldestKept)
   }
 
-  /** @throws {OverloadedError} */
+  /** @throws {TooManyStreamsError} */
+  #admitStream(share: Share): void {
+    if (share === undefined) return
+    this.#streamQuota.admit(share, { added: 1, created: 1, free: this.#streamsLeft() })
+  }
+
+  /** @throws {OverloadedError | ShareExceededError} */
   #audienceOf(request: SubscribeRequest): Audience {
-    const group = this.#groupOf(request.wants)
+    const { conditions = [], rights, to, door, share } = request
+    const group = this.#groupOf(request.wants, share)
     try {
-      const { conditions = [], rights, to, door } = request
       const encoding = 'encoding' in to ? to.encoding : null
-      const { conditionsMax } = this.#options
-      return this.#enter(group, { conditions, rights, encoding, door }, conditionsMax)
+      this.#predicates.admit(conditions, share)
+      return this.#enter(group, { conditions, rights, encoding, door }, share)
     } finally {
       if (group.audiences.length === 0) this.#forget(group)
     }
   }
 
-  /** @throws {OverloadedError} */
-  #groupOf(given: Wants): AudienceGroup<Audience> {
+  /** @throws {OverloadedError | ShareExceededError} */
+  #groupOf(given: Wants, share: Share): AudienceGroup<Audience> {
     const canonical = canonicalWants(given)
     let group = this.#groups.get(canonical.key)
-    if (group !== undefined) return group
-    this.#refuseTooMany(canonical.wants.filter(isTopicFilter))
+    if (group !== undefined) {
+      if (group.usesBy(share) === 0) this.#admitFilters(share, group.filterWeight, NO_FILTERS)
+      return group
+    }
+    const created = countFilters(canonical.wants)
+    this.#admitFilters(share, weightOf(created), created)
     group = new SharedGroup(canonical, this.#index)
+    this.#filterWeight += group.filterWeight
     this.#groups.set(canonical.key, group)
     return group
   }
 
+  /**
+   * `added`: by weight, so much more for the share. `created`: so much more for the index.
+   * @throws {OverloadedError | ShareExceededError}
+   */
+  #admitFilters(share: Share, added: number, created: FilterCount): void {
+    if (created.filters > 0) this.#refuseTooMany(created)
+    const free = this.#options.topicFiltersMax - this.#filterWeight
+    this.#filterQuota.admit(share, { added, created: created.filters, free })
+  }
+
   /** @throws {OverloadedError} */
-  #refuseTooMany(filters: readonly TopicFilter[]): void {
+  #refuseTooMany(created: FilterCount): void {
     const { topicFiltersMax } = this.#options
-    const topics = filters.reduce((sum, filter) => sum + 2 * filter.topics.length, 0)
+    const topics = 2 * created.topics
     this.#index.sweep(topics) // who comes back at once finds the place that it has left
     const { size, steps } = this.#index
-    if (size + filters.length > topicFiltersMax)
+    if (size + created.filters > topicFiltersMax)
       throw new OverloadedError(
-        `the open streams have ${size} topic filters; with ${filters.length} more they would exceed ` +
+        `the open streams have ${size} topic filters; with ${created.filters} more they would exceed ` +
           `the limit of ${topicFiltersMax} (limits.topic_filters_total)`,
       )
     const stepsMax = topicFiltersMax * STEPS_PER_FILTER
@@ -412,7 +477,7 @@ export class Hub implements Disposable {
       )
   }
 
-  /** @throws {OverloadedError} */
+  /** One more subscription, which was admitted. */
   #enter(
     group: AudienceGroup<Audience>,
     {
@@ -426,25 +491,17 @@ export class Hub implements Disposable {
       readonly encoding: SharedEncoding | null
       readonly door: string | undefined
     },
-    conditionsMax: number,
+    share: Share,
   ): Audience {
     const names = conditions.map((condition) => condition.key).toSorted()
     const form = [encoding?.key ?? null, door ?? null]
     const key = shortKey(JSON.stringify([form, rights.key, group.key, ...names]))
+    const acquired = conditions.map((condition) => this.#predicates.acquire(condition, share))
+    if (group.addUse(share)) this.#filterQuota.charge(share, group.filterWeight)
     let audience = this.#audiences.get(key)
     if (audience === undefined) {
-      if (this.#predicates.sizeWith(conditions) > conditionsMax)
-        throw new OverloadedError(
-          `the open streams have ${this.#predicates.sizeWith([])} different where and without conditions, ` +
-            `and the limit is ${conditionsMax} (limits.conditions)`,
-        )
-      const traits = {
-        group,
-        conditions: conditions.map((condition) => this.#predicates.acquire(condition)),
-        rights,
-        encoder: encoding === null ? null : this.#encoderOf(encoding),
-        door,
-      }
+      const encoder = encoding === null ? null : this.#encoderOf(encoding)
+      const traits = { group, conditions: acquired, rights, encoder, door }
       audience = new Audience(this.#nextAudienceId++, key, traits, this.#fanOut)
       this.#audiences.set(key, audience)
       group.add(audience)
@@ -453,38 +510,66 @@ export class Hub implements Disposable {
     return audience
   }
 
-  #exit(audience: Audience): void {
+  #exit(audience: Audience, share: Share): void {
+    const { group, conditions } = audience
+    for (const condition of conditions) this.#predicates.release(condition, share)
+    if (group.removeUse(share)) this.#filterQuota.charge(share, -group.filterWeight)
     if (--audience.members > 0) return
     this.#audiences.delete(audience.key)
-    if (audience.group.remove(audience)) this.#forget(audience.group)
-    for (const condition of audience.conditions) this.#predicates.release(condition)
+    if (group.remove(audience)) this.#forget(group)
   }
 
   /** To the audience that differs in these, which may be made for it. */
-  #move(from: Audience, group: AudienceGroup<Audience>, rights: Rights): Audience {
+  #move(from: Audience, group: AudienceGroup<Audience>, rights: Rights, share: Share): Audience {
     const { conditions, encoder, door } = from
     const encoding = encoder?.encoding ?? null
-    const audience = this.#enter(group, { conditions, rights, encoding, door }, Infinity)
-    this.#exit(from)
+    const audience = this.#enter(group, { conditions, rights, encoding, door }, share)
+    this.#exit(from, share)
     return audience
   }
 
-  /** Whoever changes its wishes has them for itself from then on: to look for others who want the same would take too long. */
-  #change(from: Audience, change: WantsChange): Audience {
-    const filters = (change.add ?? []).filter(isTopicFilter)
-    if (filters.length > 0) this.#refuseTooMany(filters)
+  /**
+   * Whoever changes its wishes has them for itself from then on: to look for others who want the same would take too long.
+   * @throws {OverloadedError | ShareExceededError} nothing has changed.
+   */
+  #change(from: Audience, change: WantsChange, share: Share): Audience {
+    this.#admitChange(from, change, share)
     if (from.group instanceof ChangingGroup) {
+      const before = from.group.filterWeight
       if (from.group.change(change, this.head)) this.#sweeping.start()
+      this.#filterWeight += from.group.filterWeight - before
+      this.#filterQuota.charge(share, from.group.filterWeight - before)
       return from
     }
     const group = new ChangingGroup(`own ${this.#nextGroupId++}`, from.group.wants, this.#index)
     if (group.change(change, this.head)) this.#sweeping.start()
-    return this.#move(from, group, from.rights)
+    this.#filterWeight += group.filterWeight
+    return this.#move(from, group, from.rights, share)
+  }
+
+  /** @throws {OverloadedError | ShareExceededError} */
+  #admitChange({ group, members }: Audience, change: WantsChange, share: Share): void {
+    if (group instanceof ChangingGroup) {
+      if (!change.add?.some(isTopicFilter)) return
+      const { added, dropped } = filtersOfChange((key) => group.has(key), change)
+      const after = sumOf(sumOf(group.filterCount, dropped, -1), added)
+      return this.#admitFilters(share, weightOf(after) - group.filterWeight, added)
+    }
+    const { wants } = group
+    const before = countFilters(wants)
+    const keys = new Set(wants.map(keyOfWant))
+    const { added, dropped } = filtersOfChange((key) => keys.has(key), change)
+    const after = sumOf(sumOf(before, dropped, -1), added)
+    const givenUp = group.usesBy(share) === 1 ? group.filterWeight : 0
+    // What others want, too, the index has twice then.
+    const isAlone = members === 1 && group.audiences.length === 1
+    this.#admitFilters(share, weightOf(after) - givenUp, isAlone ? added : sumOf(before, added))
   }
 
   /** Nobody of it is found from now on; what it takes of the index goes bit by bit. */
   #forget(group: AudienceGroup<Audience>): void {
     this.#groups.delete(group.key)
+    this.#filterWeight -= group.filterWeight
     if (group.leaveIndex()) this.#sweeping.start()
   }
 
@@ -499,6 +584,27 @@ export class Hub implements Disposable {
       this.#encoders.set(encoding.key, (encoder = new EventEncoder(encoding)))
     return encoder
   }
+}
+
+const NO_FILTERS: FilterCount = { filters: 0, topics: 0 }
+
+function filterQuota(max: number, perShareMax: number): Quota {
+  const names = {
+    things: 'topic filters, or topics in them where those are more',
+    max: 'limits.topic_filters_total',
+    perShareMax: 'limits.topic_filters_per_address',
+  }
+  return new Quota({ max, perShareMax, names })
+}
+
+/** The limit of all is that of connections. */
+function streamQuota(perShareMax: number): Quota {
+  const names = {
+    things: 'streams open',
+    max: 'limits.connections',
+    perShareMax: 'limits.streams_per_address',
+  }
+  return new Quota({ max: Infinity, perShareMax, names, TooMany: TooManyStreamsError })
 }
 
 /** Steps of the index between two looks at the clock: some 50 µs. */

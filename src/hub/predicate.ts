@@ -1,4 +1,7 @@
+import { OverloadedError } from './errors.ts'
 import type { PublishedEvent } from './event.ts'
+import { Quota } from './quota.ts'
+import { UsedByShares, type Share } from './used-by-shares.ts'
 
 /** A condition beside the topics: an event that does not match it is not due. */
 export interface EventPredicate {
@@ -8,38 +11,70 @@ export interface EventPredicate {
   matches(event: PublishedEvent): boolean
 }
 
-/** Equal predicates of all audiences, each evaluated once per event. */
+/** Equal conditions of all subscriptions, each evaluated once per event. */
 export class SharedPredicates {
+  readonly #max: number
+  readonly #quota: Quota
   readonly #byKey = new Map<string, SharedPredicate>()
 
-  /** How many there would be with these. */
-  sizeWith(predicates: readonly EventPredicate[]): number {
-    return this.#byKey.size + predicates.filter(({ key }) => !this.#byKey.has(key)).length
+  /** `max`: different ones, of all together. */
+  constructor(max: number, perShareMax: number) {
+    this.#max = max
+    this.#quota = new Quota({
+      max,
+      perShareMax,
+      names: {
+        things: 'different where and without conditions',
+        max: 'limits.conditions',
+        perShareMax: 'limits.conditions_per_address',
+      },
+    })
   }
 
-  acquire(predicate: EventPredicate): EventPredicate {
+  /** @throws {OverloadedError | ShareExceededError} they would be too many. */
+  admit(predicates: readonly EventPredicate[], share: Share): void {
+    if (predicates.length === 0) return
+    let [added, created] = [0, 0]
+    for (const { key } of predicates) {
+      const shared = this.#byKey.get(key)
+      if (shared === undefined) created++
+      if (shared === undefined || shared.usesBy(share) === 0) added++
+    }
+    const free = this.#max - this.#byKey.size
+    if (created > free)
+      throw new OverloadedError(
+        `the open streams have ${this.#byKey.size} different where and without conditions, ` +
+          `and the limit is ${this.#max} (limits.conditions)`,
+      )
+    this.#quota.admit(share, { added, created, free })
+  }
+
+  /** For one more subscription. */
+  acquire(predicate: EventPredicate, share: Share): EventPredicate {
     let shared = this.#byKey.get(predicate.key)
     if (shared === undefined)
       this.#byKey.set(predicate.key, (shared = new SharedPredicate(predicate)))
-    shared.users++
+    if (shared.addUse(share)) this.#quota.charge(share, 1)
     return shared
   }
 
-  release({ key }: EventPredicate): void {
+  /** Once for each time that it was acquired. */
+  release({ key }: EventPredicate, share: Share): void {
     const shared = this.#byKey.get(key)!
-    if (--shared.users === 0) this.#byKey.delete(key)
+    if (shared.removeUse(share)) this.#quota.charge(share, -1)
+    if (!shared.isUsed) this.#byKey.delete(key)
   }
 }
 
 /** Remembers what it said of the last event: audiences are offered one event after another. */
-class SharedPredicate implements EventPredicate {
+class SharedPredicate extends UsedByShares implements EventPredicate {
   readonly key: string
-  users = 0
   readonly #predicate: EventPredicate
   #event: PublishedEvent | null = null
   #result = false
 
   constructor(predicate: EventPredicate) {
+    super()
     this.key = predicate.key
     this.#predicate = predicate
   }

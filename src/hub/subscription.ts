@@ -9,6 +9,7 @@ import type { EventLog } from './event-log.ts'
 import type { KeepAliveWheel, KeptAlive } from './keep-alive.ts'
 import type { Rights } from './rights.ts'
 import type { Ring } from './ring.ts'
+import type { Share } from './used-by-shares.ts'
 import type { WantsChange } from './wants.ts'
 
 /**
@@ -32,17 +33,20 @@ export interface HubInternals {
   readonly head: Position
   /** All events after a position are still in the log that may be seen with these rights. */
   keepsRest(after: Position, rights: Rights): boolean
-  /** The audience for the same wishes and encoding with other rights. */
-  withRights(from: Audience, rights: Rights): Audience
-  /** The audience for other wishes and the same rest; the same one where those are its own already. */
-  withWants(from: Audience, change: WantsChange): Audience
+  /** Its audience for the same wishes and encoding with other rights. */
+  withRights(subscription: Subscription, rights: Rights): Audience
+  /**
+   * Its audience for other wishes and the same rest; the same one where those are its own already.
+   * @throws {OverloadedError | ShareExceededError} nothing has changed.
+   */
+  withWants(subscription: Subscription, change: WantsChange): Audience
   /** It has ended: nothing is due to it any more. */
   release(subscription: Subscription): void
 }
 
 /** How a subscription goes on and ends. */
 export interface Manner {
-  readonly share: string | undefined
+  readonly share: Share
   readonly bounds: Bounds | null
   readonly whenBehind: WhenBehind
 }
@@ -63,7 +67,7 @@ export abstract class Subscription
   /** Its place on the keep-alive wheel. */
   slot = -1
   audience: Audience
-  readonly share: string | undefined
+  readonly share: Share
   protected readonly hub: HubInternals
   protected readonly bounds: Bounds | null
   /** `ending`: nothing is due any more, and the peer has not been told yet. */
@@ -189,7 +193,7 @@ export abstract class Subscription
   setRights(rights: Rights): void {
     if (this.#hasEnded || rights.key === this.audience.rights.key) return
     try {
-      this.#moveTo(this.hub.withRights(this.audience, rights))
+      this.#moveTo(this.hub.withRights(this, rights))
     } catch (error) {
       this.fail('changing rights', error) // those that it had may have been withdrawn
     }
@@ -198,10 +202,11 @@ export abstract class Subscription
   /**
    * What is added is due from now on, from behind the head; what is dropped is not due any more, also where the subscriber is
    * behind. All else comes once and in order, as if nothing had been changed.
+   * @throws {OverloadedError | ShareExceededError} too much is added: nothing has changed.
    */
   changeWants(change: WantsChange): void {
     if (this.#hasEnded) return
-    const audience = this.hub.withWants(this.audience, change)
+    const audience = this.hub.withWants(this, change)
     if (audience !== this.audience) this.#moveTo(audience)
   }
 

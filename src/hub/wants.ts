@@ -51,6 +51,54 @@ export function keyOfPath(path: string): string {
   return `path ${path}`
 }
 
+/** Topic filters, and the topics of all of them together. */
+export interface FilterCount {
+  readonly filters: number
+  readonly topics: number
+}
+
+export function countFilters(wants: Iterable<Want>): FilterCount {
+  let [filters, topics] = [0, 0]
+  for (const want of wants) {
+    if (!isTopicFilter(want)) continue
+    filters++
+    topics += want.topics.length
+  }
+  return { filters, topics }
+}
+
+/** `sign`: -1 takes the second one away. */
+export function sumOf(one: FilterCount, other: FilterCount, sign: 1 | -1 = 1): FilterCount {
+  return {
+    filters: one.filters + sign * other.filters,
+    topics: one.topics + sign * other.topics,
+  }
+}
+
+/** What they may take of the index, where topics cost as filters do. */
+export function weightOf({ filters, topics }: FilterCount): number {
+  return Math.max(filters, topics)
+}
+
+/**
+ * What a change brings and takes of topic filters, for whoever has wishes with these keys. One that is dropped and added is
+ * neither.
+ */
+export function filtersOfChange(
+  has: (key: string) => boolean,
+  { add = [], drop = [] }: WantsChange,
+): { readonly added: FilterCount; readonly dropped: FilterCount } {
+  const added = byKey(add.filter(isTopicFilter))
+  const dropped = byKey(drop.filter(isTopicFilter))
+  for (const key of dropped.keys()) if (!has(key) || added.has(key)) dropped.delete(key)
+  for (const key of added.keys()) if (has(key)) added.delete(key)
+  return { added: countFilters(added.values()), dropped: countFilters(dropped.values()) }
+}
+
+function byKey<W extends Want>(wants: readonly W[]): Map<string, W> {
+  return new Map(wants.map((want) => [keyOfWant(want), want]))
+}
+
 /** The same wishes in one order, and a key that is equal for equal ones. */
 export interface CanonicalWants {
   readonly wants: readonly Want[]
@@ -63,10 +111,10 @@ export function canonicalWants(wants: Wants): CanonicalWants {
     const { filters, key } = canonicalFilters(wants)
     return { wants: filters, key }
   }
-  const byKey = new Map(wants.map((want) => [keyOfWant(want), want]))
+  const different = byKey(wants)
   return {
-    wants: [...byKey.values()],
-    key: shortKey(JSON.stringify(['wants', ...[...byKey.keys()].toSorted()])),
+    wants: [...different.values()],
+    key: shortKey(JSON.stringify(['wants', ...[...different.keys()].toSorted()])),
   }
 }
 

@@ -89,6 +89,8 @@ test('empty sections give every default', () => {
       countMax: 1_000_000,
       timeoutMsMax: 3_600_000,
       streamsPerAddressMax: 0,
+      conditionsPerAddressMax: 0,
+      topicFiltersPerAddressMax: 0,
       queueBytesMax: 1_048_576,
       stallTimeoutMs: 300_000,
       headTimeoutMs: 20_000,
@@ -178,6 +180,25 @@ test('the keys commented out in the shipped file are right, and show the default
   const { secrets, users, dictionaries } = lonelyps!
   const webhooks = { ...shown.webhooks, allow: [] }
   assert.deepEqual({ ...shown, secrets, users, dictionaries, webhooks }, lonelyps)
+})
+
+function warningsOf(limits: string): readonly string[] {
+  return load(`server: {}\nclients: {payloaders: [::1]}\nlimits: {${limits}}`).warnings
+}
+
+test('a share of one address that is more than all, or less than one subscription, is a warning', () => {
+  for (const [limits, warning] of [
+    ['conditions: 5, conditions_per_address: 6', /conditions_per_address 6 and conditions 5: one/],
+    ['topic_filters_per_address: 1000001', /1000001 and topic_filters_total 1000000: one address/],
+    ['topic_filters_per_address: 5', /5 and topic_filters 4096: .* always refused$/],
+  ] as const) {
+    const warnings = warningsOf(limits)
+    assert.equal(warnings.length, 1, limits)
+    assert.match(warnings[0]!, warning)
+    assert.match(warnings[0]!, /pubsub\.yaml, line 3, column 1: limits has/)
+  }
+  for (const limits of ['conditions: 5, conditions_per_address: 5', 'topic_filters_per_address: 0'])
+    assert.deepEqual(warningsOf(limits), [])
 })
 
 test('a file without server or clients is refused, and so is one that is no map', () => {

@@ -47,13 +47,24 @@ export class RawClient implements AsyncDisposable {
     })
   }
 
+  /** `from`: our end's address, of a plain connection. */
   static async open(
     port: number,
-    { host = '127.0.0.1', tls = false }: { host?: string; tls?: boolean } = {},
+    {
+      host = '127.0.0.1',
+      tls = false,
+      from,
+    }: { host?: string; tls?: boolean; from?: string | undefined } = {},
   ): Promise<RawClient> {
     const socket = tls
       ? connectTls({ host, port, ca: FIRST.certPem })
-      : connectPlain({ host, port, noDelay: true, allowHalfOpen: true })
+      : connectPlain({
+          host,
+          port,
+          noDelay: true,
+          allowHalfOpen: true,
+          ...(from !== undefined && { localAddress: from }),
+        })
     await once(socket, tls ? 'secureConnect' : 'connect')
     return new RawClient(socket)
   }

@@ -37,6 +37,11 @@ export class ConnectionLimit implements ConnectionJudge {
     if (isTls) server.on('secureConnection', inherit)
   }
 
+  /** How many more may be opened, one that asks for a stream counted as if it were not there yet. */
+  get left(): number {
+    return this.#options.connectionsMax - this.#openConnections + 1
+  }
+
   refusal(): OverloadedError {
     return new OverloadedError(
       `${this.#options.connectionsMax} connections are open, which is the limit (limits.connections)`,

@@ -34,8 +34,6 @@ export interface HttpLimits {
   readonly headBytesMax: number
   readonly headTimeoutMs: number
   readonly requestTimeoutMs: number
-  /** 0: no limit. */
-  readonly streamsPerAddressMax: number
 }
 
 interface HttpOptions {
@@ -82,7 +80,6 @@ export class RequestCounters {
   requests = 0
   readonly #hub: Hub
   readonly #server: string
-  readonly #streamsByAddress = new Map<string, number>()
 
   constructor(hub: Hub, version: string) {
     this.#hub = hub
@@ -104,19 +101,5 @@ export class RequestCounters {
 
   cursorOfHead(): string {
     return this.#hub.cursorOf(this.#hub.head)
-  }
-
-  streamsOf(address: string): number {
-    return this.#streamsByAddress.get(address) ?? 0
-  }
-
-  streamOpened(address: string): void {
-    this.#streamsByAddress.set(address, this.streamsOf(address) + 1)
-  }
-
-  streamClosed(address: string): void {
-    const left = this.streamsOf(address) - 1
-    if (left === 0) this.#streamsByAddress.delete(address)
-    else this.#streamsByAddress.set(address, left)
   }
 }

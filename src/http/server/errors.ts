@@ -22,7 +22,6 @@ type OwnErrorCode =
   | 'TOO_MANY_LOGINS'
   | 'HEAD_TOO_LARGE'
   | 'REQUEST_TIMEOUT'
-  | 'TOO_MANY_STREAMS'
   | 'NO_EVENT'
   | 'INTERNAL'
 

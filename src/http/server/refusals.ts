@@ -136,6 +136,12 @@ export const REFUSALS: Readonly<Record<HttpErrorCode, HttpRefusal>> = {
     advice: `try again in ${RETRY_AFTER_S} seconds; what is public needs no name: ${FOLLOWING}`,
     metBy: ['publish', 'listen', 'page'],
   },
+  SHARE_EXCEEDED: {
+    status: 429,
+    advice:
+      'end streams that you do not need, or have the limit raised by whoever runs this server',
+    metBy: ['listen'],
+  },
   TOO_MANY_STREAMS: {
     status: 429,
     advice: "close one, or follow several topics in one stream: curl -N 'http://HOST/a,b'",

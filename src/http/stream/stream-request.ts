@@ -9,7 +9,7 @@ import { canonicalFilters, type CanonicalFilters } from '../../hub/topics.ts'
 import { PUBLIC_ONLY } from '../../hub/rights.ts'
 import { without } from '../../where/without.ts'
 import type { HttpDoor } from '../server/door.ts'
-import { HttpError, noSuchPage } from '../server/errors.ts'
+import { noSuchPage } from '../server/errors.ts'
 import { identify } from '../server/identify.ts'
 import { peerAddress } from '../server/peer.ts'
 import { ThreadSlice } from '../server/thread-slice.ts'
@@ -28,8 +28,6 @@ export interface StreamRequest {
   readonly gap: Start['gap']
   readonly query: StreamQuery
   readonly login: Login | null
-  /** Whose stream it is. */
-  readonly address: string
 }
 
 /**
@@ -66,12 +64,7 @@ export async function streamRequestOf(
   )
   // A request that came behind another one gets its socket when that one is answered.
   if (reply.raw.socket === null) await new Promise((resolve) => reply.raw.once('socket', resolve))
-  const address = peerAddress(incoming, trustedProxies) ?? 'unknown'
-  if (door.counters.streamsOf(address) >= (limits.streamsPerAddressMax || Infinity))
-    throw new HttpError(
-      'TOO_MANY_STREAMS',
-      `your address already has ${limits.streamsPerAddressMax} streams open, which is the limit (limits.streams_per_address)`,
-    )
+  const address = peerAddress(incoming, trustedProxies)
   await slice?.next()
   const bounds = boundsOf(query)
   return {
@@ -86,12 +79,11 @@ export async function streamRequestOf(
     gap,
     query,
     login,
-    address,
   }
 }
 
 /** Who logs in is one wherever it comes from. */
-function shareOf(login: Login | null, address: string): string {
+function shareOf(login: Login | null, address: string | null): string {
   const name = login?.identity.name ?? null
   return name === null ? addressBlock(address) : `user ${nameKey(name)}`
 }

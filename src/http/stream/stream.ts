@@ -43,7 +43,7 @@ export async function stream(
     hasControlLines: encoding.hasControlLines,
     mayLogIn: handshake === null || handshake.access === 'everything',
   })
-  const { query, address } = streamRequest
+  const { query } = streamRequest
   // The peer has gone, or has half-closed, which is the same for who asks for what does not end.
   if (!socket.writable || socket.readableEnded) return void socket.destroy()
   const head =
@@ -64,11 +64,10 @@ export async function stream(
     },
     door: HTTP,
   })
-  counters.streamOpened(address)
   const ends = endsOf(door, streamRequest, subscription)
   detach(incoming, reply.raw)
   // Behind it: where two listen to an event and one goes, Node keeps a long array for the other.
-  follow(socket, { subscription, counters, address, ends, webSocket })
+  follow(socket, { subscription, ends, webSocket })
 }
 
 const WEB_SOCKET = new WebSocketEncoding()
@@ -155,8 +154,6 @@ const OPEN_STREAM = Symbol('open stream')
 
 interface OpenStream {
   readonly subscription: Subscription
-  readonly counters: RequestCounters
-  readonly address: string
   /** What ends with it; `null` for most, which have nothing. */
   readonly ends: Disposable | null
   /** `null`: what the peer says is nobody's business. */
@@ -199,9 +196,8 @@ function onDestroy(
 }
 
 function onClose(this: StreamingSocket): void {
-  const { subscription, counters, address, ends } = this[OPEN_STREAM]!
+  const { subscription, ends } = this[OPEN_STREAM]!
   subscription.close() // again, unless its opening met an error and destroyed the socket before anybody followed it
-  counters.streamClosed(address)
   ends?.[Symbol.dispose]()
 }
 

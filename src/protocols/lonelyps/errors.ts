@@ -18,6 +18,8 @@ const STATUS: Readonly<Record<LonelypsErrorCode, number | null>> = {
   FORBIDDEN: 403,
   LIMIT_EXCEEDED: 400,
   OVERLOADED: 503,
+  SHARE_EXCEEDED: 503, // of WebSockets only, as the next one
+  TOO_MANY_STREAMS: 503,
   LOG_UNAVAILABLE: 503,
   OUTCOME_UNKNOWN: 503, // of a subscription; a notification is never repeated, see `refuseUnknownOutcome`
   IDEMPOTENCY_KEY_REUSED: null,

@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
+import { PubSubError } from '../../publication/errors.ts'
 import {
   authorizationOf,
   plainAuthorizationOf,
@@ -43,6 +44,7 @@ export interface SessionPorts {
    */
   close(reason: string, cause?: unknown): void
   /** The subscriber has proven who it is, and is bound to that. Before it nothing else is asked but `close()`. */
+  /** @throws {PubSubError} it cannot be served now. */
   configured(secrets: Secrets): void
   /** From now on `deliver()` is due. @throws what the subscriber is closed with. */
   subscribe(interest: Interest): void
@@ -244,7 +246,12 @@ export class WsSession {
     const broadcasterNonce = this.#sources.randomBytes(NONCE_BYTES)
     this.#nonce = hash('sha256', Buffer.concat([subscriberNonce, broadcasterNonce]), 'base64')
     this.#secrets = verdict.secrets
-    this.#ports.configured(verdict.secrets)
+    try {
+      this.#ports.configured(verdict.secrets)
+    } catch (error) {
+      if (!(error instanceof PubSubError)) throw error
+      return this.#close('refused', error)
+    }
     this.#send(
       { type: 'CONFIRM_CONFIGURE', broadcasterNonce },
       signed.confirmConfigure(broadcasterNonce),

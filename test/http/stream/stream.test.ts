@@ -381,7 +381,10 @@ describe('limits.streams_per_address', () => {
       const { status, headers, body } = await client.ask(get('/'))
       assert.equal(status, 429)
       assert.match(headers['retry-after'] ?? '', /^\d+$/)
-      assert.match(body, /2 streams open, which is the limit \(limits\.streams_per_address\)/)
+      assert.match(
+        body,
+        /you have 2 streams open; 1 more would exceed limits\.streams_per_address, which is 2 for/,
+      )
       await using _other = await listen(limited(), '/', 'X-Forwarded-For: 192.0.2.1')
       assert.equal((await client.ask(put('/a', '{}'))).status, 202, 'publishers are not counted')
     }

@@ -91,7 +91,7 @@ describe('?where=', () => {
   })
 
   test('more different ones than allowed are a 503, and the same ones are not', async () => {
-    await using small = await startPubsub({ limits: { conditions: 3 } })
+    await using small = await startPubsub({ limits: { conditions: 3, conditions_per_address: 3 } })
     await using first = await listen(small, '/a?where=a')
     await using second = await listen(small, '/a?where=b&without=c')
     await using again = await listen(small, '/other?where=a')

@@ -19,6 +19,17 @@ import type { BroadcasterMessage } from '../../../src/protocols/lonelyps/ws-mess
 import { messageIn, readBroadcasterMessage, writeSubscriberMessage } from './ws-peer-codec.ts'
 import { CONFIGURE, notify, SECRETS, subscribeTo, type Saying } from './ws-peer.ts'
 
+function openHub(queueBytesMax: number, eventsMax: number, streamsMax = 0): Hub {
+  const kept = { maxAgeMs: 0, bytesMax: 1e9, keyWindowMs: 1, keysMax: 1 }
+  return new Hub(new MemoryEventLog({ eventsMax, ...kept }), {
+    queueBytesMax,
+    stallTimeoutMs: 10_000,
+    topicFiltersMax: 10,
+    conditionsMax: 10,
+    perShare: { topicFiltersMax: 0, conditionsMax: 0, streamsMax, streamsLeft: () => Infinity },
+  })
+}
+
 /** A connection whose other side takes what it gets when the test says so. */
 class Connection {
   readonly webSocket = Object.assign(new EventEmitter(), {
@@ -26,7 +37,7 @@ class Connection {
     readyState: 1,
     pause: () => void (this.isRead = false),
     resume: () => void (this.isRead = true),
-    close: () => {},
+    close: (code: number, reason: string) => void (this.closedAs = `${code} ${reason}`),
     terminate: () => {},
   })
   readonly socket = Object.assign(new EventEmitter(), {
@@ -36,21 +47,16 @@ class Connection {
   readonly subscriber: SocketSubscriber
   readonly received: string[] = []
   isRead = true
+  closedAs: string | null = null
   readonly #hub: Hub
   readonly #toAcknowledge: Saying[] = []
 
   constructor(
     t: TestContext,
-    options: { queueBytesMax: number; notified?: Promise<number>; eventsMax?: number },
+    options: { queueBytesMax: number; notified?: Promise<number>; eventsMax?: number; hub?: Hub },
   ) {
     const { queueBytesMax, notified = Promise.resolve(0), eventsMax = 1_000 } = options
-    const kept = { maxAgeMs: 0, bytesMax: 1e9, keyWindowMs: 1, keysMax: 1 }
-    this.#hub = new Hub(new MemoryEventLog({ eventsMax, ...kept }), {
-      queueBytesMax,
-      stallTimeoutMs: 10_000,
-      topicFiltersMax: 10,
-      conditionsMax: 10,
-    })
+    this.#hub = options.hub ?? openHub(queueBytesMax, eventsMax)
     const verifier = new Verifier([SECRETS.none])
     this.subscriber = new SocketSubscriber(
       this.webSocket as unknown as WebSocket,
@@ -108,6 +114,19 @@ class Connection {
     }
   }
 }
+
+test('a WebSocket is one of the streams of its address, and is told where those are too many', (t) => {
+  const hub = openHub(1_000, 0, 2)
+  const connections = [1, 2, 3].map(() => new Connection(t, { queueBytesMax: 1_000, hub }))
+  const closed = () => connections.map(({ closedAs }) => closedAs)
+  const reason =
+    '1008 refused: you have 2 streams open; 1 more would exceed limits.streams_per_address'
+  assert.deepEqual(closed().slice(0, 2), [null, null])
+  assert.ok(closed()[2]?.startsWith(reason), closed()[2] ?? 'open')
+  connections[2]!.say(subscribeTo('a')) // is ignored
+  connections[0]!.subscriber.gone()
+  assert.equal(new Connection(t, { queueBytesMax: 1_000, hub }).closedAs, null)
+})
 
 test('a WebSocket whose answers nobody reads is not read until they were', async (t) => {
   const connection = new Connection(t, { queueBytesMax: 1_000 })
