@@ -215,7 +215,12 @@ export class LonelypsDoor implements AsyncDisposable {
     let received = 0
     const count = async () => {
       const webhooks = await outcomes.of(receipt.firstPosition)
-      await Promise.all(webhooks.map(async (webhook) => (received += await webhook)))
+      await Promise.all(
+        webhooks.map(async (webhook) => {
+          const confirmed = await webhook // before the sum is read, which others add to meanwhile
+          received += confirmed
+        }),
+      )
     }
     await settledWithin(count(), this.#options.countedForMs)
     return matched + received

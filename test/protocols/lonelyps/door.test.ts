@@ -103,6 +103,19 @@ test('a glob is asked once for all that it matches, each subscription gets its o
   assert.deepEqual(receiver.messages, ['x', 'x', 'y'])
 })
 
+test('receivers that confirm at the same time are all counted', async () => {
+  await using server = await startInProcess({ config: CONFIG })
+  await using receivers = new AsyncDisposableStack()
+  const started = await Promise.all(Array.from({ length: 5 }, () => Receiver.start()))
+  for (const receiver of started) {
+    receivers.use(receiver)
+    const body = subscribeBody(receiver.url, 'a')
+    assert.equal((await ask(server.url, '/v1/subscribe/exact', body)).status, 200)
+  }
+  const answer = await ask(server.url, '/v1/notify', notifyBody('a', 'x'))
+  assert.equal(countOf(answer.body), started.length)
+})
+
 test('subscribing twice and unsubscribing twice are conflicts', async () => {
   await using server = await startInProcess({ config: CONFIG })
   const url = 'http://127.0.0.1:1/v1/receive'
