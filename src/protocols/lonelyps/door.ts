@@ -154,7 +154,7 @@ export class LonelypsDoor implements AsyncDisposable {
       limits,
       presets,
       hub,
-      globs: new SocketGlobs(limits.globsMax),
+      globs: new SocketGlobs(limits),
       deliveries,
       rightsOf: (owner) => this.#rightsOf(owner),
       notify,

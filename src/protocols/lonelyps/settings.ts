@@ -91,6 +91,11 @@ const read = sectionReader({
     about: 'Different globs: each is asked about each event.',
     shown: '1000',
   }),
+  globsPerAddressMax: setting('globs_per_address', 0, integer(0, 100_000), {
+    about:
+      'Of them, those of the WebSockets of one address (IPv6: a /64). 0: as many as are left for all others.',
+    shown: '0',
+  }),
   dictionaries: setting('dictionaries', new Map(), dictionaries, {
     about:
       'zstd dictionaries for WebSockets, by the numbers that clients ask for: each message is compressed with each of them ' +

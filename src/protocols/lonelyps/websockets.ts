@@ -342,7 +342,7 @@ export class SocketSubscriber implements EventSink {
     const want =
       interest.type === 'exact'
         ? { path: topicOf(interest.topic).path }
-        : globs.acquire(interest.glob)
+        : globs.acquire(interest.glob, this.#share)
     this.#subscription!.changeWants({ add: [want] })
   }
 
@@ -350,7 +350,7 @@ export class SocketSubscriber implements EventSink {
     const want =
       interest.type === 'exact'
         ? { path: topicOf(interest.topic).path }
-        : this.#options.globs.release(interest.glob)
+        : this.#options.globs.release(interest.glob, this.#share)
     this.#subscription!.changeWants({ drop: [want] })
   }
 

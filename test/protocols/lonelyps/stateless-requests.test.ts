@@ -59,6 +59,7 @@ class Door implements AsyncDisposable {
         subscriptionsMax: 1,
         subscriptionsPerPeerMax: 1,
         globsMax: 1,
+        globsPerAddressMax: 0,
         queueBytesMax: 1_000,
         topicsMax: 10,
         jsonDepthMax: 10,

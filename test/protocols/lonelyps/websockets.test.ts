@@ -72,7 +72,7 @@ class Connection {
         } as WebSocketsOptions['limits'],
         presets: new Map(),
         hub: this.#hub,
-        globs: new SocketGlobs(10),
+        globs: new SocketGlobs({ globsMax: 10, globsPerAddressMax: 0 }),
         deliveries: new RecentDeliveries(),
         rightsOf: () => PUBLIC_ONLY,
         notify: () => notified,
