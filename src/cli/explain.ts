@@ -5,6 +5,7 @@ import { privateViewOf } from '../auth/rights-of.ts'
 import { loadAclFile } from '../config/acl-file.ts'
 import { placesIn } from '../config/find-place.ts'
 import { loadSettings } from '../config/load.ts'
+import { configuredDoors } from '../doors.ts'
 import { shown } from '../settings/place.ts'
 import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
@@ -15,6 +16,7 @@ import { grantsFor, type Grant, type Subject } from './grants.ts'
 import type { Command } from './run-command.ts'
 
 const HELP = `pubsubd explain: tells who may publish to a path and listen to it, and which rule decides, with file and line.
+Of each protocol that is switched on beside HTTP it tells who one can be there; what that one may do is the same.
 
 Usage: pubsubd explain [publish|listen] PATH [options]
 
@@ -58,6 +60,11 @@ async function explain(words: readonly string[]): Promise<number> {
   const { ldap, badCredentials } = settings.clients
   const subject = await grantsFor(values.as ?? null, { users, ldap, badCredentials }, files)
   const rules = new Rules(settings.clients, subject, files.settings)
+  const surroundings = { users: users.map(({ name }) => name), aclFile: values.acl }
+  const atDoors = configuredDoors(settings.protocols).map((door) => {
+    const { path: keys, text } = door.explain(values.as ?? null, surroundings)
+    return `over ${door.name}: ${text} (${files.settings(['protocols', door.name, ...keys])})`
+  })
   let isAllowed = true
   for (const verb of verbs) {
     const told =
@@ -71,7 +78,7 @@ async function explain(words: readonly string[]): Promise<number> {
     isAllowed &&= told.answer !== 'no'
     const who = values.as === undefined ? 'anonymous' : shown(values.as)
     write(`${verb} ${path} as ${who}: ${told.answer}`)
-    for (const reason of [...subject.notes, ...told.reasons]) write(`  ${reason}`)
+    for (const reason of [...subject.notes, ...told.reasons, ...atDoors]) write(`  ${reason}`)
   }
   return isAllowed ? EXIT.done : EXIT.refused
 }

@@ -51,6 +51,8 @@ export interface Protocol<S> {
   openFilesMax(settings: S): number
   /** What only the protocol can judge of its settings. */
   check(settings: S, surroundings: CheckedSurroundings): Findings
+  /** Who a peer can be at this door that is this user over HTTP; `null`: anonymous. What that one may do is the same at all doors. */
+  explain(settings: S, name: string | null, surroundings: CheckedSurroundings): Explanation
   /** @throws {OptionError} its settings cannot work; the message names the file, or the setting. */
   open(settings: S, environment: DoorEnvironment): Promise<Door>
 }
@@ -70,11 +72,18 @@ export interface Findings {
   readonly warnings: readonly { readonly path: readonly string[]; readonly text: string }[]
 }
 
+/** In one sentence. `path`: the keys below the door's section that say so. */
+export interface Explanation {
+  readonly path: readonly string[]
+  readonly text: string
+}
+
 /** A protocol that the configuration switches on, with its settings. */
 export interface ConfiguredDoor {
   readonly name: string
   readonly openFilesMax: number
   check(surroundings: CheckedSurroundings): Findings
+  explain(name: string | null, surroundings: CheckedSurroundings): Explanation
   open(environment: DoorEnvironment): Promise<Door>
 }
 
@@ -89,6 +98,7 @@ export function configured<S>(
       name: protocol.name,
       openFilesMax: protocol.openFilesMax(settings),
       check: (surroundings) => protocol.check(settings, surroundings),
+      explain: (name, surroundings) => protocol.explain(settings, name, surroundings),
       open: (environment) => protocol.open(settings, environment),
     },
   ]

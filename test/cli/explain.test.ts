@@ -113,6 +113,41 @@ describe('pubsubd explain', { concurrency: 4 }, () => {
     assert.equal(told.length, 4)
   })
 
+  const users = '{Alice: secrets.json, jane: secrets.json}'
+  const doors: Readonly<Record<string, readonly [section: string, words: string, told: string]>> = {
+    'a user of the door': [
+      `{users: ${users}}`,
+      '--as alice listen /private/x',
+      'whoever proves the secrets of "Alice" has the rights that pubsub_acl.yaml gives to that name (pubsub.yaml, line 9, column 22)',
+    ],
+    'one of the door that the ACL file does not know': [
+      `{users: ${users}}`,
+      '--as jane publish /x --from 127.0.0.1',
+      'whoever proves the secrets of "jane" has those of anonymous only, as that name is not in pubsub_acl.yaml (pubsub.yaml, line 9, column 43)',
+    ],
+    'a user that the door does not know': [
+      '{secrets: secrets.json, users: {jane: secrets.json}}',
+      '--as alice listen /private/x',
+      'users has no "alice", so nobody is that one there; whoever proves the secrets of all is anonymous (pubsub.yaml, line 9, column 14)',
+    ],
+    'anonymous, where only users have secrets': [
+      `{users: ${users}}`,
+      'listen /x',
+      'nobody is anonymous there, as only users have secrets to prove (pubsub.yaml, line 9, column 14)',
+    ],
+    'anonymous, where nobody has secrets': [
+      '{}',
+      'listen /x',
+      'everybody is anonymous there, as nobody has secrets to prove (pubsub.yaml, line 9, column 3)',
+    ],
+  }
+  for (const [what, [section, words, told]] of Object.entries(doors))
+    test(`another door: ${what}`, async () => {
+      const outcome = await explain(words.split(' '), { door: section })
+      assert.equal(outcome.errors, '')
+      assert.equal(outcome.told.at(-1), `  over lonelyps: ${told}`)
+    })
+
   test('what makes no sense is a wrong usage', async () => {
     for (const words of [[], ['x'], ['read', '/x'], ['listen']])
       assert.equal((await explain(words)).code, 2, words.join(' '))

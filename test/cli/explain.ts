@@ -19,12 +19,27 @@ nopass:
   acl: {all: []}
 `
 
-/** Runs `pubsubd explain` with these files. */
+/** Runs `pubsubd explain` with these files. `door`: the section of lonelyps. */
 export async function explain(
   words: readonly string[],
-  { settings = SETTINGS, acl = ACL, environment = {} } = {},
+  {
+    settings = SETTINGS,
+    acl = ACL,
+    environment = {},
+    door,
+  }: {
+    settings?: string
+    acl?: string
+    environment?: Readonly<Record<string, string>>
+    door?: string
+  } = {},
 ) {
-  const files = { 'pubsub.yaml': settings, 'pubsub_acl.yaml': acl }
+  const protocols = door === undefined ? '' : `protocols:\n  lonelyps: ${door}\n`
+  const files = {
+    'pubsub.yaml': `${settings}${protocols}`,
+    'pubsub_acl.yaml': acl,
+    'secrets.json': '{}',
+  }
   await using command = new Command(files, ['explain', ...words], { environment })
   const code = await command.exit()
   return { code, told: command.stdout.trimEnd().split('\n'), errors: command.stderr }

@@ -2,7 +2,8 @@ import { isSameName, sameNamesIn } from '../../auth/name.ts'
 import { OptionError } from '../../auth/option-error.ts'
 import { OutgoingClient } from '../../outgoing/outgoing-client.ts'
 import { OutgoingPolicy } from '../../outgoing/outgoing-policy.ts'
-import type { Findings, Protocol } from '../door.ts'
+import { shown } from '../../settings/place.ts'
+import type { Explanation, Findings, Protocol } from '../door.ts'
 import type { Secrets } from './authorization.ts'
 import { presetZstd, type Compressor } from './compressor.ts'
 import { LonelypsDoor } from './door.ts'
@@ -24,6 +25,23 @@ export const LONELYPS: Protocol<LonelypsSettings> = {
           path: ['users', name],
           text: `is not in ${aclFile} and sees no private event`,
         })),
+    }
+  },
+
+  explain(settings, name, { users, aclFile }): Explanation {
+    if (name === null) return anonymousIn(settings)
+    const listed = [...settings.users.keys()].find((each) => isSameName(each, name))
+    if (listed === undefined) {
+      const { path, text } = anonymousIn(settings)
+      return { path, text: `users has no ${shown(name)}, so nobody is that one there; ${text}` }
+    }
+    const isInFile = users?.some((user) => isSameName(user, listed)) ?? false
+    const rights = isInFile
+      ? `has the rights that ${aclFile} gives to that name`
+      : `has those of anonymous only, as that name is not in ${aclFile}`
+    return {
+      path: ['users', listed],
+      text: `whoever proves the secrets of ${shown(listed)} ${rights}`,
     }
   },
 
@@ -53,6 +71,17 @@ export const LONELYPS: Protocol<LonelypsSettings> = {
       },
     }
   },
+}
+
+function anonymousIn({ secrets, users }: LonelypsSettings): Explanation {
+  if (secrets !== null)
+    return { path: ['secrets'], text: 'whoever proves the secrets of all is anonymous' }
+  if (users.size > 0)
+    return {
+      path: ['users'],
+      text: 'nobody is anonymous there, as only users have secrets to prove',
+    }
+  return { path: [], text: 'everybody is anonymous there, as nobody has secrets to prove' }
 }
 
 function problemOf(attempt: () => void): string[] {
