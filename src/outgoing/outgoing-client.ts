@@ -1,6 +1,7 @@
 import { Agent, request as plainRequest } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { callbackify } from 'node:util'
 import { OutgoingDns } from './outgoing-dns.ts'
 import { hostOf, OutgoingRefusedError, portOf, type OutgoingPolicy } from './outgoing-policy.ts'
@@ -52,6 +53,8 @@ export class OutgoingClient {
   readonly #running = new Set<AbortController>()
   /** Connections, idle ones and those that are being opened included. */
   #open = 0
+  /** Of idle connections: since when. */
+  readonly #idleSinceMs = new WeakMap<Duplex, number>()
   #isClosed = false
 
   constructor(options: OutgoingClientOptions) {
@@ -72,6 +75,13 @@ export class OutgoingClient {
     }
     this.#plain = new Agent(agentOptions)
     this.#secure = new SecureAgent(agentOptions)
+    for (const agent of [this.#plain, this.#secure]) {
+      const keep = agent.keepSocketAlive.bind(agent)
+      agent.keepSocketAlive = (socket) => {
+        this.#idleSinceMs.set(socket, performance.now())
+        return keep(socket)
+      }
+    }
   }
 
   /**
@@ -102,6 +112,7 @@ export class OutgoingClient {
       const timer = setTimeout(late, this.#timeoutMs)
       try {
         ending.signal.throwIfAborted()
+        this.#endTooOld(target)
         this.#makeRoomFor(target)
         return await this.#exchange(target, headers, [body].flat(), ending.signal)
       } finally {
@@ -123,6 +134,21 @@ export class OutgoingClient {
     this.#secure.destroy()
   }
 
+  /**
+   * On a busy machine the timers of idle connections are late, and a peer may be closing them: whoever posts on one of them then
+   * cannot know whether it arrived.
+   */
+  #endTooOld(url: URL): void {
+    const nowMs = performance.now()
+    for (const [name, sockets = []] of Object.entries(this.#agentFor(url).freeSockets)) {
+      if (!name.startsWith(agentName(url))) continue
+      for (const socket of sockets) {
+        const ageMs = nowMs - (this.#idleSinceMs.get(socket) ?? nowMs)
+        if (ageMs >= (socket.timeout ?? Infinity)) socket.destroy()
+      }
+    }
+  }
+
   /** Idle connections, the oldest first, make room for one that the next post is about to open. */
   #makeRoomFor(url: URL): void {
     // Most posts find room without a look at each connection: these are at least as many as there are, or will be.
@@ -130,8 +156,9 @@ export class OutgoingClient {
     const idle = [this.#plain, this.#secure].flatMap((agent) => idleConnections(agent))
     const surplus = this.#slots.taken + idle.length - this.#connectionsMax
     if (surplus <= 0) return
-    const name = `${hostOf(url)}:${portOf(url)}:` // as agents begin the names of theirs
-    const isReused = idleConnections(this.#agentFor(url)).some((each) => each.name.startsWith(name))
+    const isReused = idleConnections(this.#agentFor(url)).some(({ name }) =>
+      name.startsWith(agentName(url)),
+    )
     if (!isReused) for (const { socket } of idle.slice(0, surplus)) socket.destroy()
   }
 
@@ -230,6 +257,11 @@ export class OutgoingClient {
     return (host, _options, callback) =>
       lookup(host, (error, addresses) => callback(error, addresses ?? []))
   }
+}
+
+/** As agents begin the names of connections to it. */
+function agentName(url: URL): string {
+  return `${hostOf(url)}:${portOf(url)}:`
 }
 
 function idleConnections(agent: Agent): { readonly name: string; readonly socket: Socket }[] {

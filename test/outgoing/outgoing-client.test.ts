@@ -397,6 +397,20 @@ test(
   },
 )
 
+test(
+  'an idle connection that is too old is not used, even if its timer is late',
+  deadline,
+  async () => {
+    await using server = await serve((_, response) => response.end())
+    using client = openClient({ idleMs: 50 })
+    await client.post(server.url)
+    await new Promise(setImmediate)
+    for (const endMs = performance.now() + 100; performance.now() < endMs;);
+    await client.post(server.url)
+    assert.equal(server.sockets.length, 2)
+  },
+)
+
 test('posts one after another share a connection', deadline, async () => {
   await using server = await serve((_, response) => response.end('x'))
   using client = openClient()

@@ -262,7 +262,12 @@ const lonelypsWebhooks: DoorClient = {
       subscribeBody(receiver.url, path),
       { Authorization: authorization! },
     )
-    if (status !== 200) throw new Error(`status ${status}: ${said}`)
+    // Who is nobody is told at once that no private event would come, which is as good.
+    const isTold = status === 403 && who === null && path.startsWith('private/')
+    if (status !== 200 && !isTold) {
+      await receiver[Symbol.asyncDispose]()
+      throw new Error(`status ${status}: ${said}`)
+    }
     return subscriberOf(remembered, {
       pause: () => {},
       resume: () => {},

@@ -12,9 +12,10 @@ import type { Hub } from '../../hub/hub.ts'
 import { payloadOf } from '../../publication/payload.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import type { StateStore } from '../../hub/state-store.ts'
-import type { LogLevel } from '../../ops/logger.ts'
+import { printable, type LogLevel } from '../../ops/logger.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import { Verifier, type Secrets } from './authorization.ts'
+import type { Interest } from './interests.ts'
 import type { LonelypsLimits } from './limits.ts'
 import { MessageMemory } from './message-memory.ts'
 import { Missed } from './missed.ts'
@@ -144,6 +145,7 @@ export class LonelypsDoor implements AsyncDisposable {
       guesses,
       limits,
       checkUrl: (url) => this.#checkUrl(url),
+      checkInterest: (interest, owner) => this.#checkInterest(interest, owner),
       memory,
       cursorOfHead: () => hub.cursorOf(hub.head),
       notify,
@@ -159,6 +161,7 @@ export class LonelypsDoor implements AsyncDisposable {
       rightsOf: (owner) => this.#rightsOf(owner),
       notify,
       memory,
+      onSubscribe: (interest, owner) => this.#tellUnseen(interest, owner),
       configureMs: options.times?.configureMs,
       log,
     })
@@ -263,6 +266,24 @@ export class LonelypsDoor implements AsyncDisposable {
     }
   }
 
+  /** @throws {NotAllowedError} nothing would ever come: nobody's rights do not change. */
+  #checkInterest(interest: Interest, owner: string | null): void {
+    if (owner === null && isAboutPrivate(interest)) throw new NotAllowedError(UNSEEN_BY_NOBODY)
+  }
+
+  /** Somebody asks for what he does not see, and can be told of it here only: rights may change. */
+  #tellUnseen(interest: Interest, owner: string | null): void {
+    if (!isAboutPrivate(interest) || !this.#identityOf(owner).rights.seesNothing) return
+    const why =
+      owner === null
+        ? UNSEEN_BY_NOBODY
+        : 'the ACL file gives this user no segment of private topics'
+    this.#refusals.add(
+      `lonelyps: ${owner === null ? 'somebody' : printable(owner)} asks for private events and gets none: ${why}`,
+      'private',
+    )
+  }
+
   #identityOf(name: string | null): Identity {
     return name === null ? ANONYMOUS : this.#options.identityOf(name)
   }
@@ -280,6 +301,15 @@ export class LonelypsDoor implements AsyncDisposable {
     return !event.isPrivate || this.#identityOf(owner).rights.maySee(event)
   }
 }
+
+/** All that it can match is private: segments of a path count from its first one that is not empty. */
+function isAboutPrivate(interest: Interest): boolean {
+  const text = interest.type === 'exact' ? interest.topic.toString('utf8') : interest.glob
+  return /^\/*private(?:\/|$)/.test(text)
+}
+
+const UNSEEN_BY_NOBODY =
+  'private events are shown to users of the ACL file only: give the peer a secrets file of its own in protocols.lonelyps.users'
 
 /** What a lost place is told to be about: a glob has no topic of its own. */
 function aboutOf({ interest }: StoredSubscription): Buffer {

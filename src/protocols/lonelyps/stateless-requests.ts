@@ -36,6 +36,8 @@ export interface StatelessOptions {
   readonly guesses: TokenGuesses
   readonly limits: LonelypsLimits
   readonly checkUrl: (url: string) => void
+  /** @throws {NotAllowedError} nothing of it would ever be shown to the owner. */
+  readonly checkInterest: (interest: Interest, owner: string | null) => void
   readonly memory: MessageMemory
   readonly cursorOfHead: () => Cursor
   readonly notify: Notify
@@ -94,6 +96,7 @@ export class StatelessRequests {
     const { url, interest, recovery, tracing } = readSubscribe(body, type, true)
     const secrets = authorized(asked, aboutSubscription(url, recovery, interest), tracing)
     this.#checkUrls(url, recovery)
+    this.#options.checkInterest(interest, secrets.name)
     if (interest.type === 'glob') compileGlob(interest.glob)
     const row: StoredSubscription = {
       interest,
@@ -199,6 +202,7 @@ export class StatelessRequests {
         ({ glob, recovery }) => ({ interest: { type: 'glob', glob }, recovery }) as const,
       ),
     ]
+    for (const { interest } of wanted) this.#options.checkInterest(interest, secrets.name)
     for (const recovery of new Set(wanted.map((row) => row.recovery)))
       this.#checkUrls(url, recovery)
     await rows.set(url, wanted, { owner: secrets.name, since: cursorOfHead() })

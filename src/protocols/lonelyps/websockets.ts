@@ -43,6 +43,8 @@ export interface WebSocketsOptions {
   readonly rightsOf: (owner: string | null) => Rights
   readonly notify: Notify
   readonly memory: MessageMemory
+  /** Somebody has asked for it. */
+  readonly onSubscribe: (interest: Interest, owner: string | null) => void
   /** A connection that has not configured itself by then is closed, in ms. Absent: 10 s; the reference's client does it at once. */
   readonly configureMs?: number | undefined
   readonly log: (level: LogLevel, message: string) => void
@@ -344,6 +346,7 @@ export class SocketSubscriber implements EventSink {
         ? { path: topicOf(interest.topic).path }
         : globs.acquire(interest.glob, this.#share)
     this.#subscription!.changeWants({ add: [want] })
+    this.#options.onSubscribe(interest, this.#secrets!.name)
   }
 
   #unsubscribe(interest: Interest): void {

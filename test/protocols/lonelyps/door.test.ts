@@ -359,3 +359,21 @@ test('without the section nothing is there', async () => {
   await using server = await startInProcess({ config })
   assert.equal((await ask(server.url, '/v1/notify', notifyBody('a', 'b'))).status, 400)
 })
+
+for (const about of ['private/a', '/private/a', 'private', 'private/*'])
+  test(`who asks for ${about} and is nobody is told why nothing would come, and how to change it`, async () => {
+    await using server = await startInProcess({ config: CONFIG })
+    const type = about.includes('*') ? 'glob' : 'exact'
+    const body = subscribeBody('http://127.0.0.1:1/', about)
+    const { status, text } = await ask(server.url, `/v1/subscribe/${type}`, body)
+    assert.equal(status, 403)
+    assert.match(text, /private events are shown to users .*protocols\.lonelyps\.users/)
+  })
+
+test('topics that only begin like private ones are like all others', async () => {
+  await using server = await startInProcess({ config: CONFIG })
+  for (const topic of ['private-a', 'a/private', 'privateer/a']) {
+    const body = subscribeBody('http://127.0.0.1:1/', topic)
+    assert.equal((await ask(server.url, '/v1/subscribe/exact', body)).status, 200, topic)
+  }
+})

@@ -94,7 +94,9 @@ for (const type of ['token', 'hmac'] as const) {
       const receiver = stack.use(await Receiver.start(0, users[name]))
       const client = stack.use(await SocketClient.configured(server.url, users[name]))
       for (const topic of ['private/a', 'a']) {
-        assert.equal(await subscribed(server, users[name], receiver.url, topic), 200)
+        // Nobody in particular is told that nothing would come; a user may get the right later.
+        const status = name === 'all' && topic === 'private/a' ? 403 : 200
+        assert.equal(await subscribed(server, users[name], receiver.url, topic), status)
         await client.subscribeGlob(topic)
         await client.has('CONFIRM_SUBSCRIBE_GLOB', topic === 'a' ? 2 : 1)
       }

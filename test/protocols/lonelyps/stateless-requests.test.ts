@@ -49,6 +49,7 @@ class Door implements AsyncDisposable {
       rows: { add: refuse } as unknown as StoredSubscriptions,
       guesses: new TokenGuesses(new AttemptLimiter(0, SYSTEM_CLOCK), verifier),
       checkUrl: () => {},
+      checkInterest: () => {},
       checkNotify: () => {},
       notify: refuse,
       memory: new MessageMemory(10_000),

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEADLINE_MS } from '../../deadline.ts'
 import { startInProcess } from '../../in-process-server.ts'
 import { startServer } from '../../running-server.ts'
+import { ask, notifyBody } from './receiver.ts'
 import { ABOUT_CONFIGURE, SocketClient } from './socket-client.ts'
 import { CONFIGURE } from './ws-peer.ts'
 
@@ -229,3 +232,33 @@ test(
     assert.equal(slow.delivered.at(-1), 'a {"n": 1}')
   },
 )
+
+test('great messages that stand still give their memory to those that go on, in both modes', async () => {
+  const config = CONFIG.replace('1MiB}}', '1MiB, message_memory: 1MiB}}')
+  await using server = await startInProcess({ config })
+  const part = Buffer.alloc(600_000, 'x')
+  // Over HTTP: the beginning of a message of 700,000 bytes, and nothing more.
+  const stalled = httpRequest(`${server.url}/-/lonelyps/v1/notify`, { method: 'POST' })
+  stalled.on('error', () => {})
+  const refused = once(stalled, 'response')
+  const body = notifyBody('a', Buffer.alloc(700_000, 'x'))
+  stalled.setHeader('Content-Length', body.length)
+  stalled.write(body.subarray(0, part.length))
+  // Over a WebSocket: a frame that is not whole.
+  using socket = await SocketClient.configured(server.url)
+  const closed = once(socket.webSocket, 'close')
+  const raw = (socket.webSocket as unknown as { readonly _socket: Socket })._socket
+  const head = Buffer.alloc(14)
+  head[0] = 0x82
+  head[1] = 0xff
+  head.writeBigUInt64BE(700_000n, 2)
+  raw.write(Buffer.concat([head, part]))
+  const [answer] = (await refused) as [IncomingMessage]
+  assert.equal(answer.statusCode, 503)
+  assert.match((await buffer(answer)).toString(), /too many great messages come at once/)
+  // The next one takes its place.
+  const { status } = await ask(server.url, '/v1/notify', notifyBody('a', part))
+  assert.equal(status, 200)
+  const [code, reason] = (await closed) as [number, Buffer]
+  assert.deepEqual([code, reason.toString()], [1013, 'too many great messages come at once'])
+})

@@ -77,6 +77,7 @@ class Connection {
         rightsOf: () => PUBLIC_ONLY,
         notify: () => notified,
         memory: new MessageMemory(1e9),
+        onSubscribe: () => {},
         refused: (reason) => assert.fail(reason),
         log: (_, message) => assert.fail(message),
       },
