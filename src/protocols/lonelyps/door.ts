@@ -19,6 +19,7 @@ import type { Interest } from './interests.ts'
 import type { LonelypsLimits } from './limits.ts'
 import { MessageMemory } from './message-memory.ts'
 import { Missed } from './missed.ts'
+import type { NotifyTrace } from './notify-trace.ts'
 import type { Peer } from './peer.ts'
 import type { Rights } from '../../hub/rights.ts'
 import { RecentDeliveries } from './recent-deliveries.ts'
@@ -137,7 +138,7 @@ export class LonelypsDoor implements AsyncDisposable {
       },
       logger: log,
     })
-    const notify: Notify = (topic, message, peer) => this.#notify(topic, message, peer)
+    const notify: Notify = (...notification) => this.#notify(...notification)
     const memory = new MessageMemory(limits.messageMemoryMax)
     const guesses = new TokenGuesses(options.limiter, verifier)
     this.#requests = new StatelessRequests({
@@ -201,15 +202,13 @@ export class LonelypsDoor implements AsyncDisposable {
    * `Hub.publish` does.
    * @throws {NotAllowedError | LimitExceededError} at once: it must not be published.
    */
-  #notify(topicBytes: Uint8Array, message: Buffer, peer: Peer): Promise<number> {
+  #notify(...[topicBytes, message, peer, trace]: Parameters<Notify>): Promise<number> {
     const place = this.#placeOf(topicBytes, peer)
-    return this.#publish({
-      ...place,
-      payload: payloadOf(message, this.#options.limits.jsonDepthMax),
-    })
+    const payload = payloadOf(message, this.#options.limits.jsonDepthMax)
+    return this.#publish({ ...place, payload }, trace)
   }
 
-  async #publish(publication: Publication): Promise<number> {
+  async #publish(publication: Publication, trace?: NotifyTrace): Promise<number> {
     const { outcomes } = this.#consumers
     using _awaiting = outcomes.await()
     const { receipt, matched } = await this.#options.hub.publish([publication], {
@@ -222,6 +221,7 @@ export class LonelypsDoor implements AsyncDisposable {
         webhooks.map(async (webhook) => {
           const confirmed = await webhook // before the sum is read, which others add to meanwhile
           received += confirmed
+          if (confirmed > 0) trace?.record('receive_confirmed', { num_subscribers: confirmed })
         }),
       )
     }

@@ -131,20 +131,43 @@ export function writeNotified(
     .bytes()
 }
 
+/** One moment in the tracing of an answer to a notification. */
+export interface TraceRecord {
+  /** ASCII, as the reference's broadcaster gives lengths in characters. */
+  readonly name: string
+  /** JSON, ASCII. */
+  readonly extra: string
+  /** Since the Unix epoch. */
+  readonly atMs: number
+}
+
 /**
  * The tracing of an answer to a notification: without one record in it the reference's client ends with an error
- * (lonelypsc 0.0.17, its only stateless tracing).
+ * (lonelypsc 0.0.18, its only stateless tracing). What does not fit is left out, and that is told.
  */
-export function notifyTracing(receivedMs: number, nowMs: number): Buffer {
-  return new ByteWriter()
-    .u8(0)
-    .u16(1)
-    .str16('ok')
-    .str16('{}')
-    .f64(nowMs / 1_000)
-    .u64(BigInt(Math.round(receivedMs * 1e3)) * 1_000n)
-    .u64(BigInt(Math.round(nowMs * 1e3)) * 1_000n)
-    .bytes()
+export function notifyTracing(
+  records: readonly TraceRecord[],
+  { receivedMs, sentMs }: { readonly receivedMs: number; readonly sentMs: number },
+): Buffer {
+  let bytes = TRACING_FRAME_BYTES
+  let count = 0
+  for (const { name, extra } of records) {
+    bytes += 2 + name.length + 2 + extra.length + 8
+    if (bytes > TRACING_BYTES_MAX) break
+    count++
+  }
+  const writer = new ByteWriter().u8(count < records.length ? 1 : 0).u16(count)
+  for (const { name, extra, atMs } of records.slice(0, count))
+    writer
+      .str16(name)
+      .str16(extra)
+      .f64(atMs / 1_000)
+  return writer.u64(nanoseconds(receivedMs)).u64(nanoseconds(sentMs)).bytes()
+}
+
+/** As exact as a double has them: microseconds. */
+function nanoseconds(ms: number): bigint {
+  return BigInt(Math.round(ms * 1_000)) * 1_000n
 }
 
 export function writeChecked(authorization: string | null, etag: Uint8Array): Buffer {
@@ -203,6 +226,11 @@ function optional(text: string): string | null {
 
 /** Types of answers, in both directions (lonelypsp 0.0.46, `stateless/constants.py`). */
 const RESPONSE = { generic: 3, notify: 4, check: 5, received: 8, missed: 9, unsubscribe: 10 }
+
+const TRACING_BYTES_MAX = 65_535
+
+/** Flag, number of records, and two times. */
+const TRACING_FRAME_BYTES = 1 + 2 + 8 + 8
 
 const ETAG_FORMAT = 0
 const SHA512_BYTES = 64

@@ -11,7 +11,6 @@ import { MalformedError } from './byte-reader.ts'
 import { strongEtag, type SubscriptionList } from './etag.ts'
 import {
   NOTIFY_HEAD_BYTES_MAX,
-  notifyTracing,
   readCheck,
   readNotifyHead,
   readSetHead,
@@ -26,6 +25,7 @@ import { compileGlob } from './glob.ts'
 import type { Interest } from './interests.ts'
 import type { LonelypsLimits } from './limits.ts'
 import type { MessageMemory } from './message-memory.ts'
+import { NotifyTrace } from './notify-trace.ts'
 import type { Peer } from './peer.ts'
 import type { StoredSubscription, StoredSubscriptions, WantedRow } from './stored-subscriptions.ts'
 import { signed, type Signed } from './signed-bytes.ts'
@@ -45,8 +45,13 @@ export interface StatelessOptions {
   readonly checkNotify: (topic: Uint8Array, peer: Peer) => void
 }
 
-/** Resolves with how many have it. */
-export type Notify = (topic: Uint8Array, message: Buffer, peer: Peer) => Promise<number>
+/** Resolves with how many have it. `trace`: is told who confirms it when. */
+export type Notify = (
+  topic: Uint8Array,
+  message: Buffer,
+  peer: Peer,
+  trace?: NotifyTrace,
+) => Promise<number>
 
 /** Requests of subscribers and publishers over HTTP. */
 export class StatelessRequests {
@@ -71,6 +76,7 @@ export class StatelessRequests {
     response: ServerResponse,
     { path, address }: { readonly path: string; readonly address: string | null },
   ): Promise<void> {
+    const trace = new NotifyTrace() // before anything is waited for
     try {
       const handler = this.#handlers.get(path)
       if (handler === undefined) throw new Refusal(404, `there is nothing at ${path}`)
@@ -78,7 +84,7 @@ export class StatelessRequests {
       const { authorization = null } = incoming.headers
       const judge = await this.#options.guesses.admit(address, authorization)
       if (judge === null) throw new Refusal(...REFUSED.unavailable)
-      const body = await handler({ incoming, address, judge })
+      const body = await handler({ incoming, address, judge, trace })
       send(response, 200, 'application/octet-stream', body)
     } catch (error) {
       if (incoming.destroyed && !incoming.complete) return
@@ -119,8 +125,7 @@ export class StatelessRequests {
   }
 
   async #notify(asked: Asked): Promise<Buffer> {
-    const { incoming, address } = asked
-    const receivedMs = Date.now()
+    const { incoming, address, trace } = asked
     const { limits, memory } = this.#options
     const { messageBytesMax } = limits
     let secrets: Secrets | undefined
@@ -146,6 +151,7 @@ export class StatelessRequests {
       const { topic, identifier, sha512, tracing } = candidate
       secrets = authorized(asked, signed.notify(topic, identifier, sha512), tracing)
       this.#options.checkNotify(topic, { secrets, address })
+      trace.record('auth_tentatively_accepted')
       head = candidate
     })
     if (head === undefined || secrets === undefined)
@@ -156,10 +162,12 @@ export class StatelessRequests {
       throw new MalformedError(`the message has ${message.length} bytes instead of ${messageBytes}`)
     if (!hash('sha512', message, 'buffer').equals(sha512))
       throw new MalformedError('the message is not the one that its sha-512 says')
+    trace.record('auth_accepted')
     const count = await this.#options
-      .notify(topic, message, { secrets, address })
+      .notify(topic, message, { secrets, address }, trace)
       .catch(refuseUnknownOutcome)
-    const tracing = notifyTracing(receivedMs, Date.now())
+    trace.record('no_more_subscribers')
+    const tracing = trace.tracing()
     const about = signed.confirmNotify(identifier, count, topic, sha512)
     const authorization = authorizationOf(secrets.toSubscriber, about, tracing)
     return writeNotified(authorization, { tracing, count, identifier })
@@ -227,6 +235,7 @@ interface Asked {
   readonly incoming: IncomingMessage
   readonly address: string | null
   readonly judge: Judge
+  readonly trace: NotifyTrace
 }
 
 type Handler = (asked: Asked) => Promise<Buffer>

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { authorizationOf, type Scheme } from '../../../src/protocols/lonelyps/authorization.ts'
 import { MalformedError } from '../../../src/protocols/lonelyps/byte-reader.ts'
 import {
+  notifyTracing,
   readCheck,
   readNotifyHead,
   readReceipt,
@@ -18,6 +19,7 @@ import {
 } from '../../../src/protocols/lonelyps/http-codec.ts'
 import { signed } from '../../../src/protocols/lonelyps/signed-bytes.ts'
 import { ByteReader } from '../../../src/protocols/lonelyps/byte-reader.ts'
+import { traceOf } from '../../protocols/lonelyps/trace-of.ts'
 import { vectorsOf, type Vector } from './vectors.ts'
 
 const requests = vectorsOf('http-request')
@@ -56,7 +58,7 @@ for (const vector of requests.filter(({ direction }) => direction === 'b2s'))
     assert.equal(headers['repr-digest'], `sha-512=${hash('sha512', message, 'base64')}`)
   })
 
-/** The answers of the reference's broadcaster, but for the tracing of notifications, which is each one's own. */
+/** The answers of the reference's broadcaster. */
 for (const vector of requests.filter(({ direction }) => direction === 's2b')) {
   const response = responses.get(vector.fields.response)!
   if (response.fields.status !== 200) continue
@@ -74,6 +76,9 @@ for (const vector of requests.filter(({ direction }) => direction === 's2b')) {
       case 4: {
         const { identifier } = readNotifyHead(body)
         const count = reader.u32()
+        const { records, receivedNs, sentNs } = traceOf(tracing)
+        const times = { receivedMs: Number(receivedNs) / 1e6, sentMs: Number(sentNs) / 1e6 }
+        assert.deepEqual(notifyTracing(records, times), Buffer.from(tracing))
         return assert.deepEqual(writeNotified(given, { tracing, count, identifier }), expected)
       }
       default: {
