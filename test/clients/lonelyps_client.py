@@ -46,9 +46,9 @@ def auth_of(secrets):
     return AuthConfigFromParts(to_broadcaster, to_subscriber)
 
 
-def http_client(broadcaster, auth, tracing):
+def http_client(broadcaster, auth, tracing, port=None):
     # Where it listens, and where it says that it listens: between them there may be a proxy.
-    port = int(os.environ.get("RECEIVER_PORT") or free_port())
+    port = port or int(os.environ.get("RECEIVER_PORT") or free_port())
     public_port = int(os.environ.get("RECEIVER_PUBLIC_PORT") or port)
     return HttpPubSubClient(
         make_http_pub_sub_config(
@@ -181,4 +181,5 @@ async def main():
     tell(ended=True)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
