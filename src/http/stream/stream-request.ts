@@ -1,7 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { addressBlock } from '../../auth/address-block.ts'
 import type { Login } from '../../auth/identity.ts'
-import { nameKey } from '../../auth/name.ts'
+import { shareOf } from '../../auth/share-of.ts'
 import type { BoundsRequest } from '../../hub/bounds.ts'
 import type { SubscribeRequest } from '../../hub/hub.ts'
 import type { EventPredicate } from '../../hub/predicate.ts'
@@ -73,19 +72,13 @@ export async function streamRequestOf(
       conditions,
       rights: rightsNow(),
       from,
-      share: shareOf(login, address),
+      share: shareOf(login?.identity.name ?? null, address),
       ...(bounds === null ? {} : { bounds }),
     },
     gap,
     query,
     login,
   }
-}
-
-/** Who logs in is one wherever it comes from. */
-function shareOf(login: Login | null, address: string | null): string {
-  const name = login?.identity.name ?? null
-  return name === null ? addressBlock(address) : `user ${nameKey(name)}`
 }
 
 /** Shorter ones take less than a millisecond. */

@@ -9,7 +9,7 @@ export interface LonelypsLimits {
   readonly subscriptionsPerPeerMax: number
   /** Different ones of all urls, and of all WebSockets. */
   readonly globsMax: number
-  /** Of them, those of the WebSockets of one address. 0: as many as are left for all others. */
+  /** Of them, those of the WebSockets of one user or address. 0: as many as are left for all others. */
   readonly globsPerAddressMax: number
   /** Unsent bytes of one WebSocket. */
   readonly queueBytesMax: number

@@ -93,7 +93,7 @@ const read = sectionReader({
   }),
   globsPerAddressMax: setting('globs_per_address', 0, integer(0, 100_000), {
     about:
-      'Of them, those of the WebSockets of one address (IPv6: a /64). 0: as many as are left for all others.',
+      'Of them, those of the WebSockets of one user, or else one address (IPv6: a /64). 0: as many as are left for all others.',
     shown: '0',
   }),
   dictionaries: setting('dictionaries', new Map(), dictionaries, {

@@ -23,7 +23,7 @@ import type { RecentDeliveries } from './recent-deliveries.ts'
 import type { HeldMemory, MessageMemory } from './message-memory.ts'
 import type { SocketGlobs } from './socket-globs.ts'
 import type { Notify } from './stateless-requests.ts'
-import { addressBlock } from '../../auth/address-block.ts'
+import { shareOf } from '../../auth/share-of.ts'
 import type { Judge, TokenGuesses } from './token-guesses.ts'
 import { topicOf } from './topic.ts'
 import { WsSession, type Presets } from './ws-session.ts'
@@ -165,7 +165,9 @@ function refuse(
 /** One WebSocket: its session, the socket that the session knows nothing of, and its subscription. */
 export class SocketSubscriber implements EventSink {
   readonly #options: WebSocketsOptions
-  readonly #share: string
+  readonly #address: string | null
+  /** That of its address, until it has said who it is. */
+  #share: string
   readonly #webSocket: WebSocket
   readonly #socket: Duplex
   /** Asked only what the peer has taken. */
@@ -192,7 +194,8 @@ export class SocketSubscriber implements EventSink {
     const { verifier, limits, presets, notify, configureMs = CONFIGURE_MS } = options
     const { memory, refused } = options
     this.#options = options
-    this.#share = addressBlock(address)
+    this.#address = address
+    this.#share = shareOf(null, address)
     this.#memory = memory.open(this.#share, () =>
       this.close(TRY_AGAIN, 'too many great messages come at once'),
     )
@@ -322,6 +325,7 @@ export class SocketSubscriber implements EventSink {
   #configured(secrets: Secrets): void {
     const { hub, rightsOf } = this.#options
     this.#secrets = secrets
+    this.#share = shareOf(secrets.name, this.#address)
     clearTimeout(this.#timer)
     this.#subscription = hub.subscribe({
       wants: [],

@@ -53,15 +53,23 @@ class Connection {
 
   constructor(
     t: TestContext,
-    options: { queueBytesMax: number; notified?: Promise<number>; eventsMax?: number; hub?: Hub },
+    options: {
+      queueBytesMax: number
+      notified?: Promise<number>
+      eventsMax?: number
+      hub?: Hub
+      address?: string
+      user?: string | null
+    },
   ) {
     const { queueBytesMax, notified = Promise.resolve(0), eventsMax = 1_000 } = options
     this.#hub = options.hub ?? openHub(queueBytesMax, eventsMax)
-    const verifier = new Verifier([SECRETS.none])
+    const { address = null, user = null } = options
+    const verifier = new Verifier([{ ...SECRETS.none, name: user }])
     this.subscriber = new SocketSubscriber(
       this.webSocket as unknown as WebSocket,
       this.socket as unknown as Duplex,
-      { address: null, judge: (...about) => verifier.verify(...about) },
+      { address, judge: (...about) => verifier.verify(...about) },
       {
         verifier,
         limits: {
@@ -127,6 +135,15 @@ test('a WebSocket is one of the streams of its address, and is told where those 
   connections[2]!.say(subscribeTo('a')) // is ignored
   connections[0]!.subscriber.gone()
   assert.equal(new Connection(t, { queueBytesMax: 1_000, hub }).closedAs, null)
+})
+
+test('WebSockets of a user are one share wherever they come from, others are their address', (t) => {
+  const hub = openHub(1_000, 0, 1)
+  const isOpen = (user: string | null, address: string) =>
+    new Connection(t, { queueBytesMax: 1_000, hub, user, address }).closedAs === null
+  assert.deepEqual([isOpen('alice', '192.0.2.1'), isOpen('Alice', '192.0.2.2')], [true, false])
+  assert.deepEqual([isOpen(null, '192.0.2.1'), isOpen(null, '192.0.2.1')], [true, false])
+  assert.equal(isOpen(null, '192.0.2.2'), true)
 })
 
 test('a WebSocket whose answers nobody reads is not read until they were', async (t) => {
