@@ -7,7 +7,7 @@ import { isIPv6 } from 'node:net'
  */
 export function addressBlock(address: string | null): string {
   if (address === null) return 'unknown'
-  if (!isIPv6(address)) return address
+  if (!address.includes(':') || !isIPv6(address)) return address // the first is much the quicker one
   const bytes = ipaddr.parse(address).toByteArray().fill(0, 8)
   return `${ipaddr.fromByteArray(bytes).toString()}/64`
 }

@@ -15,9 +15,11 @@ import { SLICED_LISTENER } from './input-slices.ts'
 export function detach(request: IncomingMessage, response: ServerResponse): boolean {
   const socket = request.socket as HttpSocket
   const { parser } = socket
-  if (!isKnown(parser) || !hasAll(httpListeners(socket), parser)) return false
+  if (!isKnown(parser)) return false
+  const listeners = httpListeners(socket)
+  if (!hasAll(listeners, parser)) return false
   response.detachSocket(socket)
-  leaveHttp(socket)
+  leaveHttpWith(socket, parser, listeners)
   if (socket.readableLength > 0) socket.read() // even if it is somebody's who reads on
   socket.resume() // what the peer still sends is thrown away
   return true
@@ -29,14 +31,21 @@ export function detach(request: IncomingMessage, response: ServerResponse): bool
  */
 export function leaveHttp(socket: HttpSocket): void {
   const { parser } = socket
-  if (!isKnown(parser)) return
-  for (const [event, listener] of httpListeners(socket)) socket.removeListener(event, listener)
+  if (isKnown(parser)) leaveHttpWith(socket, parser, httpListeners(socket))
+}
+
+function leaveHttpWith(
+  socket: HttpSocket,
+  parser: HttpParser,
+  listeners: readonly [event: string, listener: Listener][],
+): void {
+  for (const [event, listener] of listeners) socket.removeListener(event, listener)
   // Set, not deleted: V8 keeps an object that has lost a property in a slow form.
   for (const name of OVERRIDDEN)
     Reflect.set(socket, name, Reflect.get(Object.getPrototypeOf(socket), name))
   if (parser._consumed) parser.unconsume()
   parser.remove()
-  for (const field of ['socket', 'incoming', 'outgoing', 'onIncoming']) parser[field] = null
+  for (const field of POINTERS) parser[field] = null
   socket.parser = null
   setImmediate(close, parser) // the read is not over yet for the parser's native half
   readOn(socket)
@@ -85,9 +94,15 @@ const HTTP_LISTENERS: Readonly<Record<string, string>> = {
 /** What it puts on the socket itself, for the time being. */
 const OVERRIDDEN = ['on', 'addListener', 'prependListener', 'setEncoding']
 
+const EVENTS = Object.keys(HTTP_LISTENERS)
+
+/** What of a parser leads to its connection. */
+const POINTERS = ['socket', 'incoming', 'outgoing', 'onIncoming']
+
+/** Reading the names of functions takes a tenth of a stream's beginning: they are read once for each. */
 function httpListeners(socket: Socket): [event: string, listener: Listener][] {
   const found: [string, Listener][] = []
-  for (const event of Object.keys(HTTP_LISTENERS)) {
+  for (const event of EVENTS) {
     const listener = httpListener(socket, event) ?? slicedListener(socket, event)
     if (listener !== undefined) found.push([event, listener])
   }
@@ -111,10 +126,13 @@ function listenerOf(socket: Socket, event: string, name: string): Listener | und
 
 /** The last two are there only while the parser reads for itself. */
 function hasAll(found: readonly unknown[], { _consumed: readsItself }: HttpParser): boolean {
-  return found.length >= Object.keys(HTTP_LISTENERS).length - (readsItself ? 0 : 2)
+  return found.length >= EVENTS.length - (readsItself ? 0 : 2)
 }
 
 export function isKnown(parser: HttpParser | null | undefined): parser is HttpParser {
   if (parser === null || parser === undefined || typeof parser._consumed !== 'boolean') return false
-  return ['unconsume', 'remove', 'close'].every((name) => typeof parser[name] === 'function')
+  const { unconsume, remove, close: end } = parser as Readonly<Record<string, unknown>>
+  return (
+    typeof unconsume === 'function' && typeof remove === 'function' && typeof end === 'function'
+  )
 }

@@ -12,8 +12,7 @@ import { InputSlices } from './input-slices.ts'
  */
 export function sliceWhatIsPipelined(socket: Socket): void {
   const { parser } = socket as HttpSocket
-  const onData = httpListener(socket, 'data')
-  if (!isKnown(parser) || !parser._consumed || onData === undefined) return
+  if (!isKnown(parser) || !parser._consumed) return
   const { kOnExecute } = parser.constructor as { readonly kOnExecute?: unknown }
   if (typeof kOnExecute !== 'number') return
   const { onIncoming, [kOnExecute]: onExecute } = parser as StoppableParser
@@ -21,17 +20,21 @@ export function sliceWhatIsPipelined(socket: Socket): void {
   const stoppable = parser as StoppableParser
 
   let requestsInRead = 0
+  /** Looked for when it is needed: connections whose requests come one at a time are many. */
+  let onData: ReturnType<typeof httpListener>
   stoppable.onIncoming = (request, shouldKeepAlive) => {
     const result = onIncoming(request, shouldKeepAlive)
     // Anything else concerns an upgrade, at which the parser stops by itself.
     if (result !== 0) return result
     requestsInRead++
     const isChunked = request.headers['transfer-encoding'] !== undefined
-    return requestsInRead > 1 || isChunked ? PAUSE : result
+    if (requestsInRead === 1 && !isChunked) return result
+    onData = httpListener(socket, 'data')
+    return onData === undefined ? result : PAUSE
   }
   stoppable[kOnExecute] = (result) => {
     requestsInRead = 0
-    if (!isPause(result)) return onExecute(result)
+    if (!isPause(result) || onData === undefined) return onExecute(result)
     const rest = stoppable.getCurrentBuffer().subarray(result.bytesParsed)
     stoppable.onIncoming = onIncoming
     stoppable[kOnExecute] = onExecute

