@@ -24,10 +24,10 @@ export class LonelypsClients implements AsyncDisposable {
   }
 
   /** `broadcaster`: base of the server's URL. `secrets`: a file, or `none`. It is not yet entered. */
-  async make(mode: Mode, broadcaster: string, secrets: string): Promise<ManyClient> {
+  async make(mode: Mode, broadcaster: string, secrets: string): Promise<DrivenClient> {
     const name = `${mode} ${this.#made++}`
     await this.ask({ make: name, mode, broadcaster: `${broadcaster}/-/lonelyps`, secrets })
-    return new ManyClient(this, name)
+    return new DrivenClient(this, name)
   }
 
   /** Resolves with what the command tells; rejects with what went wrong in it. */
@@ -59,8 +59,8 @@ export class LonelypsClients implements AsyncDisposable {
   }
 }
 
-/** One of them. */
-export class ManyClient {
+/** One client of that process. */
+export class DrivenClient {
   readonly #clients: LonelypsClients
   readonly #name: string
 

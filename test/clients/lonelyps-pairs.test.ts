@@ -8,7 +8,7 @@ import { startInProcess, type InProcessServer } from '../in-process-server.ts'
 import { missing } from '../programs.ts'
 import { shared } from '../shared.ts'
 import type { Mode } from './lonelyps-client.ts'
-import { LonelypsClients, type ManyClient } from './lonelyps-clients.ts'
+import { LonelypsClients, type DrivenClient } from './lonelyps-clients.ts'
 
 const MISSING = missing('lonelypsc')
 
@@ -102,8 +102,8 @@ describe('lonelypsc', { skip: MISSING, concurrency: 3 }, () => {
 
 /** What is notified on a topic of its own is what each of its subscribers hears, and all of them are counted. */
 async function reaches(
-  publisher: ManyClient,
-  subscribers: readonly ManyClient[],
+  publisher: DrivenClient,
+  subscribers: readonly DrivenClient[],
   size: number,
 ): Promise<void> {
   const topic = randomBytes(6).toString('latin1')
