@@ -113,7 +113,12 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
 
   /** Of those that are at the place of all others; one that is behind reads by itself, and is told there. */
   gap(): void {
-    for (const name of this.#options.subscriptions.consumers) this.#tellLost(name)
+    const { hub, policy } = this.#options
+    void inTurns(
+      this.#forEach((subscription) => {
+        if (hub.resolve(subscription.since).type !== 'found') policy.lost(subscription)
+      }),
+    )
   }
 
   end(reason: CloseReason): void {
@@ -213,13 +218,23 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
 
   /** A bug: who wanted the event is not known. */
   #fail({ path }: PublishedEvent, error: unknown): void {
-    const { kind, subscriptions, policy } = this.#options
+    const { kind, policy } = this.#options
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     this.#bugs.add(
       `${kind}: an event of ${printable(path)} could not be offered to anybody: ${text}`,
     )
+    void inTurns(this.#forEach((subscription) => policy.lost(subscription)))
+  }
+
+  /** There may be very many. */
+  *#forEach(tell: (subscription: S) => void): Generator<void, void> {
+    const { subscriptions } = this.#options
+    let looked = 0
     for (const name of subscriptions.consumers)
-      for (const subscription of subscriptions.of(name)) policy.lost(subscription)
+      for (const subscription of subscriptions.of(name)) {
+        tell(subscription)
+        if (++looked % LOOKED_AT_ONCE === 0) yield
+      }
   }
 
   #consumer(name: string, at: Position): DurableConsumer<S> {

@@ -1,5 +1,16 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Subscription } from '../hub/subscription.ts'
+import type { InputSlices } from './input-slices.ts'
+
+/** A stream over HTTP or a WebSocket of our own, which has the connection from then on. */
+export interface OpenStream {
+  readonly subscription: Subscription
+  /** What ends with it; `null` for most, which have nothing. */
+  readonly ends: Disposable | null
+  /** `null`: what the peer says is discarded. */
+  readonly webSocket: { receive(bytes: Buffer, subscription: Subscription): void } | null
+}
 
 /** What is remembered of a connection, from one request to the next. */
 export class Connection {
@@ -15,6 +26,11 @@ export class Connection {
   isBeyondLimit = false
   /** Our end of it is closed, and what still comes is read away. */
   isLingering = false
+  /** What reads pipelined requests. `null`: Node's parser does, or a stream is open. */
+  inputSlices: InputSlices | null = null
+  /** Resolved once the hub has all publications so far. `null`: none may be overtaken. */
+  publications: Promise<unknown> | null = null
+  stream: OpenStream | null = null
   /** Of the peer, once somebody has asked and it is known. */
   address: string | null = null
 }

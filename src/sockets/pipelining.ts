@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { connectionOf } from './connection.ts'
 import { httpListener, isKnown, readOn, type HttpParser, type HttpSocket } from './detach.ts'
 import { InputSlices } from './input-slices.ts'
 
@@ -43,7 +44,7 @@ export function sliceWhatIsPipelined(socket: Socket): void {
     const isReading = () => (socket as HttpSocket).parser === parser && !socket.destroyed
     if (!isReading()) return
     const slices = new InputSlices(socket, { endOfSlice: endOfLines, take: onData, isReading })
-    slicesOf.set(socket, slices)
+    connectionOf(socket).inputSlices = slices
     socket.off('data', onData)
     readOn(socket)
     if (rest.length > 0) slices.putBack(rest)
@@ -53,10 +54,8 @@ export function sliceWhatIsPipelined(socket: Socket): void {
 
 /** What was read behind the request that has left HTTP, in the course of which this is called: an upgrade, or CONNECT. */
 export function takePipelined(socket: Socket): Buffer {
-  return slicesOf.get(socket)?.takeRest() ?? Buffer.alloc(0)
+  return connectionOf(socket).inputSlices?.takeRest() ?? Buffer.alloc(0)
 }
-
-const slicesOf = new WeakMap<Socket, InputSlices>()
 
 /** A parser of Node whose callbacks are ours. */
 interface StoppableParser extends HttpParser {

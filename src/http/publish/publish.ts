@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import { ANONYMOUS } from '../../auth/identity.ts'
 import { refusalText, type Refusal } from '../../auth/policy.ts'
 import type { Once, Receipt } from '../../hub/event-log.ts'
 import { beginWork } from '../../ops/current-work.ts'
 import type { Publication } from '../../publication/publication.ts'
+import { connectionOf, type Connection } from '../../sockets/connection.ts'
 import { publishedTopics } from '../../publication/published-topics.ts'
 import { answer } from '../server/answer.ts'
 import type { HttpDoor } from '../server/door.ts'
@@ -30,13 +30,14 @@ export async function publish(
   reply: FastifyReply,
 ): Promise<void> {
   const { socket } = request.raw
-  const previous = turns.get(socket)
+  const connection = connectionOf(socket)
+  const previous = connection.publications
   const turn =
-    previous === undefined && !mayBeOvertaken(request.raw) ? null : takeTurn(socket, previous)
+    previous === null && !mayBeOvertaken(request.raw) ? null : takeTurn(connection, previous)
   let published
   try {
     const accepted = await acceptedPublications(door, request, reply)
-    if (previous !== undefined) await previous
+    if (previous !== null) await previous
     if (accepted === null) return // cut off: there is nobody to answer
     published = door.hub.store(accepted.publications, accepted.once)
   } finally {
@@ -56,12 +57,6 @@ function toJson({ first, last, count, publishedAtMs }: Receipt): string {
 }
 
 /**
- * Of each connection on which a publication may be overtaken: resolved once the hub has it and all behind it so far, or
- * will never have them. Most connections never have one, and their publications pay for no promise.
- */
-const turns = new WeakMap<Socket, Promise<unknown>>()
-
-/**
  * Only unpacking, reading a batch, and asking who it is from take longer for one than for another: the rest comes in the
  * order of its bytes.
  */
@@ -73,23 +68,26 @@ function mayBeOvertaken({ headers }: IncomingMessage): boolean {
   )
 }
 
-/** Those behind wait until it is disposed of, and then no longer than they must. */
-function takeTurn(socket: Socket, previous: Promise<unknown> | undefined): Disposable {
+/**
+ * Those behind wait until it is disposed of, and then no longer than they must. Most connections never have a publication that may be
+ * overtaken, and theirs pay for no promise.
+ */
+function takeTurn(connection: Connection, previous: Promise<unknown> | null): Disposable {
   const { promise, resolve } = Promise.withResolvers<void>()
   const all = Promise.all([previous, promise])
-  turns.set(socket, all)
+  connection.publications = all
   return {
     [Symbol.dispose]() {
       resolve()
-      void forget(socket, all)
+      void forget(connection, all)
     },
   }
 }
 
 /** Once the last one and those before it have gone, what comes has nobody to wait for. */
-async function forget(socket: Socket, all: Promise<unknown>): Promise<void> {
+async function forget(connection: Connection, all: Promise<unknown>): Promise<void> {
   await all
-  if (turns.get(socket) === all) turns.delete(socket)
+  if (connection.publications === all) connection.publications = null
 }
 
 /**

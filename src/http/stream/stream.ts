@@ -7,6 +7,7 @@ import type { CloseReason } from '../../hub/encoding.ts'
 import { OverloadedError } from '../../hub/errors.ts'
 import type { Subscription } from '../../hub/subscription.ts'
 import type { TopicFilter } from '../../hub/topics.ts'
+import { connectionOf, type OpenStream } from '../../sockets/connection.ts'
 import { detach } from '../../sockets/detach.ts'
 import { InputSlices } from '../../sockets/input-slices.ts'
 import type { PubSubError } from '../../publication/errors.ts'
@@ -143,31 +144,19 @@ function sharedHeaders(response: ServerResponse): string[] {
 }
 
 /** Ends the stream with the socket. All streams share the listeners, for the sake of idle memory. */
-function follow(socket: StreamingSocket, open: OpenStream): void {
-  socket[OPEN_STREAM] = open
+function follow(socket: Socket, open: OpenStream): void {
+  connectionOf(socket).stream = open
   socket._destroy = onDestroy
   socket.on('drain', onDrain).on('close', onClose).on('end', onEnd).on('error', onError)
   if (open.webSocket !== null) socket.on('data', onData)
 }
 
-const OPEN_STREAM = Symbol('open stream')
-
-interface OpenStream {
-  readonly subscription: Subscription
-  /** What ends with it; `null` for most, which have nothing. */
-  readonly ends: Disposable | null
-  /** `null`: what the peer says is nobody's business. */
-  readonly webSocket: WebSocketSink | null
+function onDrain(this: Socket): void {
+  connectionOf(this).stream!.subscription.drained()
 }
 
-type StreamingSocket = Socket & { [OPEN_STREAM]?: OpenStream }
-
-function onDrain(this: StreamingSocket): void {
-  this[OPEN_STREAM]!.subscription.drained()
-}
-
-function onData(this: StreamingSocket, chunk: Buffer): void {
-  const { webSocket, subscription } = this[OPEN_STREAM]!
+function onData(this: Socket, chunk: Buffer): void {
+  const { webSocket, subscription } = connectionOf(this).stream!
   if (chunk.length <= FRAME_SLICE_BYTES) return webSocket!.receive(chunk, subscription)
   // From now on it is worth its own reader.
   this.off('data', onData)
@@ -187,22 +176,22 @@ const FRAME_SLICE_BYTES = 512
  * too late for that, so it is Node's documented method for subclasses that is put before its own.
  */
 function onDestroy(
-  this: StreamingSocket,
+  this: Socket,
   error: Error | null,
   callback: (error?: Error | null) => void,
 ): void {
-  this[OPEN_STREAM]!.subscription.close()
+  connectionOf(this).stream!.subscription.close()
   ;(Reflect.getPrototypeOf(this) as Socket)._destroy.call(this, error, callback)
 }
 
-function onClose(this: StreamingSocket): void {
-  const { subscription, ends } = this[OPEN_STREAM]!
+function onClose(this: Socket): void {
+  const { subscription, ends } = connectionOf(this).stream!
   subscription.close() // again, unless its opening met an error and destroyed the socket before anybody followed it
   ends?.[Symbol.dispose]()
 }
 
 /** A peer that half-closes is taken to have gone, as PyPubSub takes it. */
-function onEnd(this: StreamingSocket): void {
+function onEnd(this: Socket): void {
   this.destroy()
 }
 
