@@ -29,7 +29,7 @@ export interface AclUser {
  * only the one that stands in the file.
  */
 export class AclUsers implements Authenticator {
-  /** By `nameKey`. */
+  /** The accounts, by `nameKey`. */
   #accounts: ReadonlyMap<string, Account> = new Map()
 
   /** @throws {OptionError} two users have the same name. */

@@ -30,7 +30,7 @@ export class AddressList {
     return this.indexOf(text) !== -1
   }
 
-  /** Of the first range that has it; -1 for none, and for a text that is no address. */
+  /** The index of the first range that has it; -1 for none, and for a text that is no address. */
   indexOf(text: string): number {
     const address = parse(text)
     if (address === null) return -1

@@ -196,7 +196,7 @@ const FIRST_DELAY_OF_ADDRESS_MS = 125
 /** More than its owner would have at all addresses together. */
 const ATTACKED_NAME_FAILURES = 20
 
-/** Of credentials that nobody has seen before. */
+/** The rank of credentials that nobody has seen before. */
 const NEW = Infinity
 
 /** Whoever sends the same at once again does not come again: a client does so that opens many streams. */

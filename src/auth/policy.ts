@@ -58,12 +58,12 @@ export class Policy {
     return segments.some((topic) => this.#secureTopics.has(topic))
   }
 
-  /** By a path of HTTP, where the server has pages of its own. */
+  /** The same for a path of HTTP, where the server has pages of its own. */
   mayPublishPath(segments: readonly string[], publisher: Publisher): PublishVerdict {
     return segments[0] === OWN_PATH ? RESERVED : this.mayPublish(segments, publisher)
   }
 
-  /** By any door. */
+  /** Whether somebody may publish there, whichever the door. */
   mayPublish(segments: readonly string[], { address, identity }: Publisher): PublishVerdict {
     if (this.dependsOnIdentity(segments)) {
       const topics = new Set(segments.filter((topic) => this.#secureTopics.has(topic)))

@@ -15,7 +15,7 @@ export class Turn {
     this.atMs = atMs
   }
 
-  /** Of the attempt that has it. */
+  /** The rank of the attempt that has the turn. */
   get rank(): number {
     return this.#rank
   }

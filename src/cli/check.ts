@@ -196,7 +196,7 @@ function checkSegments(
   }
 }
 
-/** Of two that say the same only the second is told. */
+/** When two say the same, only the second is told. */
 function isFirst(map: ReadonlyMap<string, unknown>, first: string, second: string): boolean {
   const names = [...map.keys()]
   return names.indexOf(first) < names.indexOf(second)

@@ -14,7 +14,7 @@ Examples:
   source <(pubsubd completion zsh)   # behind compinit
 `
 
-/** By its name, each command that is completed beside the server and those of `log`. */
+/** Each command, by its name, that is completed beside the server and those of `log`. */
 type Commands = ReadonlyMap<string, () => Promise<Command>>
 
 export function completionCommand(commands: Commands): Command {

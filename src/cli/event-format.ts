@@ -7,7 +7,7 @@ export interface ListenedEvent {
   readonly topics: readonly string[]
   readonly path: string
   readonly cursor: string | null
-  /** Of its publication, in seconds since the Unix epoch. */
+  /** When it was published, in seconds since the Unix epoch. */
   readonly timestamp: number | null
 }
 

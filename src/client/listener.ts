@@ -14,7 +14,7 @@ import { pause } from './pause.ts'
 import { parseStreamLine, type StreamLine } from './stream-line.ts'
 
 export interface ListenerOptions {
-  /** Of the topics, with what else it asks for in its query, but no place to begin at. */
+  /** The URL of the topics, with what else it asks for in its query, but no place to begin at. */
   readonly url: URL
   /** The header, or `null`: anonymous. */
   readonly authorization: string | null

@@ -12,7 +12,7 @@ import {
 import { pause } from './pause.ts'
 
 export interface PublisherOptions {
-  /** Of the topics. */
+  /** The URL of the topics. */
   readonly url: URL
   /** The header, or `null`: anonymous. */
   readonly authorization: string | null
@@ -45,7 +45,7 @@ export class Publisher implements Disposable {
     return this.#published
   }
 
-  /** Of the last event; `null` before there is one, and of a server that does not tell it. */
+  /** The cursor of the last event; `null` before there is one, and of a server that does not tell it. */
   get cursor(): string | null {
     return this.#cursor
   }

@@ -5,7 +5,7 @@ export type StreamLine =
       readonly topics: readonly string[]
       readonly path: string
       readonly cursor: string | null
-      /** Of its publication, in seconds since the Unix epoch. */
+      /** When it was published, in seconds since the Unix epoch. */
       readonly timestamp: number | null
     }
   | { readonly type: 'opened'; readonly cursor: string }

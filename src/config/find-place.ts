@@ -7,7 +7,7 @@ export type PlacePath = readonly (string | number)[]
 
 /**
  * Where things stand in a file that can be used: `pubsub.yaml, line 7, column 5`, or where the innermost thing around it does.
- * Of a file that is not there: its name.
+ * A file that is not there has its name alone for a place.
  */
 export function placesIn(file: string): (path: PlacePath) => string {
   let root: YamlNode | null

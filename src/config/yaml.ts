@@ -107,7 +107,7 @@ class TreeBuilder {
   #documents = 0
   /** So far, aliases followed. */
   #entries = 0
-  /** Of the event in hand. Events come in the order of the text. */
+  /** Where the event in hand begins. Events come in the order of the text. */
   #offset = 0
   #line = 1
   #lineStart = 0
@@ -216,7 +216,7 @@ class TreeBuilder {
     map.entries.set(text, { line, column, value })
   }
 
-  /** Of a list's maps the earlier ones win; of several `<<` in one map, the last. */
+  /** The earlier maps of a list win, and the last of several `<<` in one map. */
   #addMerge(merges: YamlMap[], node: YamlNode): void {
     for (const source of node.type === 'list' ? node.items.toReversed() : [node]) {
       if (source.type !== 'map') this.#refuse('<< can only merge a map or a list of maps')
@@ -243,7 +243,7 @@ class TreeBuilder {
     }
   }
 
-  /** Of the event in hand. */
+  /** Where the event in hand begins. */
   get #spot(): Spot {
     return { line: this.#line, column: this.#offset - this.#lineStart + 1 }
   }

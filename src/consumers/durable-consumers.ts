@@ -105,13 +105,13 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
     await this.#store()
   }
 
-  /** By the hub. What cannot be offered in this turn is offered in later ones, before more is taken. */
+  /** Called by the hub. What cannot be offered in this turn is offered in later ones, before more is taken. */
   take(events: readonly PublishedEvent[]): boolean {
     this.#offering = this.#offerAll(events)
     return this.#goOn(this.#offering)
   }
 
-  /** Of those that are at the place of all others; one that is behind reads by itself, and is told there. */
+  /** Tells those that are at the place of all others; one that is behind reads by itself, and is told there. */
   gap(): void {
     const { hub, policy } = this.#options
     void inTurns(
@@ -123,7 +123,7 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
 
   end(reason: CloseReason): void {
     if (reason === 'shutdown' || this.#isClosed) return
-    // By a bug, which the hub has told.
+    // The reason is a bug, which the hub has told.
     this.#offering = null
     this.#feed = this.#follow()
   }
@@ -199,7 +199,7 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
     return counts
   }
 
-  /** By consumer. One that has subscribed since the event was published is not among them. */
+  /** The deliveries that are due, by consumer. One that has subscribed since the event was published is not among them. */
   *#dueOf(event: PublishedEvent): Generator<void, ReadonlyMap<string, ConsumerDelivery<S>[]>> {
     const { hub, subscriptions } = this.#options
     const due = new Map<string, ConsumerDelivery<S>[]>()

@@ -75,7 +75,7 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
   }
 }
 
-/** Of all who want the same, and go on to want it. */
+/** The group of all who want the same, and go on to want it. */
 export class SharedGroup<A extends Placed> extends AudienceGroup<A> {
   readonly #index: WantIndex<AudienceGroup<A>>
   readonly #entry: WantEntry
@@ -116,7 +116,7 @@ export class SharedGroup<A extends Placed> extends AudienceGroup<A> {
   }
 }
 
-/** Of one subscriber who has changed what it wants, and may do so again: each wish is added and dropped by itself. */
+/** The group of one subscriber who has changed what it wants, and may do so again: each wish is added and dropped by itself. */
 export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
   readonly #index: WantIndex<AudienceGroup<A>>
   readonly #held = new Map<string, HeldWant>()

@@ -58,7 +58,7 @@ export interface WaitingMember {
   readonly canCatchUp: boolean
 }
 
-/** Of events those that are due to an audience, up to the first one of which that cannot be said, or that cannot be encoded. */
+/** The events that are due to an audience, up to the first one of which that cannot be said, or that cannot be encoded. */
 export interface DueEvents {
   readonly events: readonly PublishedEvent[]
   /** Each event's own bytes; none where events are what members get. */
@@ -70,7 +70,7 @@ export interface DueEvents {
 
 /** What an audience has gathered of one round. */
 export interface Batch {
-  /** Of all its events. */
+  /** The bytes of all its events. */
   readonly bytes: Uint8Array
   /** The position before its first event. */
   readonly before: Position
@@ -149,12 +149,12 @@ export class Audience {
     if (this.#dueInRound.length > 0) this.#finishedAt.push(place)
   }
 
-  /** Of an event that is wanted: whether it is due here. */
+  /** Whether an event that is wanted is due here. */
   admits(event: PublishedEvent): boolean {
     return this.#maySee(event) && this.conditions.every((condition) => condition.matches(event))
   }
 
-  /** Of any events, those that are due here; of the first ones only, where predicates take long: see `lookedAt`. */
+  /** The events that are due here; among the first ones only, where predicates take long: see `lookedAt`. */
   due(events: readonly PublishedEvent[]): DueEvents {
     if (events.length === 0) return NOTHING_DUE
     const { matches, predicates } = this.group.matcher()

@@ -26,7 +26,7 @@ export class Bounds {
     return this.#eventsLeft === 0 || this.#isPastTime
   }
 
-  /** Of the next events, how many are due. They count as sent. */
+  /** How many of the next events are due. They count as sent. */
   admit(events: readonly PublishedEvent[]): number {
     let count = 0
     while (count < events.length && !this.isExhausted) {

@@ -48,12 +48,12 @@ export class ByteSubscription extends Subscription {
     return this.bounds !== null
   }
 
-  /** Of the others the bytes differ: fewer events, or an opening before them. */
+  /** All others have bytes of their own: fewer events, or an opening before them. */
   get directSink(): Sink | null {
     return this.bounds === null && this.#held === null ? this.outlet : null
   }
 
-  /** By the audience: what it has gathered of a round. */
+  /** Called by the audience with what it has gathered of a round. */
   deliver(batch: Batch, sentBytes: number): void {
     if (sentBytes > 0) return this.#write(batch.bytes.subarray(sentBytes))
     // Only a sink that has said it is full is asked how full: a question to each would cost a fiftieth of the fan-out.

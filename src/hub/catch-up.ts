@@ -9,12 +9,12 @@ import { FairTurns } from './fair-turns.ts'
 
 /** A page of the log as the members of one audience are due it. */
 export interface DuePage {
-  /** Of all its events. Empty where the page was asked for in parts. */
+  /** The bytes of all its events. Empty where the page was asked for in parts. */
   readonly bytes: Uint8Array
   readonly parts: PageParts | null
   readonly reached: Position
   readonly gap: PageGap | null
-  /** Of the next event nobody can say whether it is due, or how it is encoded: who comes here ends. */
+  /** Nobody can say whether the next event is due, or how it is encoded: who comes here ends. */
   readonly hasFailed: boolean
 }
 
@@ -55,7 +55,7 @@ export class CatchUp {
   readonly #head: () => Position
   readonly #queue = new FairTurns<LogReader>()
   readonly #onBug: OnBug
-  /** By audience and place, until the page is encoded. */
+  /** Readings by audience and place, until the page is encoded. */
   readonly #readings = new Map<string, Reading>()
   readonly #arrived: Reading[] = []
   /** Who waited for a page that is encoded: soon others will push it out, so every second step is theirs. */
@@ -211,7 +211,7 @@ export class CatchUp {
     }
   }
 
-  /** Of a page for all, as much as can be looked at in one step; the rest of it is kept for the next. */
+  /** As much of a page for all as can be looked at in one step; the rest of it is kept for the next. */
   #dueOfRaw(audience: Audience, page: Page, inParts: boolean): DuePage {
     const due = audience.dueOfPage(page.events)
     if (due.failure !== null || due.lookedAt === page.events.length)
@@ -314,7 +314,7 @@ interface Reading {
 
 type StoredPage = {
   readonly bytes: number
-  /** By `performance.now()`. */
+  /** When it is stale, by `performance.now()`. */
   readonly staleAtMs: number
 } & PageContent
 

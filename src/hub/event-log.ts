@@ -60,7 +60,7 @@ export interface Once {
   /** Who keeps keys: each space has its own window and number of them. Few, and named by this server; absent: that of HTTP. */
   readonly space?: string
   readonly key: string
-  /** Of all that is published: the same key with another one is refused. */
+  /** The hash of all that is published: the same key with another one is refused. */
   readonly fingerprint: string
 }
 
@@ -127,7 +127,7 @@ export interface EventLog extends AsyncDisposable {
   readonly status: {
     /** Position of the oldest kept event; `head + 1` when none is kept. */
     readonly oldest: Position
-    /** Of kept payload text and topics, roughly. */
+    /** Bytes of kept payload text and topics, roughly. */
     readonly bytes: number
     readonly writable: boolean
   }

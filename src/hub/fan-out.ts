@@ -24,9 +24,9 @@ export interface FanOutSeats {
    * there is none. It never throws.
    */
   send(seat: number, bytes: Uint8Array): number
-  /** Of the one that `send` has stopped at: how many bytes were taken. */
+  /** How many bytes the one has taken that `send` has stopped at. */
   readonly sentBytes: number
-  /** Of the same: what was thrown, so that it is not known what was sent. `null`: nothing. */
+  /** What was thrown there, so that it is not known what was sent. `null`: nothing. */
   readonly failure: { readonly error: unknown } | null
 }
 

@@ -127,7 +127,7 @@ export class Hub implements Disposable {
   readonly #log: EventLog
   readonly #options: HubOptions
   readonly #index = new WantIndex<AudienceGroup<Audience>>()
-  /** Of those who share it, by what they want. */
+  /** The groups of those who want the same, by what they want. */
   readonly #groups = new Map<string, AudienceGroup<Audience>>()
   readonly #audiences = new Map<string, Audience>()
   readonly #sweeping = new SlicedWork(() => this.#index.sweep(SWEPT_AT_ONCE))
@@ -136,7 +136,7 @@ export class Hub implements Disposable {
   readonly #byDoor = new Map<string, number>()
   readonly #predicates: SharedPredicates
   readonly #filterQuota: Quota
-  /** Of all groups. */
+  /** What all groups weigh. */
   #filterWeight = 0
   readonly #streamQuota: Quota
   readonly #streamsLeft: () => number
@@ -198,7 +198,7 @@ export class Hub implements Disposable {
     return this.#subscriptions.size
   }
 
-  /** Of them, those of one door. */
+  /** How many of them are of one door. */
   subscribersOf(door: string): number {
     return this.#byDoor.get(door) ?? 0
   }
@@ -388,7 +388,7 @@ export class Hub implements Disposable {
     for (const count of counts) if (count.all > 0) this.#matches.add(count)
   }
 
-  /** By what is not foreseen here. Who has got what of it is not known, so all who are live may come back for all of it. */
+  /** Ends a round that met what is not foreseen here. Who has got what of it is not known, so all who are live may come back for all of it. */
   #failRound(before: Position, gathered: readonly Audience[], error: unknown): void {
     this.#internals.onBug('delivering a round', error)
     for (const audience of gathered) audience.discard()

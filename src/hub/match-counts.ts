@@ -5,11 +5,11 @@ import { Queue } from './queue.ts'
 interface Matched {
   readonly position: Position
   readonly all: number
-  /** By the names of doors, as far as somebody asks for them. */
+  /** The counts of single doors, by name, as far as somebody asks for them. */
   readonly byDoor: ReadonlyMap<string, number>
 }
 
-/** Of one event, while the audiences of a round tell theirs. */
+/** The count of one event, while the audiences of a round tell theirs. */
 export class RoundCount implements Matched {
   readonly position: Position
   all = 0
@@ -32,12 +32,12 @@ const NO_DOORS: ReadonlyMap<string, number> = new Map()
 
 /** A publication that is under way. */
 export interface AwaitedCounts extends Disposable {
-  /** Of all events from one position to another one. `door`: only of that door's subscriptions. */
+  /** The sum for all events from one position to another one. `door`: only of that door's subscriptions. */
   sum(first: Position, last: Position, door?: string): number
 }
 
 /**
- * Of each event how many subscriptions were due it, by its position: so it is the same whichever process has published it. Kept
+ * How many subscriptions each event was due to, by its position: so it is the same whichever process has published it. Kept
  * only for publications that are under way here, from when each began.
  */
 export class MatchCounts {
@@ -136,5 +136,5 @@ interface Begun {
   isOver: boolean
 }
 
-/** Of some 100 bytes each. */
+/** Counts have some 100 bytes each. */
 const COUNTS_MAX = 65_536

@@ -8,7 +8,7 @@ import { isForAll } from './rights.ts'
 export class PublicPlaces {
   /** Up to here every position counts as public. */
   readonly #unknownTo: number
-  /** By number, in increasing order: `CHUNK_PLACES` bits each. One that is not there has no public event. */
+  /** Chunks of `CHUNK_PLACES` bits, by number, in increasing order. One that is not there has no public event. */
   readonly #chunks = new Map<number, Uint8Array>()
   #newest: number
   /** The newest public position among those that were forgotten. */

@@ -3,9 +3,9 @@ import type { PubSubError } from '../publication/errors.ts'
 import type { Share } from './used-by-shares.ts'
 
 export interface QuotaOptions {
-  /** Of all shares together. */
+  /** What all shares may hold together. */
   readonly max: number
-  /** Of one share. 0: as many as are left free for all others. */
+  /** What one share may hold. 0: as many as are left free for all others. */
   readonly perShareMax: number
   /** For whom a share has too many. */
   readonly names: {
@@ -22,7 +22,7 @@ export interface QuotaOptions {
 export interface Demand {
   /** So many more it would hold. */
   readonly added: number
-  /** Of them nobody has yet, so that all would have so many more. */
+  /** How many of them nobody has yet, so that all would have so many more. */
   readonly created: number
   /** So many are left for all. */
   readonly free: number
@@ -79,5 +79,5 @@ export class Quota {
   }
 }
 
-/** Of all, so small a part of what is there already is a few. */
+/** So small a part of all is a few, of what is there already. */
 const FEW_PART = 64

@@ -5,9 +5,9 @@
 export class RecordPool {
   readonly #fields: number
   #pieces: Int32Array[] = []
-  /** By piece: how many of its records are taken. */
+  /** How many records of each piece are taken. */
   readonly #taken: number[] = []
-  /** By piece: the first free record, which holds the next one; -1: none. */
+  /** The first free record of each piece, which holds the next one; -1: none. */
   readonly #free: number[] = []
   /** Pieces with a free record; perhaps some that are full again, or gone. */
   readonly #open: number[] = []
@@ -75,7 +75,7 @@ export class RecordPool {
   }
 }
 
-/** Of a record's number, those that say where it is in its piece: 4,096 records. */
+/** The bits of a record's number that say where it is in its piece: 4,096 records. */
 const PIECE_BITS = 12
 const MASK = 2 ** PIECE_BITS - 1
 

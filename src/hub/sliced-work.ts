@@ -29,5 +29,5 @@ export class SlicedWork {
   }
 }
 
-/** Of one slice, in ms. */
+/** How long one slice may take, in ms. */
 const SLICE_MS = 1

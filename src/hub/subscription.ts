@@ -80,7 +80,7 @@ export abstract class Subscription
   /** It will be asked to advance. */
   #isWaiting = false
   #hasBeenLive = false
-  /** By the sink, at the last turn of the wheel that found something queued; -1: none has so far. */
+  /** What the sink had taken at the last turn of the wheel that found something queued; -1: none has so far. */
   #takenBytes = -1
   #stalledTurns = 0
 
@@ -215,7 +215,7 @@ export abstract class Subscription
     if (this.state === 'live') this.audience.written(this)
   }
 
-  /** By the scheduler: one step towards the head. */
+  /** Called by the scheduler: one step towards the head. */
   advance(): void {
     this.#isWaiting = false
     if (this.state !== 'behind' || this.isFull || this.#finishIfReached()) return
@@ -238,7 +238,7 @@ export abstract class Subscription
     else this.#take(page)
   }
 
-  /** By the wheel: a sign of life, unless bytes are under way anyway; then a look whether they move. */
+  /** Called by the wheel: a sign of life, unless bytes are under way anyway; then a look whether they move. */
   keepAlive(lineAtHead: (encoding: SharedEncoding) => Uint8Array): void {
     if (this.#hasEnded) return
     if (this.outlet.queuedBytes === 0) {

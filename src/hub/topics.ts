@@ -79,16 +79,16 @@ export interface IndexEntry {
 export class TopicIndex<T> {
   /** The nodes of the tree, and its topics, each of which is also the node of the filters that begin with it. */
   readonly #nodes = new RecordPool(FIELDS)
-  /** Of the filters without topics. */
+  /** The node of the filters without topics. */
   readonly #root = this.#nodes.take()
   /** Stands for "the event is private", the last one in the filters of private events. */
   readonly #private = this.#nodes.take()
   readonly #topics = new SegmentedMap<string, number>(hashOfText)
-  /** By what a topic has in `NAME`. */
+  /** Names, by what a topic has in `NAME`. */
   readonly #names = new Slots<string>()
-  /** By what a node has in `CHILDREN`, where they are many: their nodes by their topics. */
+  /** Nodes by their topics, by what their parent has in `CHILDREN`, where they are many. */
   readonly #maps = new Slots<SegmentedMap<number, number>>()
-  /** By what a node has in `OWNERS`. */
+  /** Owners, by what a node has in `OWNERS`. */
   readonly #entries = new Slots<Entry<T>>()
   /** Likewise, where they are several. */
   readonly #lists = new Slots<OwnerList<T>>()
@@ -306,7 +306,7 @@ export class TopicIndex<T> {
       this.#nodes.set(end, OWNERS, 0)
       return this.#prune(end)
     }
-    // Of several they are taken out when they are half of them, so that each costs a step or two.
+    // Those that are gone are taken out of several when they are half of them, so that each costs a step or two.
     const list = this.#lists.get(-owners)
     list.dropped.push(entry)
     if (list.dropped.length * 2 < list.entries.length) return 0

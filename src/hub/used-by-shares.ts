@@ -7,7 +7,7 @@ export type Share = string | undefined
  */
 export abstract class UsedByShares {
   #share: Share
-  /** Of that share; 0: there is none in this place. */
+  /** How often that share uses it; 0: there is none in this place. */
   #uses = 0
   #others: Map<Share, number> | null = null
 

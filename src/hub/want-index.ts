@@ -86,7 +86,7 @@ export class WantIndex<O extends WantOwner> {
 
   /** Everyone who wants the event, once each. */
   matching(event: PublishedEvent, onUnknown: OnUnknown<O>): readonly O[] {
-    // Of one owner there are several entries once it has changed its wishes.
+    // One owner has several entries once it has changed its wishes.
     const found = onceEach(this.#filters.matching(event), event)
     const owners = this.#byPath.get(event.path)
     if (owners !== undefined) collect(owners, event, found)

@@ -120,8 +120,8 @@ export function canonicalWants(wants: Wants): CanonicalWants {
 
 /** Whether an event is wanted, of one subscriber's wishes. To be made once and asked about many events. */
 export interface WantsMatcher {
-  /** By its topics or its path. */
+  /** Whether it is wanted by its topics or its path. */
   readonly matches: (event: PublishedEvent) => boolean
-  /** By these, which are asked only about events that may be seen. */
+  /** What else it may be wanted by: these are asked only about events that may be seen. */
   readonly predicates: readonly EventPredicate[]
 }

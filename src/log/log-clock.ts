@@ -46,7 +46,7 @@ export interface ClockMark {
 
 export interface ClockOptions {
   readonly sources?: ClockSources
-  /** Of an earlier run. */
+  /** The clock's mark that an earlier run stored. */
   readonly mark?: ClockMark | null
   /** Time of the newest event: the log's never lies before it. */
   readonly newestMs?: number

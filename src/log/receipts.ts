@@ -2,7 +2,7 @@ import { IdempotencyKeyReusedError } from '../hub/errors.ts'
 import type { Once, Receipt } from '../hub/event-log.ts'
 
 export interface ReceiptLimits extends KeyLimits {
-  /** Of spaces of keys that have limits of their own. */
+  /** Spaces of keys that have limits of their own. */
   readonly keySpaces?: Readonly<Record<string, KeyLimits>>
 }
 

@@ -8,7 +8,7 @@ import type { LogLevel } from './logger.ts'
 export class SeldomReport {
   readonly #logger: (level: LogLevel, message: string) => void
   readonly #level: LogLevel
-  /** By key: what was told within the last minute. */
+  /** What was told within the last minute, by key. */
   readonly #recent = new Map<string, Recent>()
 
   constructor(logger: (level: LogLevel, message: string) => void, level: LogLevel) {

@@ -53,7 +53,7 @@ export class OutgoingClient {
   readonly #running = new Set<AbortController>()
   /** Connections, idle ones and those that are being opened included. */
   #open = 0
-  /** Of idle connections: since when. */
+  /** Since when connections are idle. */
   readonly #idleSinceMs = new WeakMap<Duplex, number>()
   #isClosed = false
 

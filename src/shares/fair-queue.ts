@@ -8,7 +8,7 @@
 export class FairQueue<Waiting> {
   readonly #sizeMax: number
   #size = 0
-  /** Of each share, the oldest first. The share whose turn is next is the first. */
+  /** What waits of each share, the oldest first. The share whose turn is next is the first. */
   readonly #queues = new Map<string, Waiting[]>()
   /** The shares of which so many wait. */
   readonly #byLength: Set<string>[] = []
@@ -52,7 +52,7 @@ export class FairQueue<Waiting> {
     if (queue.length === 0) this.#queues.delete(share)
   }
 
-  /** Of shares that have equally many, the one that has just come: those who wait already are nearer to their turn. */
+  /** When shares have equally many, the one that has just come loses: those who wait already are nearer to their turn. */
   #dropFromLongest(newest: string): Waiting | null {
     const longest = this.#byLength.at(-1)!
     const share = longest.has(newest) ? newest : longest.values().next().value!

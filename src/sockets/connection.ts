@@ -31,7 +31,7 @@ export class Connection {
   /** Resolved once the hub has all publications so far. `null`: none may be overtaken. */
   publications: Promise<unknown> | null = null
   stream: OpenStream | null = null
-  /** Of the peer, once somebody has asked and it is known. */
+  /** The peer's address, once somebody has asked and it is known. */
   address: string | null = null
 }
 

@@ -27,7 +27,7 @@ class DescriptorSeats implements FanOutSeats {
   failure: { readonly error: unknown } | null = null
   readonly #send: DirectSend
   readonly #descriptorOf: (sink: Sink) => number
-  /** By seats; -1: there is none that may be sent to now. */
+  /** Descriptors by seats; -1: there is none that may be sent to now. */
   readonly #descriptors: number[] = []
 
   constructor(send: DirectSend, descriptorOf: (sink: Sink) => number) {

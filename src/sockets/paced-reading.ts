@@ -48,7 +48,7 @@ export class PacedReading {
 
 interface PacedSocket {
   readonly socket: Socket
-  /** Of its turn. */
+  /** What is left of its turn. */
   leftBytes: number
 }
 

@@ -96,7 +96,7 @@ function endOfLines(bytes: Buffer): number {
   return end
 }
 
-/** Of one slice: at most four requests. */
+/** Lines of one slice, which are four requests at most. */
 const LINES_MAX = 8
 
 const LF = 0x0a

@@ -9,7 +9,7 @@ export function asksForWebSocket({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Of a method that opens none. Without a key it is no handshake, and `Upgrade` is passed over as in PyPubSub.
+ * Refuses a method that opens none. Without a key it is no handshake, and `Upgrade` is passed over as in PyPubSub.
  * @throws {BadHandshakeError}
  */
 export function refuseHandshake({ headers }: IncomingMessage): void {

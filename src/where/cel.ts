@@ -74,7 +74,7 @@ function compiled(text: string): Compiled {
 /** One evaluation. */
 class Run extends Meter {
   variables: Readonly<Record<string, Value>> = NOTHING
-  /** Of the loops that are under way, by their depth. */
+  /** The elements that the loops under way are at, by depth. */
   readonly elements: Value[] = []
 }
 
@@ -400,7 +400,7 @@ function evaluateOrder(
   })
 }
 
-/** Of a literal. `undefined`: it is no number, or no double has just its value. */
+/** The double of a literal. `undefined`: it is no number, or no double has just its value. */
 function asDouble(known: Value | undefined): number | undefined {
   if (typeof known === 'number') return known
   return typeof known === 'bigint' && Number.isSafeInteger(Number(known))
@@ -471,7 +471,7 @@ function compileMethod(node: Node<'rcall'>, scope: Scope): Compiled {
     served === undefined ||
     values.length !== (served.takesAlso === undefined ? 0 : 1) ||
     !takes(served.takes, receiver.type) ||
-    // Of a receiver that may be anything it is seen when there is one.
+    // Whether a receiver of any type fits is seen when there is one.
     (receiver.type !== 'dyn' && served.takesAlso && !takes(served.takesAlso, other.type))
   )
     throw noCall(node, `${receiver.type}.${name}(${typesOf(types)})`)

@@ -38,7 +38,7 @@ function withMarkedIntegers(text: string): string | null {
   return parts.length === 0 ? null : `${parts.join('')}${text.slice(taken)}`
 }
 
-/** By a list of what is still to be looked at, as deep as it may be. */
+/** Goes by a list of what is still to be looked at, so that no depth is too much. */
 function withIntegers(root: unknown[]): unknown[] {
   const open: Record<string, unknown>[] = [root as unknown as Record<string, unknown>]
   for (let node = open.pop(); node !== undefined; node = open.pop())

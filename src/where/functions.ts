@@ -4,9 +4,9 @@ import { Duration, isList, isMap, keysOf, TypeName, type Value } from './values.
 
 /** One that takes a value, and perhaps another one. `undefined`: not of these values, or it is too much work. */
 export interface ServedFunction {
-  /** Of which types its first value may be. */
+  /** The types that its first value may have. */
   readonly takes: readonly StaticType[]
-  /** Of which types its second value may be. Absent: it takes only one. */
+  /** The types that its second value may have. Absent: it takes only one. */
   readonly takesAlso?: readonly StaticType[]
   readonly returns: StaticType
   readonly call: (meter: Meter, value: Value, other: Value) => Value | undefined

@@ -91,7 +91,7 @@ export function isEqual(meter: Meter, left: Value, right: Value): boolean | unde
   }
 }
 
-/** Of an int and a double exactly, to the last digit. */
+/** Compares an int and a double exactly, to the last digit. */
 function areEqualNumbers(left: number | bigint, right: number | bigint): boolean {
   // oxlint-disable-next-line eqeqeq
   return left == right

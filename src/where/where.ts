@@ -109,7 +109,7 @@ function marked(text: string, start: number): string {
   )
 }
 
-/** Of what is not to be printed nothing reaches a terminal, nor a text that is not well-formed a decoder. */
+/** Nothing that is not to be printed reaches a terminal, and no text that is not well-formed a decoder. */
 function onOneLine(text: string): string {
   return text
     .toWellFormed()

@@ -52,7 +52,7 @@ function authorityOf({ headers: { host = '' }, socket }: IncomingMessage): strin
   return `${address.includes(':') ? `[${address}]` : address}:${socket.localPort}`
 }
 
-/** Of a DNS name (RFC 1035 §2.3.4), with a port. */
+/** The longest DNS name (RFC 1035 §2.3.4), with a port. */
 const HOST_CHARACTERS_MAX = 253 + ':65535'.length
 
 /** A name, an IPv4 or an IPv6 address, with a port or without: none of these characters means anything to a shell that is given a URL. */

@@ -4,7 +4,7 @@ import { hash } from 'node:crypto'
 export interface PageFile {
   readonly contentType: string
   readonly bytes: Buffer
-  /** Of its content, with the quotes. */
+  /** The hash of its content, with the quotes. */
   readonly etag: string
 }
 

@@ -111,7 +111,7 @@ function answerElsewhere(door: HttpDoor, { raw }: FastifyRequest, reply: Fastify
 
 /** Who the server takes the page's visitor for, so that it can offer what is allowed and nothing else. */
 interface Visitor {
-  /** Of the credentials sent along. `null`: none, or they are not known. */
+  /** Who the credentials sent along are of. `null`: none, or they are not known. */
   readonly user: string | null
   /** To the path behind `?path=`, from a page of the origin behind `?origin=`. */
   readonly may_publish: boolean

@@ -131,7 +131,7 @@ function dataMember(contentType: string | undefined, body: Buffer, jsonDepthMax:
 }
 
 const JSON_TYPE = /^\s*[^\s/;]+\/(?:[^\s/;]+\+)?json\s*(?:;|$)/i
-/** Of a text in another encoding, nobody could make the same bytes again. */
+/** From a text in another encoding nobody could make the same bytes again. */
 const TEXT_TYPE = /^\s*text\/[^\s/;]+\s*(?:;\s*charset\s*=\s*"?(?:utf-8|us-ascii)"?\s*)?$/i
 
 function shownName(name: string): string {

@@ -18,7 +18,7 @@ export interface PayloadForm {
   read(body: Buffer, limits: HttpLimits): string[] | Promise<string[]>
 }
 
-/** By the media type; whatever we do not know is one JSON object, as in PyPubSub. */
+/** The media type decides; whatever we do not know is one JSON object, as in PyPubSub. */
 export function payloadFormOf({
   headers,
   rawHeaders,

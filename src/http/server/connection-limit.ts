@@ -8,7 +8,7 @@ import { refusalBytes, refuseSocket } from './answer.ts'
 import type { ConnectionJudge, RequestCounters } from './door.ts'
 
 export interface ConnectionLimitOptions {
-  /** Of all ports together. */
+  /** Connections of all ports together. */
   readonly connectionsMax: number
   /** Those beyond it that may be open at the same time until they are answered, each for a second or two. */
   readonly refusedMax: number

@@ -59,13 +59,13 @@ export interface HttpDoor {
   readonly policy: Policy
   readonly webPages: WebPages
   readonly cors: Cors
-  /** Of all open streams. */
+  /** The expressions of all open streams. */
   readonly where: WhereExpressions
-  /** Of this server. */
+  /** This server's version. */
   readonly version: string
   /** The files of the page, by their names below `/-/`. */
   readonly page: ReadonlyMap<string, PageFile>
-  /** By name. */
+  /** Doors of other protocols below `/-/`, by name. */
   readonly mounts: ReadonlyMap<string, MountedDoor>
   readonly options: HttpOptions
   readonly connectionLimit: ConnectionJudge

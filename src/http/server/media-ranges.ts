@@ -59,7 +59,7 @@ interface Match {
   readonly place: number
 }
 
-/** By the range that names it most exactly, and of those by the one that wants it most, or comes last. */
+/** The range that names it most exactly counts, and among those the one that wants it most, or comes last. */
 function matchOf(type: string, ranges: readonly MediaRange[]): Match | null {
   const names = ['*/*', `${type.split('/', 1)[0]}/*`, type]
   let best: Match | null = null

@@ -221,7 +221,7 @@ const UPGRADE = { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Ve
 const TEXT = 'text/plain; charset=utf-8'
 const PROBLEM = 'application/problem+json'
 
-/** By its name, or as JSON where no text would do: then PyPubSub's texts are nothing that anybody waits for. */
+/** It is asked for by its name, or as JSON where no text would do: then PyPubSub's texts are nothing that anybody waits for. */
 function asksForProblem(accept: string | undefined): boolean {
   if (accept === undefined || !/json/i.test(accept)) return false
   return namesIn(accept).includes(PROBLEM) || asksForJson(accept)

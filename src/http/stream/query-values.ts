@@ -38,7 +38,7 @@ export class QueryValues<Name extends string> {
 
 const QUERY = /\?([^#]*)/
 
-/** Of a character of a known name; no other escape makes one of them. */
+/** An escape that may be a character of a known name; no other one makes any of them. */
 const ASCII_ESCAPE = /%[4-7][\da-f]/gi
 
 const ESCAPE_LENGTH = 3

@@ -38,7 +38,7 @@ type TimeAgo = (ms: number) => number
 
 /**
  * Names that are not known are passed over, as PyPubSub passes over every query.
- * Of two cursors that of a header counts: it is the newer one when a client comes back to a URL that holds one.
+ * The cursor of a header counts before that of the query: it is the newer one when a client comes back to a URL that holds one.
  * @throws {BadQueryError} naming the parameter.
  */
 export function streamQuery(
@@ -136,12 +136,12 @@ class Query {
 /** What must be told behind the name of the parameter. */
 class Unreadable extends Error {}
 
-/** Of a header that was sent twice the first counts, as in PyPubSub; Node joins them by commas. `null`: absent. */
+/** The first counts of a header that was sent twice, as in PyPubSub; Node joins them by commas. `null`: absent. */
 function firstOf(header: string | string[] | undefined): string | null {
   return header === undefined ? null : String(header).split(',', 1)[0]! || null
 }
 
-/** Of epoch seconds; what is no number is 0, as in PyPubSub. */
+/** Reads epoch seconds; what is no number is 0, as in PyPubSub. */
 function secondsOf(since: string): number {
   return SECONDS.test(since) ? epochMs(Number(since)) : 0
 }

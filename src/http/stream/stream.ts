@@ -168,7 +168,7 @@ function onData(this: Socket, chunk: Buffer): void {
   slices.putBack(chunk)
 }
 
-/** Of what a client of a WebSocket sends: at most 85 frames. A message of the longest control frame has 131. */
+/** A slice of what a client of a WebSocket sends: at most 85 frames. A message of the longest control frame has 131. */
 const FRAME_SLICE_BYTES = 512
 
 /**
@@ -204,7 +204,7 @@ function keepRights(
   wants: readonly TopicFilter[],
   subscription: Subscription,
 ): Disposable {
-  // Of the topics nothing is kept, as long as the stream may be open.
+  // Nothing of the topics is kept for as long as the stream may be open.
   const isPrivateOnly = wants.every((filter) => filter.privateOnly)
   return login.onChange(({ rights }) => {
     subscription.setRights(rights)

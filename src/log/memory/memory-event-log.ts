@@ -245,7 +245,7 @@ export class MemoryEventLog implements EventLog {
     this.#dropOld()
   }
 
-  /** By age. */
+  /** Drops what is older than it may be. */
   #dropOld(): void {
     const { maxAgeMs } = this.#options
     if (maxAgeMs === 0) return

@@ -7,7 +7,7 @@ import type { StateChange } from '../../hub/state-store.ts'
 /** What is to be stored, all or none of it. */
 export interface Work {
   readonly publications: readonly Publication[]
-  /** Of events from elsewhere: when they were published, in ms since the Unix epoch. */
+  /** When events from elsewhere were published, in ms since the Unix epoch. */
   readonly timesMs?: readonly number[]
   readonly changes: readonly StateChange[]
   /** A further change, made of the places that the events get. */

@@ -178,5 +178,5 @@ const PAGE_BYTES = 4_096
 const CHUNK_PAGES = 256
 const TABLE_LEAF = 0x0d
 const MAGIC = Buffer.from('SQLite format 3\0')
-/** By the type in a row's header. */
+/** How long an integer is, by the type in a row's header. */
 const INTEGER_BYTES = [0, 1, 2, 3, 4, 6, 8, 8, 0, 0]

@@ -25,7 +25,7 @@ export interface BesidePayload {
   readonly tags: string | null
 }
 
-/** Of an event without anything beside its payload, as `plainColumnsOf` gives them. */
+/** The columns of an event without anything beside its payload, as `plainColumnsOf` gives them. */
 export const PLAIN_COLUMNS =
   'seq, published_at_ms, is_private, path, topics, payload, bytes_before, crc'
 

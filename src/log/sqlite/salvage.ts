@@ -228,7 +228,7 @@ function isPlausible(runs: readonly Run[]): boolean {
   )
 }
 
-/** Of the first page, the tables and the index: each has its first page among these. */
+/** The first page, and the first pages of the tables and the index, are among so many. */
 const TABLES = 7
 const PAGE_BYTES = 4_096
 const SEQ_MAX = 2 ** 40

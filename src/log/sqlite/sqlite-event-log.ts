@@ -61,7 +61,7 @@ export class SqliteEventLog implements EventLog {
   readonly #receipts: Receipts
   readonly #queue = new CommitQueue()
   #upkeep: NodeJS.Timeout | undefined
-  /** By `performance.now()`: when the store is to be told where the clock has come to. */
+  /** When the store is to be told where the clock has come to, by `performance.now()`. */
   #rememberAtMs = 0
   #watch: NodeJS.Timeout | undefined
   #isChecking = false
@@ -177,7 +177,7 @@ export class SqliteEventLog implements EventLog {
     )
   }
 
-  /** Of work that has publications. */
+  /** Commits work that has publications. */
   #commitEvents(work: Work): Promise<Receipt> {
     return this.commit(work) as Promise<Receipt>
   }
@@ -386,7 +386,7 @@ export class SqliteEventLog implements EventLog {
     kept.sort((a, b) => a.expiresAtMs - b.expiresAtMs)
     for (const { key, fingerprint, first, last, count, publishedAtMs, expiresAtMs } of kept) {
       const [firstCursor, lastCursor] = codec.ofEvents([first, last])
-      // Of a commit that was refused and undone, before a crash kept its receipt from being deleted.
+      // A commit was refused and undone, and a crash kept its receipt from being deleted.
       if (this.resolve(lastCursor!).type === 'foreign') continue
       const receipt = {
         first: firstCursor!,
@@ -572,7 +572,7 @@ export class SqliteEventLog implements EventLog {
     }
   }
 
-  /** Of files that nobody may need for long: whoever moves them away shall hear of it at once. */
+  /** Looks at files that nobody may need for long: whoever moves them away shall hear of it at once. */
   async #checkFiles(): Promise<void> {
     if (this.#isChecking || this.#failure !== undefined) return
     this.#isChecking = true
@@ -604,7 +604,7 @@ export class SqliteEventLog implements EventLog {
     await this.#store.threads.writer.call('remember', { clock: this.#clock.mark, isLast })
   }
 
-  /** Of a store that was of version 1. */
+  /** Makes the index of paths for a store that was of version 1. */
   async #indexPaths(): Promise<void> {
     const store = this.#store
     for (let step = 0; step < PATH_STEPS_PER_UPKEEP && !store.arePathsIndexed; step++) {
@@ -779,7 +779,7 @@ function unavailable(cause: Error): LogUnavailableError {
 
 /** Events of a commit: some ms. */
 const MADE_PER_TURN = 500
-/** Of 4 KiB each. */
+/** Pages have 4 KiB. */
 const CHECKPOINT_PAGES = 4_096
 /** What may be left for the writer, which commits nothing meanwhile: some ms. */
 const PAGES_LEFT_TO_WRITER = 256

@@ -27,7 +27,7 @@ export type RowsReadBack = PageRead & RowsFoundBack
 
 export interface LastRead {
   readonly event: EventRecord | null
-  /** Of the event. */
+  /** The event's cursor. */
   readonly cursor: Cursor | null
   /** Up to which row nobody has looked yet; `null`: all have been looked at. */
   readonly searchUntil: number | null

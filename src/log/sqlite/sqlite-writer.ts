@@ -305,7 +305,7 @@ export class SqliteWriter {
     return isBusy === 0 && pages === taken
   }
 
-  /** By which a copy of the database that is put in its place is known: each start and checkpoint has its own. */
+  /** Tells a copy of the database that is put in its place from the original: each start and checkpoint has its own. */
   #writeGeneration(): void {
     const generation = newGeneration()
     this.#files?.expectGeneration(generation)
@@ -721,7 +721,7 @@ function checkExtent(
 }
 
 /**
- * Of a COMMIT that failed: the disk was full, so that the last frame, without which the others count for nothing, was not written.
+ * Whether a COMMIT has failed because the disk was full, so that the last frame, without which the others count for nothing, was not written.
  * After any other failure, of a flush above all, the frames may be in the file, and whoever opens it next takes them for committed.
  */
 function isUndone(error: unknown): boolean {
@@ -730,7 +730,7 @@ function isUndone(error: unknown): boolean {
 
 /** What closing may take, in ms, by what is known of the disk: the process must be gone within 3 s. */
 const CLOSE_MS = 500
-/** Of a last transaction, of the write-ahead log, and of the database. */
+/** One for the last transaction, one for the write-ahead log, one for the database. */
 const FLUSHES_TO_CLOSE = 3
 /** The one number beside the version that SQLite keeps in the header for applications, which nothing else of ours needs. */
 function newGeneration(): number {

@@ -281,7 +281,7 @@ function changed({ path }: FileIdentity): ForeignFilesError {
   return new ForeignFilesError(`${path} was overwritten by somebody else while it was open`)
 }
 
-/** Of a write-ahead log that SQLite has begun anew: both numbers count up (sqlite.org/fileformat2.html#walformat). */
+/** Whether SQLite has begun the write-ahead log anew: both numbers count up (sqlite.org/fileformat2.html#walformat). */
 function isNextHeader(next: Buffer, before: Buffer): boolean {
   const steps = (at: number) => (next.readUInt32BE(at) - before.readUInt32BE(at)) >>> 0
   return steps(CHECKPOINTS_AT) > 0 && steps(CHECKPOINTS_AT) === steps(SALT_AT)

@@ -75,7 +75,7 @@ export class StoreLock {
     }
   }
 
-  /** Of the database, for reading; stays open, as closing it would release SQLite's own locks. `null`: there is none yet. */
+  /** The descriptor of the database, for reading; stays open, as closing it would release SQLite's own locks. `null`: there is none yet. */
   get databaseDescriptor(): number | null {
     return this.#databaseDescriptor
   }

@@ -131,9 +131,9 @@ interface Lot {
   readonly firstSeq: number
   /** The lot ends before this row. */
   readonly end: number
-  /** Of its topics, in the order of the index. */
+  /** The keys of its topics, in the order of the index. */
   readonly keys: readonly number[]
-  /** Of so many nothing is in the index any more. */
+  /** How many of them have nothing in the index any more. */
   readonly keysDone: number
   readonly deletesPerRow: number
 }

@@ -48,7 +48,7 @@ export function hasUnknownOutcome(error: unknown): boolean {
   return (error as Partial<WorkerError>).isOutcomeUnknown === true
 }
 
-/** Of a call that failed: it may have been done all the same. A thread that ended by itself tells nothing, so that is one. */
+/** Whether a call that has failed may have been done all the same. A thread that ended by itself tells nothing, so that is one. */
 export function mayBeDone(error: Error): boolean {
   return !(error instanceof WorkerError) || error.isOutcomeUnknown
 }

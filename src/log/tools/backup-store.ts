@@ -38,7 +38,7 @@ export async function backupStore(
   }
 }
 
-/** Of 4 KiB: some ms, in which nothing else waits. */
+/** Pages of 4 KiB: a step takes some ms, in which nothing else waits. */
 const PAGES_PER_STEP = 1_000
 
 function flush(file: string): void {

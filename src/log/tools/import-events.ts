@@ -151,7 +151,7 @@ async function* blocksOf(lines: AsyncIterable<EventLine>): AsyncGenerator<EventL
   if (block.length > 0) yield block
 }
 
-/** By what a block holds and where it stands: a file may say the same a thousand times and again. */
+/** The key says what a block holds and where it stands: a file may say the same a thousand times. */
 function keyOf(block: readonly EventLine[]): string {
   const hash = createHash('sha256').update(`${block[0]!.number}`)
   for (const line of block)

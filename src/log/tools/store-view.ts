@@ -16,7 +16,7 @@ export interface ViewedPage {
   readonly events: readonly EventRecord[]
   /** What lay on the way to them and cannot be read. */
   readonly gap: PageGap | null
-  /** Of all events that were there at the beginning, those looked at so far. */
+  /** How many of the events that were there at the beginning have been looked at. */
   readonly done: number
   readonly total: number
 }

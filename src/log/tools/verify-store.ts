@@ -42,7 +42,7 @@ function indexCheck({ database }: StoreView): (event: EventRecord) => boolean {
     if (seq > last) return true
     const keys = keysOfEvent(JSON.parse(topics), isPrivate)
     if (keys.values().every((key) => find.get(key, seq) !== undefined)) return true
-    // Of old events that are being deleted, the index goes first.
+    // When old events are deleted, their part of the index goes first.
     return seq < Number(oldest.get()?.['seq'] ?? Infinity) + DELETED_TOGETHER_MAX
   }
 }

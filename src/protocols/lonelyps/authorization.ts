@@ -194,7 +194,7 @@ const HMAC = /^X-HMAC +(\d{1,15}):([^:]*):([A-Za-z\d+/]{86}(?:==)?)$/
 const MAC_BYTES = 64
 const NONCE_BYTES_MAX = 255
 
-/** Of `signed.notify`. */
+/** What `signed.notify` begins with. */
 const NOTIFY_KIND = 3
 
 /** How far its time may be from ours, either way. */

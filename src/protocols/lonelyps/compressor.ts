@@ -104,7 +104,7 @@ export function compressedBytesMax(messageBytesMax: number): number {
 /** 8 MiB: what the reference's client is told to read at most, and we read. */
 const WINDOW_LOG_MAX = 23
 
-/** Of fewer bytes zstd makes nothing, and says nothing. */
+/** zstd makes no dictionary of fewer bytes, and does not say so. */
 const DICTIONARY_BYTES_MIN = 8
 
 /** One step of the work, between which others have their turn. */

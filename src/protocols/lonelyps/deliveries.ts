@@ -30,7 +30,7 @@ export class Deliveries {
   readonly #ports: DeliveryPorts
   /** The bytes of a message in one part. */
   readonly #partBytesMax: number
-  /** Of the first one some parts may have gone out. */
+  /** Some parts of the first one may have gone out. */
   readonly #waiting: Waiting[] = []
   #hasWaited = false
   #interestsVersion = 0

@@ -19,9 +19,9 @@ export class Delivery {
   readonly topic: Uint8Array
   /** Compressed, if it is. */
   readonly message: Uint8Array
-  /** Of these bytes. */
+  /** The hash of these bytes. */
   readonly sha512: Uint8Array
-  /** Of its own, 64 bytes at most. */
+  /** The delivery's own identifier, 64 bytes at most. */
   readonly identifier: Uint8Array
   /** For all of them. */
   readonly lastPart: SentPart

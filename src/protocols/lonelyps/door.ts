@@ -46,7 +46,7 @@ export interface LonelypsOptions {
   /** What a user of the ACL file is allowed now. */
   readonly identityOf: (name: string) => Identity
   readonly secrets: readonly Secrets[]
-  /** Of those who guess. */
+  /** Limits those who guess. */
   readonly limiter: AttemptLimiter
   /** @throws {Error} nothing may ever be sent to that url. The message is for the log. */
   readonly checkUrl: (url: string) => void
@@ -184,7 +184,7 @@ export class LonelypsDoor implements AsyncDisposable {
     void this.#webSockets.open(incoming, socket, peer)
   }
 
-  /** By the rows: a url has others now. */
+  /** Called by the rows: a url has others now. */
   onRowsChanged(url: string): void {
     this.#consumers.changed(url)
   }

@@ -8,7 +8,7 @@ export interface SubscriptionList {
   readonly globs: readonly { readonly glob: string; readonly recovery: string | null }[]
 }
 
-/** Of all subscriptions of a url: 64 bytes (lonelypsp 0.0.46, `stateless/make_strong_etag.py`). */
+/** The etag of all subscriptions of a url: 64 bytes (lonelypsp 0.0.46, `stateless/make_strong_etag.py`). */
 export function strongEtag(url: string, { topics, globs }: SubscriptionList): Buffer {
   const document = new ByteWriter().raw(Buffer.from('URL')).str16(url).raw(Buffer.from('\nEXACT'))
   for (const { topic, recovery } of topics) document.b16(topic).str16(recovery ?? '')

@@ -31,7 +31,7 @@ export function readSubscribe(
 
 export interface NotifyHead {
   readonly topic: Buffer
-  /** Of the message. */
+  /** The message's hash. */
   readonly sha512: Buffer
   readonly tracing: Buffer
   readonly identifier: Buffer
@@ -113,7 +113,7 @@ export function readSetList(
   return { topics, globs }
 }
 
-/** Of one who has subscribed or unsubscribed, or whose list is the one that was sent. */
+/** The answer to one who has subscribed or unsubscribed, or whose list is the one that was sent. */
 export function writeGeneric(authorization: string | null): Buffer {
   return answer(RESPONSE.generic, authorization).bytes()
 }

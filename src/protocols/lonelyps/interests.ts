@@ -56,7 +56,7 @@ export class Interests<T> {
       this.#globs.delete(interest.glob)
   }
 
-  /** Of a glob that somebody has. */
+  /** Whether a glob that somebody has matches. */
   globMatches(glob: string, topic: string): boolean {
     return this.#globs.get(glob)?.matches(topic) === true
   }

@@ -1,15 +1,15 @@
 export interface LonelypsLimits {
-  /** Of one notification, in bytes. */
+  /** Bytes of one notification. */
   readonly messageBytesMax: number
-  /** Of all notifications that come, until they are stored, in bytes. */
+  /** Bytes of all notifications that come, until they are stored. */
   readonly messageMemoryMax: number
   /** Stored ones of all urls. */
   readonly subscriptionsMax: number
-  /** Of one url, or one WebSocket. */
+  /** Subscriptions of one url, or one WebSocket. */
   readonly subscriptionsPerPeerMax: number
   /** Different ones of all urls, and of all WebSockets. */
   readonly globsMax: number
-  /** Of them, those of the WebSockets of one user or address. 0: as many as are left for all others. */
+  /** Globs that the WebSockets of one user or address may have of them. 0: as many as are left for all others. */
   readonly globsPerAddressMax: number
   /** Unsent bytes of one WebSocket. */
   readonly queueBytesMax: number

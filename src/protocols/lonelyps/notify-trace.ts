@@ -29,7 +29,7 @@ type TraceName =
   | 'auth_tentatively_accepted'
   /** Its message is the one that was authorized. */
   | 'auth_accepted'
-  /** By a webhook's receiver. */
+  /** A webhook's receiver has confirmed it. */
   | 'receive_confirmed'
   /** Nobody else is waited for. */
   | 'no_more_subscribers'

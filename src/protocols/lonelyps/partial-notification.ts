@@ -128,7 +128,7 @@ export function checkContent(content: Content, { compressors }: ContentRules): C
   return compressor
 }
 
-/** Of what keeps to the protocol, and is too long for us. `null`: it is not. */
+/** Why we do not take what keeps to the protocol: it is too long. `null`: it is not. */
 export function refusalOf(
   { decompressedBytes }: Content,
   { messageBytesMax }: ContentRules,
@@ -146,6 +146,6 @@ export function checkSha512(sha512: Uint8Array, { compressedSha512 }: Content): 
     throw new ViolationError('the message is not what its SHA-512 says')
 }
 
-/** Of what is kept for later, for some thousand parts. */
+/** Bytes of what is kept for later, for some thousand parts. */
 const UNPROVEN_BYTES_MAX = 1024 * 1024
 const UNPROVEN_OVERHEAD_BYTES = 256

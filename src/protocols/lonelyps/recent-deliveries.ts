@@ -36,7 +36,7 @@ function sizeOf({ topic, message }: Delivery): number {
   return 2 * (topic.length + message.length) + OVERHEAD_BYTES
 }
 
-/** Of a delivery: what a connection tells its deliveries apart by. */
+/** The length of what a connection tells its deliveries apart by. */
 const IDENTIFIER_BYTES = 8
 
 const BYTES_MAX = 4 * 1024 * 1024

@@ -43,7 +43,7 @@ const dictionary = sectionReader({
   level: setting('level', 3, integer(1, 19)),
 })
 
-/** By the numbers by which both sides know them. */
+/** The dictionaries, by the numbers by which both sides know them. */
 const dictionaries: Reader<ReadonlyMap<number, ReturnType<typeof dictionary>>> = (node, place) => {
   const byNumber = new Map<number, ReturnType<typeof dictionary>>()
   for (const [key, entry] of entriesOf(node, place)) {

@@ -13,7 +13,7 @@ export class SocketGlobs {
   readonly #quota: Quota
   readonly #shared = new Map<string, SharedGlob>()
   #position: Position | null = null
-  /** Of the event at that position. */
+  /** The topic of the event at that position. */
   #topic: string | null = null
 
   constructor({ globsMax, globsPerAddressMax }: Limits) {

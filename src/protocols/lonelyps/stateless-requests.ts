@@ -373,7 +373,7 @@ function listOf(rows: readonly StoredSubscription[]): SubscriptionList {
 /** Two urls, a topic and a tracing of the greatest length, in bytes. */
 const SMALL_BODY_BYTES_MAX = 4 * 65_537
 
-/** Of a whole list, in bytes. */
+/** Bytes of a whole list. */
 const LIST_BYTES_MAX = 16 * 1024 * 1024
 
 const EMPTY = new Uint8Array()

@@ -44,14 +44,14 @@ export interface StoredSubscriptionsOptions {
 /** The subscriptions of the stateless mode, durable. Changes of one url come one after another. */
 export class StoredSubscriptions {
   readonly #options: StoredSubscriptionsOptions
-  /** Of each url, by interest. */
+  /** The rows of each url, by interest. */
   readonly #byUrl = new Map<string, Map<string, StoredSubscription>>()
   readonly #interests = new Interests<StoredSubscription>()
   readonly #globsByUrl = new Map<string, Set<StoredSubscription>>()
   readonly #turns = new Map<string, Promise<unknown>>()
   #size = 0
   #bytes = 0
-  /** Of changes that are being stored: others must not take their room meanwhile. */
+  /** What changes that are being stored will take: others must not take their room meanwhile. */
   readonly #coming: Growth = { rows: 0, bytes: 0, globs: 0 }
 
   static async load(options: StoredSubscriptionsOptions): Promise<StoredSubscriptions> {
@@ -283,7 +283,7 @@ export class StoredSubscriptions {
   }
 }
 
-/** By what a change makes them more. */
+/** How many more a change makes of them. */
 interface Growth {
   rows: number
   bytes: number
@@ -295,7 +295,7 @@ const SPACE = 'lonelyps.rows'
 /** On average: urls and topics of 64 KiB each would be 20 GB with the default limit. */
 const ROW_BYTES = 1_024
 
-/** Of what peers chose. */
+/** Bytes that peers chose. */
 function bytesOf(rows: readonly StoredSubscription[]): number {
   return rows.reduce(
     (sum, { url, interest, recovery }) =>

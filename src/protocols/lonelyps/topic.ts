@@ -6,7 +6,7 @@ export interface Topic {
   readonly bytes: Buffer
   /** `null`: it is no UTF-8, and so no glob matches it. */
   readonly text: string | null
-  /** Of its events: equal for equal topics only. */
+  /** The path of its events: equal for equal topics only. */
   readonly path: string
 }
 

@@ -6,7 +6,7 @@ import { topicOfPath, type Topic } from './topic.ts'
 /** The stored subscriptions by the URLs to which their events go: each URL is a durable consumer. */
 export class WebhookSubscriptions implements ConsumerSubscriptions<StoredSubscription> {
   readonly #rows: StoredSubscriptions
-  /** Of the event that was asked for last: consumers that are behind ask for it together. */
+  /** The topic of the event that was asked for last: consumers that are behind ask for it together. */
   #topic: { readonly path: string; readonly topic: Topic } | null = null
 
   constructor(rows: StoredSubscriptions) {

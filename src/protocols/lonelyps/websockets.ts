@@ -179,9 +179,9 @@ export class SocketSubscriber implements EventSink {
   #secrets: Secrets | null = null
   #isInStep = true
   readonly #memory: HeldMemory
-  /** Of the message that is coming; the library has them. */
+  /** Bytes of the message that is coming; the library has them. */
   #arrivingBytes = 0
-  /** Of notifications that the session has. */
+  /** Bytes of notifications that the session has. */
   #sessionBytes = 0
   #heldBytes = 0
 
@@ -254,7 +254,7 @@ export class SocketSubscriber implements EventSink {
     this.#tellHeld()
   }
 
-  /** By the hub, as the next ones. */
+  /** Called by the hub, as the next ones. */
   take(events: readonly PublishedEvent[]): boolean {
     for (const event of events) this.#session.deliver(this.#options.deliveries.of(event))
     return !this.#session.isWaiting
@@ -384,7 +384,7 @@ const TRY_AGAIN = 1013
 /** Headers of one message: seven of at most 64 KiB, and their names. */
 const HEADERS_BYTES_MAX = 512 * 1024
 
-/** Of one WebSocket message without its headers: a notification in one part. The reference's client begins parts at 4 MiB. */
+/** The longest WebSocket message, without its headers: a notification in one part. The reference's client begins parts at 4 MiB. */
 const WHOLE_BYTES_MAX = 16 * 1024 * 1024
 
 const COUNTED_BYTES_MIN = 64 * 1024

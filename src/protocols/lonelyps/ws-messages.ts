@@ -68,7 +68,7 @@ export interface Content {
   readonly compressor: number
   readonly compressedBytes: number
   readonly decompressedBytes: number
-  /** Of the bytes as they are sent. */
+  /** The hash of the bytes as they are sent. */
   readonly compressedSha512: Uint8Array
 }
 

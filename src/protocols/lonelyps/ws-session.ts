@@ -105,10 +105,10 @@ export class WsSession {
   readonly #presets: Presets
   readonly #messageBytesMax: number
   readonly #deliveries: Deliveries
-  /** Of the subscriber. `null`: it has sent no CONFIGURE, for which the transport waits a few seconds only. */
+  /** The subscriber's secrets. `null`: it has sent no CONFIGURE, for which the transport waits a few seconds only. */
   #secrets: Secrets | null = null
   #hasEnded = false
-  /** Of the connection, made of both sides' nonces. A part of what is signed. */
+  /** The connection's nonce, made of both sides' nonces. A part of what is signed. */
   #nonce = ''
   #subscriberCounter = 0
   #broadcasterCounter = 0
@@ -258,7 +258,7 @@ export class WsSession {
     )
     if (!enableZstd) return
     this.#enable(PLAIN_ZSTD)
-    // Of one that the subscriber does not know it would close; without one that we do not know it goes on.
+    // The subscriber would close upon one that it does not know; without one that we do not know it goes on.
     const preset = this.#presets.get(initialDictionary)
     if (preset !== undefined) this.#enable(preset)
   }
@@ -322,7 +322,7 @@ export class WsSession {
       case 'NOTIFY_STREAM': {
         const partial = this.#partial ?? new PartialNotification(message, this.#contentRules)
         const { identifier, content, compressor, refusal } = partial
-        // Of a later part, too, what part 0 has said.
+        // A later part is judged by what part 0 has said, too.
         const about = signed.notify(content.topic, identifier, content.compressedSha512)
         const mayBeOfDecompressed =
           compressor !== null && message.partId > 0 && secrets.toBroadcaster.type === 'hmac'
