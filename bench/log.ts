@@ -75,7 +75,7 @@ function open(): Promise<SqliteStore> {
     bytesMax: Infinity,
     reserveBytes: 0,
     durability: values.durability === 'os' ? 'os' : 'disk',
-    log: (level, message) => console.error(level, message),
+    logger: (level, message) => console.error(level, message),
   })
 }
 

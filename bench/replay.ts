@@ -130,7 +130,7 @@ async function fill(storage: string, events: number): Promise<Cursor[]> {
     bytesMax: Infinity,
     reserveBytes: 0,
     durability: 'os',
-    log: (level, message) => console.error(level, message),
+    logger: (level, message) => console.error(level, message),
   })
   const cursors: Cursor[] = []
   for (let n = 0; n < events; n += EVENTS_PER_COMMIT) {

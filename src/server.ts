@@ -30,7 +30,7 @@ import { MemoryStateStore } from './log/memory/memory-state-store.ts'
 import { openSqliteStore } from './log/sqlite/sqlite-store.ts'
 import { MemoryEventLog } from './log/memory/memory-event-log.ts'
 import { BugReport } from './ops/bug-report.ts'
-import { log } from './ops/logger.ts'
+import { logger } from './ops/logger.ts'
 import { openFiles, openFilesMax } from './ops/open-files.ts'
 import { SeldomReport } from './ops/seldom-report.ts'
 import type { ConfiguredDoor, Door, DoorEnvironment } from './protocols/door.ts'
@@ -69,7 +69,7 @@ export async function startServer(
   times: Times = {},
 ): Promise<RunningServer> {
   const { server, clients, limits } = settings
-  const bugs = new BugReport(log)
+  const bugs = new BugReport(logger)
   const onBug: OnBug = (doing, error) => bugs.add(doing, error)
   const { eventLog, stateStore } = await openStore(server.backlog, limits, onBug)
   const hubOptions = {
@@ -92,7 +92,7 @@ export async function startServer(
   const directory =
     clients.ldap === null
       ? null
-      : new LdapDirectory({ ...clients.ldap, waitingMax: limits.waitingLoginsMax }, log)
+      : new LdapDirectory({ ...clients.ldap, waitingMax: limits.waitingLoginsMax }, logger)
   const aclUsers = new AclUsers(users)
   const logins = new Logins(aclUsers, directory)
   const limiter = new AttemptLimiter(limits.loginDelayMsMax, SYSTEM_CLOCK)
@@ -110,7 +110,7 @@ export async function startServer(
     limiter,
     limits,
     times,
-    log,
+    logger,
   })
   const counters = new RequestCounters(hub, VERSION)
   const connectionLimit = new ConnectionLimit(connectionsOf(settings, configured), counters)
@@ -121,7 +121,7 @@ export async function startServer(
         limiter,
         refusalMs: limits.loginRefusalMs,
         clock: SYSTEM_CLOCK,
-        log,
+        logger,
       }),
       policy,
       webPages,
@@ -143,7 +143,7 @@ export async function startServer(
     server.tls === null ? null : { cert: server.tls.certPem, key: server.tls.keyPem },
   )
   if (clients.trustProxy.length === 0 && LOOPBACK.some((address) => publishers.includes(address)))
-    log(
+    logger(
       'warn',
       'clients.payloaders lists a loopback address and clients.trust_proxy is empty: ' +
         'behind a reverse proxy on this machine everybody could publish',
@@ -157,7 +157,7 @@ export async function startServer(
       urls.push(await listen(secure, 'https', server.bind, server.tls.port))
       listening.push(secure)
     }
-    const watchdog = new Watchdog(log) // behind the start, which may take its time
+    const watchdog = new Watchdog(logger) // behind the start, which may take its time
     return {
       urls,
       replaceUsers(replacement) {
@@ -183,7 +183,7 @@ function connectionsOf(
   { limits, clients }: Settings,
   doors: readonly ConfiguredDoor[],
 ): ConnectionLimitOptions {
-  const report = new SeldomReport(log, 'warn')
+  const report = new SeldomReport(logger, 'warn')
   const wanted = limits.connectionsMax || Infinity
   const filesMax = openFilesMax()
   if (filesMax === null) return { connectionsMax: wanted, refusedMax: REFUSED_MAX, report }
@@ -196,7 +196,7 @@ function connectionsOf(
   const possible = left - refusedMax - Math.min(SPARE_FILES, Math.floor(left / 4))
   const connectionsMax = Math.max(1, Math.min(wanted, possible))
   if (connectionsMax < Math.min(wanted, CONNECTIONS_WANTED))
-    log(
+    logger(
       'warn',
       `at most ${filesMax} open files leave room for ${connectionsMax} connections, and each stream is one: ` +
         'raise it (ulimit -n, LimitNOFILE)',
@@ -223,12 +223,12 @@ async function openStore(
   const options = { ...backlog, keyWindowMs, keysMax, onBug }
   if (storage === null) {
     const stateStore: MemoryStateStore = new MemoryStateStore(() => eventLog.timeAgo(0))
-    const eventLog: MemoryEventLog = new MemoryEventLog({ ...options, state: stateStore, log })
+    const eventLog: MemoryEventLog = new MemoryEventLog({ ...options, state: stateStore, logger })
     return { eventLog, stateStore }
   }
-  const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, log })
+  const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, logger })
   try {
-    await importPypubsubBacklog(storage, store, { limits: backlog, log })
+    await importPypubsubBacklog(storage, store, { limits: backlog, logger })
     return store
   } catch (error) {
     await store.eventLog[Symbol.asyncDispose]()

@@ -17,7 +17,7 @@ export interface LoginGateOptions {
   /** A refusal is told so long after judging began, whatever it was refused for. */
   readonly refusalMs: number
   readonly clock: Clock
-  readonly log: (level: LogLevel, message: string) => void
+  readonly logger: (level: LogLevel, message: string) => void
 }
 
 /**
@@ -40,7 +40,7 @@ export class LoginGate {
   constructor(authenticator: Authenticator, options: LoginGateOptions) {
     this.#authenticator = authenticator
     this.#options = options
-    this.#refusals = new SeldomReport(options.log, 'warn')
+    this.#refusals = new SeldomReport(options.logger, 'warn')
   }
 
   /** Never rejects. Waits for `limits.login_delay` at most before the authenticator is asked. */

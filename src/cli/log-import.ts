@@ -7,7 +7,7 @@ import { describeReport, importEvents } from '../log/tools/import-events.ts'
 import { readPypubsubBacklog } from '../log/tools/pypubsub-backlog.ts'
 import { openSqliteStore } from '../log/sqlite/sqlite-store.ts'
 import { storeOwner } from '../log/sqlite/store-owner.ts'
-import { log } from '../ops/logger.ts'
+import { logger } from '../ops/logger.ts'
 import { UsageError } from './arguments.ts'
 import { readLogArguments, storeDirectory } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
@@ -44,7 +44,7 @@ export async function logImport(words: readonly string[]): Promise<number> {
     eventsMax: Number.MAX_SAFE_INTEGER,
     maxAgeMs: 0,
     bytesMax: Number.MAX_SAFE_INTEGER,
-    log,
+    logger,
   })
   await using _closed = store.eventLog
   using bar = new ProgressBar('importing')

@@ -3,7 +3,7 @@ import { loadAclFile } from '../config/acl-file.ts'
 import { ConfigError } from '../settings/config-error.ts'
 import { loadSettings } from '../config/load.ts'
 import { endOnFatalErrors } from '../ops/fatal-errors.ts'
-import { log, printable } from '../ops/logger.ts'
+import { logger, printable } from '../ops/logger.ts'
 import { openFilesMax } from '../ops/open-files.ts'
 import { startServer, VERSION, type RunningServer } from '../server.ts'
 import { readArguments } from './arguments.ts'
@@ -49,8 +49,8 @@ export async function main(words: readonly string[]): Promise<void> {
   } catch (error) {
     const { problems, warnings } =
       error instanceof ConfigError ? error : { problems: [(error as Error).message], warnings: [] }
-    for (const warning of warnings) log('warn', warning)
-    for (const problem of problems) log('error', problem)
+    for (const warning of warnings) logger('warn', warning)
+    for (const problem of problems) logger('error', problem)
     process.exitCode = 1
   }
 }
@@ -67,7 +67,7 @@ function optionsOf(words: readonly string[]) {
 async function serve(configFile: string, aclFile: string): Promise<void> {
   const { settings, warnings } = loadSettings(configFile)
   const acl = loadAclFile(aclFile)
-  for (const warning of [...warnings, ...acl.warnings]) log('warn', warning)
+  for (const warning of [...warnings, ...acl.warnings]) logger('warn', warning)
   const server = await startServer(settings, acl.users)
   const { pidFile } = settings.server
   try {
@@ -79,11 +79,11 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
 
   const exit = await loadExit()
   onSignals(server, { aclFile, pidFile, exit }) // before anything says that there is somebody to signal
-  log(
+  logger(
     'info',
     `pubsubd ${VERSION}, pid ${process.pid}, at most ${openFilesMax() ?? 'unknown'} open files`,
   )
-  for (const url of server.urls) log('info', `listening on ${url}`)
+  for (const url of server.urls) logger('info', `listening on ${url}`)
 }
 
 /** @throws {Error} it cannot be written, or somebody else decides where that would be. */
@@ -127,24 +127,24 @@ function onSignals(
       // As PyPubSub; a file that is being replaced is not there for a moment, and its users must not pay for it.
       if (missing) throw new Error(`${aclFile} does not exist`)
       server.replaceUsers(users)
-      for (const warning of warnings) log('warn', warning)
-      log('info', `read ${aclFile} again: ${users.length} users`)
+      for (const warning of warnings) logger('warn', warning)
+      logger('info', `read ${aclFile} again: ${users.length} users`)
     } catch (error) {
-      log('error', `${(error as Error).message}. The rights stay as they were`)
+      logger('error', `${(error as Error).message}. The rights stay as they were`)
     }
   }
   let isStopping = false
   const stop = (signal: NodeJS.Signals) => {
     if (isStopping) return
     isStopping = true
-    log('info', `${signal}: stopping`)
+    logger('info', `${signal}: stopping`)
     void endInTime({
       async stop() {
         await server.stop()
         if (pidFile !== null) removePidFile(pidFile)
       },
       deadlineMs: STOP_MS,
-      logger: log,
+      logger,
       exit,
       kill: () => process.kill(process.pid, 'SIGKILL'),
     })

@@ -4,7 +4,7 @@ export type LogLevel = 'info' | 'warn' | 'error'
  * One line per message on standard output, warnings and errors on standard error. Text from outside cannot begin a line of
  * its own or move a terminal's cursor: control characters are escaped.
  */
-export function log(level: LogLevel, message: string): void {
+export function logger(level: LogLevel, message: string): void {
   const stream = level === 'info' ? process.stdout : process.stderr
   stream.write(`${new Date().toISOString()} ${level} ${printable(message)}\n`)
 }

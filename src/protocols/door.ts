@@ -31,7 +31,7 @@ export interface DoorEnvironment {
   readonly limiter: AttemptLimiter
   readonly limits: DoorLimits
   readonly times: Readonly<Record<string, number | undefined>>
-  readonly log: (level: LogLevel, message: string) => void
+  readonly logger: (level: LogLevel, message: string) => void
 }
 
 /** What holds at every door. */

@@ -37,7 +37,7 @@ function gated(authenticator: Authenticator = users) {
     limiter: new AttemptLimiter(4_000, clock),
     refusalMs: REFUSAL_MS,
     clock,
-    log: (level, message) => void logged.push(`${level} ${message}`),
+    logger: (level, message) => void logged.push(`${level} ${message}`),
   })
   return { gate, clock, logged }
 }

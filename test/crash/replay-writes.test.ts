@@ -199,7 +199,7 @@ async function tryStore(
     bytesMax: 2 ** 40,
     reserveBytes: 0,
     durability: 'os',
-    log(level, message) {
+    logger(level, message) {
       if (level === 'error') alarm ??= message
       if (level !== 'info') onWarning(message.replaceAll(directory, 'STORE').replace(STAMP, ''))
     },

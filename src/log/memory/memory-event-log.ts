@@ -36,7 +36,7 @@ export interface MemoryEventLogOptions extends ReceiptLimits {
   readonly clock?: ClockSources
   /** What the state that is appended with events goes to. */
   readonly state?: MemoryStateStore
-  readonly log?: (level: 'warn', message: string) => void
+  readonly logger?: (level: 'warn', message: string) => void
 }
 
 /**
@@ -66,7 +66,7 @@ export class MemoryEventLog implements EventLog {
     this.#listeners = new CommitListeners(options.onBug)
     this.#clock = new LogClock({
       ...(options.clock && { sources: options.clock }),
-      onLeap: (message) => options.log?.('warn', message),
+      onLeap: (message) => options.logger?.('warn', message),
     })
     this.#receipts = new Receipts(options, () => this.#clock.nowMs)
   }

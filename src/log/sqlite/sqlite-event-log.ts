@@ -109,7 +109,7 @@ export class SqliteEventLog implements EventLog {
       })
     }
     if (lock.placeProblem !== null)
-      options.log(
+      options.logger(
         'warn',
         `${options.directory}.lock cannot be made (${lock.placeProblem}): a second server could be started on a copy that is ` +
           'moved to the place of this store',
@@ -124,10 +124,10 @@ export class SqliteEventLog implements EventLog {
     this.#lock = lock
     this.#receipts = new Receipts(options, () => this.#clock.nowMs)
     this.#listeners = new CommitListeners(options.onBug)
-    this.#damage = new SeldomReport(options.log, 'error')
-    this.#failedReads = new SeldomReport(options.log, 'error')
-    this.#failedWrites = new SeldomReport(options.log, 'error')
-    this.#failedUpkeep = new SeldomReport(options.log, 'error')
+    this.#damage = new SeldomReport(options.logger, 'error')
+    this.#failedReads = new SeldomReport(options.logger, 'error')
+    this.#failedWrites = new SeldomReport(options.logger, 'error')
+    this.#failedUpkeep = new SeldomReport(options.logger, 'error')
   }
 
   get head(): Position {
@@ -322,7 +322,7 @@ export class SqliteEventLog implements EventLog {
     const { isCleared, warning } = await this.#store.threads.close(() =>
       this.#remember({ isLast: true }),
     )
-    if (warning !== undefined) this.#options.log('warn', warning)
+    if (warning !== undefined) this.#options.logger('warn', warning)
     this.#lock.release({ isClosed: isCleared })
   }
 
@@ -355,7 +355,7 @@ export class SqliteEventLog implements EventLog {
       mark: threads.opened.clock,
       newestMs: lastMs,
       onLeap: (message) => {
-        this.#options.log('warn', message)
+        this.#options.logger('warn', message)
         this.#rememberAtMs = 0
       },
     })
@@ -467,7 +467,7 @@ export class SqliteEventLog implements EventLog {
     if (!isAboutFiles(error)) return this.#failedWrites.add(message)
     if (this.#toldFiles) return
     this.#toldFiles = true
-    this.#options.log(
+    this.#options.logger(
       'error',
       `${message}. What was acknowledged so far is in the files that process ${process.pid} has open, until it ends: ` +
         'docs/operating.md, "The files of the store were moved, replaced or deleted", says how to save them',
@@ -612,7 +612,10 @@ export class SqliteEventLog implements EventLog {
       if (this.#disposed || (step > 0 && this.#inFlight !== undefined)) return
       store.arePathsIndexed = await store.threads.writer.call('indexPaths', undefined)
       if (store.arePathsIndexed && step > 0)
-        this.#options.log('info', `the store ${this.#options.directory} has an index of paths now`)
+        this.#options.logger(
+          'info',
+          `the store ${this.#options.directory} has an index of paths now`,
+        )
     }
   }
 

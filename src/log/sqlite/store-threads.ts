@@ -15,7 +15,7 @@ import { syncDirectory, type StoreLock } from './store-lock.ts'
 import { WorkerPeer } from './worker-peer.ts'
 
 export interface ThreadOptions extends WriterOptions {
-  readonly log: (level: 'info' | 'warn' | 'error', message: string) => void
+  readonly logger: (level: 'info' | 'warn' | 'error', message: string) => void
 }
 
 /** The two threads that work on a store, and what they found in it. */
@@ -60,7 +60,7 @@ export async function startThreads(
 }
 
 /** Moves a damaged store out of the way, for somebody to look at. Returns where it is now. */
-export function putAside({ directory, log }: ThreadOptions, reason: string): string {
+export function putAside({ directory, logger }: ThreadOptions, reason: string): string {
   const stamp = new Date().toISOString().replaceAll(':', '-')
   const aside = join(directory, `damaged-${stamp}`)
   mkdirSync(aside, { mode: 0o700 })
@@ -68,7 +68,7 @@ export function putAside({ directory, log }: ThreadOptions, reason: string): str
   for (const suffix of ['', '-wal', '-shm'])
     if (existsSync(database + suffix)) renameSync(database + suffix, databaseIn(aside) + suffix)
   syncDirectory(directory)
-  log(
+  logger(
     'error',
     `the store ${directory} is damaged (${reason}): its files are now in ${aside}, and a new store begins`,
   )
@@ -76,7 +76,7 @@ export function putAside({ directory, log }: ThreadOptions, reason: string): str
 }
 
 async function start(
-  { directory, durability, reserveBytes, log }: ThreadOptions,
+  { directory, durability, reserveBytes, logger }: ThreadOptions,
   lock: StoreLock,
   how: OpenOptions,
   onCrash: (error: Error) => void,
@@ -85,7 +85,7 @@ async function start(
   let isOpen = false
   const crashed = (error: Error) => {
     if (!isOpen) return
-    log(
+    logger(
       'error',
       `a thread of the store has ended, and is begun anew: ${error.stack ?? error.message}`,
     )
@@ -113,7 +113,7 @@ async function start(
   }
   try {
     const opened = await writer.call('open', how)
-    for (const warning of opened.warnings) log('warn', warning)
+    for (const warning of opened.warnings) logger('warn', warning)
     lock.holdDatabase()
     logDescriptor = openSync(`${databaseIn(directory)}-wal`, 'r')
     const identities = await writer.call('watch', {

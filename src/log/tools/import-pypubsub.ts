@@ -19,7 +19,10 @@ import { readPypubsubBacklog } from './pypubsub-backlog.ts'
 export async function importPypubsubBacklog(
   file: string,
   store: ImportingStore,
-  { limits, log }: { limits: KeptLimits; log: (level: 'info' | 'warn', message: string) => void },
+  {
+    limits,
+    logger,
+  }: { limits: KeptLimits; logger: (level: 'info' | 'warn', message: string) => void },
 ): Promise<void> {
   const stats = statSync(file, { throwIfNoEntry: false, bigint: true })
   if (stats?.isFile() !== true) return
@@ -34,10 +37,10 @@ export async function importPypubsubBacklog(
     limits.eventsMax === 0 ? KEEPS_NOTHING : await forecastImport(lines(), limits, nowMs)
   const loss = describeForecast(forecast)
   if (loss !== null)
-    log('warn', forecast === KEEPS_NOTHING ? `${file}: ${NOTHING_KEPT}` : `${file}: ${loss}`)
+    logger('warn', forecast === KEEPS_NOTHING ? `${file}: ${NOTHING_KEPT}` : `${file}: ${loss}`)
   if (loss !== null && forecast.kept === 0) return
 
-  log('info', `importing the backlog of PyPubSub from ${file}, ${size} bytes`)
+  logger('info', `importing the backlog of PyPubSub from ${file}, ${size} bytes`)
   let report
   try {
     report = await importEvents(lines(), store)
@@ -49,10 +52,10 @@ export async function importPypubsubBacklog(
   }
   await store.stateStore.apply([{ space: SPACE, key, value: state }])
   const [imported, ...more] = describeReport(report)
-  log('info', `${file}: ${imported}. The file stays as it is and is not read again`)
-  for (const sentence of more) log('warn', `${file}: ${sentence}`)
+  logger('info', `${file}: ${imported}. The file stays as it is and is not read again`)
+  for (const sentence of more) logger('warn', `${file}: ${sentence}`)
   if (report.skipped.has(NOT_NEWER) || report.skipped.has(OLDER_THAN_ALL))
-    log('warn', `${file}: to have those too, import it into an empty store: ${INTO_EMPTY_STORE}`)
+    logger('warn', `${file}: to have those too, import it into an empty store: ${INTO_EMPTY_STORE}`)
 }
 
 const KEEPS_NOTHING = { events: 0, kept: 0, because: 'server.backlog.size' }

@@ -59,7 +59,7 @@ export interface LonelypsOptions {
   /** How long a notification waits for its webhooks, in ms: a receiver may take long, and its publisher has others to serve. */
   readonly countedForMs: number
   readonly times?: LonelypsTimes
-  readonly log: (level: LogLevel, message: string) => void
+  readonly logger: (level: LogLevel, message: string) => void
 }
 
 /** The door of lonelyps: docs/protocols/lonelyps.md. */
@@ -115,10 +115,10 @@ export class LonelypsDoor implements AsyncDisposable {
       deliveries: RecentDeliveries
     },
   ) {
-    const { hub, state, limits, presets, log } = options
+    const { hub, state, limits, presets, logger } = options
     const { rows, missed, webhook, verifier, deliveries } = parts
     this.#options = options
-    this.#refusals = new SeldomReport(log, 'warn')
+    this.#refusals = new SeldomReport(logger, 'warn')
     this.#rows = rows
     this.#missed = missed
     this.#webhook = webhook
@@ -136,7 +136,7 @@ export class LonelypsDoor implements AsyncDisposable {
         lost: (row) => missed.add(row, aboutOf(row)),
         maySee: (row, event) => this.#maySee(row.owner, event),
       },
-      logger: log,
+      logger,
     })
     const notify: Notify = (...notification) => this.#notify(...notification)
     const memory = new MessageMemory(limits.messageMemoryMax)
@@ -164,7 +164,7 @@ export class LonelypsDoor implements AsyncDisposable {
       memory,
       onSubscribe: (interest, owner) => this.#tellUnseen(interest, owner),
       configureMs: options.times?.configureMs,
-      log,
+      logger,
     })
   }
 

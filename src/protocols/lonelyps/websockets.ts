@@ -47,7 +47,7 @@ export interface WebSocketsOptions {
   readonly onSubscribe: (interest: Interest, owner: string | null) => void
   /** A connection that has not configured itself by then is closed, in ms. Absent: 10 s; the reference's client does it at once. */
   readonly configureMs?: number | undefined
-  readonly log: (level: LogLevel, message: string) => void
+  readonly logger: (level: LogLevel, message: string) => void
 }
 
 /** The WebSockets of the stateful mode. */
@@ -61,7 +61,7 @@ export class WebSockets {
   constructor(guesses: TokenGuesses, options: WebSocketsOptions) {
     this.#guesses = guesses
     this.#options = options
-    this.#refusals = new SeldomReport(options.log, 'warn')
+    this.#refusals = new SeldomReport(options.logger, 'warn')
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,

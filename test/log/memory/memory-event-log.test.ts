@@ -16,7 +16,7 @@ eventLogContract('memory', async (options) => {
     bytesMax: 1e9,
     state: stateStore,
     clock,
-    log: (level, message) => void told.push(`${level} ${message}`),
+    logger: (level, message) => void told.push(`${level} ${message}`),
   })
   return {
     log,

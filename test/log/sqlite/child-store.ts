@@ -13,7 +13,7 @@ const { eventLog } = await openSqliteStore({
   maxAgeMs: 0,
   bytesMax: Infinity,
   reserveBytes: 0,
-  log: (level, message) => process.stderr.write(`${level} ${message}\n`),
+  logger: (level, message) => process.stderr.write(`${level} ${message}\n`),
 })
 process.stdout.write('open\n')
 let next = 0

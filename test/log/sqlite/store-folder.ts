@@ -38,7 +38,7 @@ export class StoreFolder implements Disposable {
       bytesMax: Infinity,
       reserveBytes: 0,
       clock: this.clock,
-      log: (level, message) => void this.told.push(`${level} ${message}`),
+      logger: (level, message) => void this.told.push(`${level} ${message}`),
       ...options,
     })
     return {

@@ -38,7 +38,7 @@ class Site implements Disposable {
       durability: 'os',
       reserveBytes: 0,
       ...this.limits,
-      log: (_level, message) => this.#logged.push(message),
+      logger: (_level, message) => this.#logged.push(message),
     })
     return { ...store, [Symbol.asyncDispose]: () => store.eventLog[Symbol.asyncDispose]() }
   }
@@ -53,7 +53,7 @@ class Site implements Disposable {
     this.#logged.length = 0
     await importPypubsubBacklog(this.file, store, {
       limits: this.limits,
-      log: (_level, message) => void this.#logged.push(message.replaceAll(this.file, 'FILE')),
+      logger: (_level, message) => void this.#logged.push(message.replaceAll(this.file, 'FILE')),
     })
     return this.#logged.slice()
   }
@@ -170,7 +170,7 @@ test('an import that was interrupted goes on where it stopped', async () => {
       },
     }
     await assert.rejects(
-      importPypubsubBacklog(site.file, breaking, { limits: site.limits, log: () => {} }),
+      importPypubsubBacklog(site.file, breaking, { limits: site.limits, logger: () => {} }),
       /^Error: server\.backlog\.storage: .+ is not imported completely: the disk is full$/,
     )
   }

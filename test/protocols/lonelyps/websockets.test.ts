@@ -87,7 +87,7 @@ class Connection {
         memory: new MessageMemory(1e9),
         onSubscribe: () => {},
         refused: (reason) => assert.fail(reason),
-        log: (_, message) => assert.fail(message),
+        logger: (_, message) => assert.fail(message),
       },
     )
     t.after(() => this.subscriber.gone())
