@@ -40,10 +40,10 @@ test('whatever comes is one line without control characters', () => {
 test('a message is one line with its time and level; warnings and errors are not on standard output', () => {
   const logger = JSON.stringify(new URL('../../src/ops/logger.ts', import.meta.url).href)
   const script = `
-    const { log } = await import(${logger})
-    log('info', 'one\\nx 1970-01-01T00:00:00.000Z error forged')
-    log('warn', 'two')
-    log('error', 'three')
+    const { logger } = await import(${logger})
+    logger('info', 'one\\nx 1970-01-01T00:00:00.000Z error forged')
+    logger('warn', 'two')
+    logger('error', 'three')
   `
   const run = (redirection: string) =>
     execFileSync(
