@@ -113,12 +113,7 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
 
   /** Tells those that are at the place of all others; one that is behind reads by itself, and is told there. */
   gap(): void {
-    const { hub, policy } = this.#options
-    void inTurns(
-      this.#forEach((subscription) => {
-        if (hub.resolve(subscription.since).type !== 'found') policy.lost(subscription)
-      }),
-    )
+    void inTurns(this.#forEach((subscription) => this.#tellIfLost(subscription)))
   }
 
   end(reason: CloseReason): void {
@@ -276,9 +271,12 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
 
   /** Only to those that were there before what the log still has. */
   #tellLost(name: string): void {
-    const { subscriptions, hub, policy } = this.#options
-    for (const subscription of subscriptions.of(name))
-      if (hub.resolve(subscription.since).type !== 'found') policy.lost(subscription)
+    for (const subscription of this.#options.subscriptions.of(name)) this.#tellIfLost(subscription)
+  }
+
+  #tellIfLost(subscription: S): void {
+    const { hub, policy } = this.#options
+    if (hub.resolve(subscription.since).type !== 'found') policy.lost(subscription)
   }
 
   #storeSoon(ms: number): void {

@@ -23,9 +23,9 @@ export class PendingStream implements Disposable {
     const connection = connectionOf(socket)
     connection.heldRequests = null
     if (this.#held.length === 0) return
+    if (!connection.inputIgnored && !socket.destroyed) return release(socket, this.#held)
     socket.resume()
     if (connection.inputIgnored) connection.hasAnswer = true
-    else if (!socket.destroyed) for (const carryOut of this.#held) carryOutInTurn(socket, carryOut)
   }
 }
 
@@ -41,10 +41,13 @@ export function carryOutWhenTurnAllows(socket: Socket, carryOut: () => void): vo
   whenTurnAllows(() => {
     connection.heldRequests = null
     carryOut()
-    if (held.length === 0) return
-    socket.resume()
-    for (const next of held) carryOutInTurn(socket, next)
+    if (held.length > 0) release(socket, held)
   })
+}
+
+function release(socket: Socket, held: readonly (() => void)[]): void {
+  socket.resume()
+  for (const carryOut of held) carryOutInTurn(socket, carryOut)
 }
 
 /** Carries a request out at once, or once it is decided that there is no stream before it. */

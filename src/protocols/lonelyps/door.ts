@@ -10,7 +10,7 @@ import type { PublishedEvent } from '../../hub/event.ts'
 import type { Publication } from '../../publication/publication.ts'
 import type { Hub } from '../../hub/hub.ts'
 import { payloadOf } from '../../publication/payload.ts'
-import { publishedTopics } from '../../publication/published-topics.ts'
+import { PRIVATE, publishedTopics, segmentsOf } from '../../publication/published-topics.ts'
 import type { StateStore } from '../../hub/state-store.ts'
 import { printable, type LogLevel } from '../../ops/logger.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
@@ -302,10 +302,10 @@ export class LonelypsDoor implements AsyncDisposable {
   }
 }
 
-/** All that it can match is private: segments of a path count from its first one that is not empty. */
+/** All that it can match is private. */
 function isAboutPrivate(interest: Interest): boolean {
   const text = interest.type === 'exact' ? interest.topic.toString('utf8') : interest.glob
-  return /^\/*private(?:\/|$)/.test(text)
+  return segmentsOf(text)[0] === PRIVATE
 }
 
 const UNSEEN_BY_NOBODY =
