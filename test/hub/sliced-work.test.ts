@@ -3,20 +3,27 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { SlicedWork } from '../../src/hub/sliced-work.ts'
 
-test('work is done to its end, in several turns of the event loop where it is long, and again when there is more', async () => {
-  let left = 200
+test('work that takes long lets the event loop turn meanwhile, is done to its end, and again when there is more', async () => {
+  let steps = 0
   let turns = 0
+  let isDone = false
+  const givenUpMs = performance.now() + 5_000
+  // It is done once the loop has turned ten times: work that kept the loop would never get there.
   const work = new SlicedWork(() => {
-    for (const endMs = performance.now() + 0.1; performance.now() < endMs;);
-    return --left > 0
+    steps++
+    isDone = turns >= 10 || performance.now() > givenUpMs
+    return !isDone
   })
   work.start()
   work.start()
-  const isDone = () => left === 0
-  for (; !isDone(); turns++) await turn()
-  assert.ok(turns > 5, `in ${turns} turns`)
-  left = 1
-  work.start()
+  assert.equal(steps, 0, 'none at once')
+  for (; !isDone; turns++) await turn()
+  assert.ok(turns >= 10, 'it kept the loop')
+  const before = steps
   await turn()
-  assert.equal(left, 0)
+  await turn()
+  assert.equal(steps, before, 'nothing is left to do')
+  work.start()
+  while (steps === before) await turn()
+  assert.equal(steps, before + 1)
 })
