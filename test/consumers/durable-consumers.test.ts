@@ -376,20 +376,27 @@ async function play(t: TestContext, eventsMax: number, happenings: readonly Happ
     await settled(3)
   }
   for (const url of hanging.keys()) goOn(url)
-  await settled(100)
-  t.mock.timers.tick(250)
-  await settled(100)
+  const missingOf = ({ row, due }: Known): number[] => {
+    if (world.lost.some(({ since }) => since === row.since)) return []
+    const got = new Set(world.numbersTo(row.url))
+    return due.filter((n) => !got.has(n))
+  }
+  const isOver = () => known.every((each) => each.isOver || missingOf(each).length === 0)
+  // A delivery may fail again at each tick; a busy machine does less in each turn.
+  for (let ticks = 0; ticks === 0 || (ticks < 1_000 && !isOver()); ticks++) {
+    await settled(20)
+    t.mock.timers.tick(250)
+    await settled(20)
+  }
   world.kill()
   for (const numbers of lives.values())
     assert.deepEqual(
       numbers,
       numbers.toSorted((a, b) => a - b),
     )
-  for (const { row, due, isOver } of known) {
-    if (isOver) continue
-    const isLost = world.lost.some(({ since }) => since === row.since)
-    const got = new Set(world.numbersTo(row.url))
-    const missing = due.filter((n) => !got.has(n))
-    assert.ok(isLost || missing.length === 0, `${row.url} has not got ${missing.join()}`)
+  for (const each of known) {
+    if (each.isOver) continue
+    const missing = missingOf(each)
+    assert.ok(missing.length === 0, `${each.row.url} has not got ${missing.join()}`)
   }
 }
