@@ -5,6 +5,7 @@ import { EVENT_OVERHEAD_BYTES } from './event-log.ts'
 import type { FanOut, FanOutSeats } from './fan-out.ts'
 import type { EventPredicate } from './predicate.ts'
 import { isForAll, type Rights } from './rights.ts'
+import { withLast } from './with-last.ts'
 
 /** One event after another is offered to every audience that wants it; those that share an encoding share its bytes. */
 export class EventEncoder {
@@ -68,6 +69,20 @@ export interface DueEvents {
   readonly lookedAt: number
 }
 
+/** What is delivered together, in one go. */
+export interface Round {
+  readonly events: readonly PublishedEvent[]
+  /** Somebody asks to how many they are due, those included that are behind. */
+  readonly isCounted: boolean
+}
+
+/** Told of each event that was due to an audience, to how many of its subscriptions. */
+export type CountDue = (
+  event: PublishedEvent,
+  subscriptions: number,
+  door: string | undefined,
+) => void
+
 /** What an audience has gathered of one round. */
 export interface Batch {
   /** The bytes of all its events. */
@@ -95,13 +110,13 @@ export class Audience {
   readonly #seats: FanOutSeats
   /** Those that are behind. `null`: nobody has been. */
   #behind: Set<WaitingMember> | null = null
-  #events: PublishedEvent[] = []
-  #frames: Uint8Array[] = []
+  #events: readonly PublishedEvent[] = NONE
+  #frames: readonly Uint8Array[] = NONE
   #gatheredBytes = 0
   /** All of this round that are due, those included that have been flushed. */
-  #dueInRound: PublishedEvent[] = []
+  #dueInRound: readonly PublishedEvent[] = NONE
   /** Where in this round members have ended because they had all that they asked for. */
-  #finishedAt: Position[] = []
+  #finishedAt: readonly Position[] = NONE
 
   constructor(id: number, key: string, traits: AudienceTraits, fanOut: FanOut) {
     this.id = id
@@ -146,7 +161,7 @@ export class Audience {
 
   /** A member has ended, in the middle of a round, as it has had everything up to here. */
   finished(place: Position): void {
-    if (this.#dueInRound.length > 0) this.#finishedAt.push(place)
+    if (this.#dueInRound.length > 0) this.#finishedAt = withLast(this.#finishedAt, place)
   }
 
   /** Whether an event that is wanted is due here. */
@@ -175,25 +190,31 @@ export class Audience {
     return this.#dueOf(events, () => true, this.conditions.length > 0)
   }
 
-  /**
-   * True when the event is the first of this round. The index has already seen that it is wanted. `isCounted`: somebody asks to
-   * how many it is due, those included that are behind.
-   */
-  gather(event: PublishedEvent, isCounted: boolean): boolean {
-    const isDue = this.#live.length > 0 || (isCounted && this.#behind !== null)
+  /** True when the event is the first of this round. The index has already seen that it is wanted. */
+  gather(event: PublishedEvent, { events, isCounted }: Round): boolean {
+    const isLive = this.#live.length > 0
+    const isDue = isLive || (isCounted && this.#behind !== null)
     if (!isDue || !this.admits(event)) return false
+    // What throws has changed nothing yet.
+    const frame = isLive ? this.encoder?.encode(event) : undefined
     const isFirst = this.#dueInRound.length === 0
-    this.#dueInRound.push(event)
-    if (this.#live.length > 0) this.#gatherLive(event)
+    // Mostly a round is one event, and its list is that of all audiences then.
+    const isAll = events.length === 1
+    this.#dueInRound = isAll ? events : withLast(this.#dueInRound, event)
+    if (isLive) this.#gatherLive(event, frame, isAll ? events : null)
     return isFirst
   }
 
-  #gatherLive(event: PublishedEvent): void {
-    const frame = this.encoder?.encode(event)
+  /** `only`: the list of it, if nothing else comes in this round. */
+  #gatherLive(
+    event: PublishedEvent,
+    frame: Uint8Array | undefined,
+    only: readonly PublishedEvent[] | null,
+  ): void {
     const bytes = frame?.length ?? event.payload.text.length + EVENT_OVERHEAD_BYTES
     if (this.#gatheredBytes + bytes > ROUND_BYTES_MAX) this.flush()
-    this.#events.push(event)
-    if (frame !== undefined) this.#frames.push(frame)
+    this.#events = only ?? withLast(this.#events, event)
+    if (frame !== undefined) this.#frames = withLast(this.#frames, frame)
     this.#gatheredBytes += bytes
   }
 
@@ -203,7 +224,7 @@ export class Audience {
     const frames = this.#frames
     if (events.length === 0) return
     const batch: Batch = {
-      bytes: frames.length === 1 ? frames[0]! : Buffer.concat(frames),
+      bytes: frames.length > 1 ? Buffer.concat(frames) : (frames[0] ?? EMPTY),
       before: before(events[0]!),
       events,
       frames,
@@ -214,25 +235,27 @@ export class Audience {
   }
 
   /** After the last flush of a round: tells of each event to how many it was due who have got it, or will. */
-  endRound(count: ((event: PublishedEvent, subscriptions: number) => void) | null): void {
+  endRound(count: CountDue | null): void {
     const due = this.#dueInRound
     const finishedAt = this.#finishedAt
-    this.#dueInRound = []
-    if (finishedAt.length > 0) this.#finishedAt = []
+    this.#dueInRound = NONE
+    this.#finishedAt = NONE
     if (count === null) return
     let subscriptions = this.#live.length
-    for (const { canCatchUp } of this.#behind ?? NOBODY) if (canCatchUp) subscriptions++
+    if (this.#behind !== null)
+      for (const { canCatchUp } of this.#behind) if (canCatchUp) subscriptions++
     for (const event of due) {
-      const finished = finishedAt.filter((place) => place >= event.position).length
-      if (subscriptions + finished > 0) count(event, subscriptions + finished)
+      let all = subscriptions
+      for (const place of finishedAt) if (place >= event.position) all++
+      if (all > 0) count(event, all, this.door)
     }
   }
 
   /** What was gathered reaches nobody. */
   discard(): void {
     this.#clearGathered()
-    this.#dueInRound = []
-    this.#finishedAt = []
+    this.#dueInRound = NONE
+    this.#finishedAt = NONE
   }
 
   /** What is due has thrown for an event: everybody here gets what was due before it, and ends. */
@@ -272,8 +295,8 @@ export class Audience {
   }
 
   #clearGathered(): void {
-    this.#events = []
-    this.#frames = []
+    this.#events = NONE
+    this.#frames = NONE
     this.#gatheredBytes = 0
   }
 
@@ -313,4 +336,4 @@ const ROUND_BYTES_MAX = 262_144
 
 const EMPTY = new Uint8Array()
 
-const NOBODY: ReadonlySet<WaitingMember> = new Set()
+const NONE: readonly never[] = []

@@ -1,4 +1,4 @@
-import { Audience, EventEncoder } from './audience.ts'
+import { Audience, EventEncoder, type CountDue, type Round } from './audience.ts'
 import { ChangingGroup, SharedGroup, type AudienceGroup } from './audience-group.ts'
 import { throwLater, type OnBug } from './bug.ts'
 import { Bounds, type BoundsRequest } from './bounds.ts'
@@ -333,6 +333,7 @@ export class Hub implements Disposable {
     const isCounted = this.#matches.isAwaited
     this.#internals.head = events.at(-1)!.position
     const gathered: Audience[] = []
+    const round = { events, isCounted }
     try {
       this.#ring.push(events)
       for (const event of events)
@@ -340,7 +341,7 @@ export class Hub implements Disposable {
           this.#failGroup(group, event, error),
         ))
           for (let i = audiences.length - 1; i >= 0; i--)
-            this.#gather(audiences[i]!, event, isCounted, gathered)
+            this.#gather(audiences[i]!, event, round, gathered)
       for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
       this.#endRound(events, gathered, isCounted)
     } catch (error) {
@@ -349,9 +350,9 @@ export class Hub implements Disposable {
   }
 
   /** A predicate, rights or an encoding that throws: whether the event is due here is not known, and cannot be told later. */
-  #gather(audience: Audience, event: PublishedEvent, isCounted: boolean, to: Audience[]): void {
+  #gather(audience: Audience, event: PublishedEvent, round: Round, to: Audience[]): void {
     try {
-      if (audience.gather(event, isCounted)) to.push(audience)
+      if (audience.gather(event, round)) to.push(audience)
     } catch (error) {
       this.#internals.onBug('delivering a round', error)
       audience.fail(event)
@@ -374,17 +375,15 @@ export class Hub implements Disposable {
     }
     const counts = events.map(({ position }) => new RoundCount(position))
     const first = events[0]!.position
-    for (const audience of gathered) {
-      const { door } = audience
+    const add: CountDue = ({ position }, subscriptions, door) => {
+      // Mostly no position is left out within a round.
+      const near = counts[position - first]
+      const isIt = near?.position === position
+      const count = isIt ? near : counts.find((each) => each.position === position)
       const isAsked = door !== undefined && this.#matches.asksFor(door)
-      audience.endRound(({ position }, subscriptions) => {
-        // Mostly no position is left out within a round.
-        const near = counts[position - first]
-        const isIt = near?.position === position
-        const count = isIt ? near : counts.find((each) => each.position === position)
-        count!.add(subscriptions, isAsked ? door : null)
-      })
+      count!.add(subscriptions, isAsked ? door : null)
     }
+    for (const audience of gathered) audience.endRound(add)
     for (const count of counts) if (count.all > 0) this.#matches.add(count)
   }
 

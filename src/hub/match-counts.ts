@@ -13,18 +13,22 @@ interface Matched {
 export class RoundCount implements Matched {
   readonly position: Position
   all = 0
-  byDoor: ReadonlyMap<string, number> = NO_DOORS
+  #byDoor: Map<string, number> | null = null
 
   constructor(position: Position) {
     this.position = position
+  }
+
+  get byDoor(): ReadonlyMap<string, number> {
+    return this.#byDoor ?? NO_DOORS
   }
 
   /** `door`: whose they are, if somebody asks for that. */
   add(subscriptions: number, door: string | null): void {
     this.all += subscriptions
     if (door === null) return
-    const before = this.byDoor.get(door) ?? 0
-    this.byDoor = new Map([...this.byDoor, [door, before + subscriptions]])
+    this.#byDoor ??= new Map()
+    this.#byDoor.set(door, (this.#byDoor.get(door) ?? 0) + subscriptions)
   }
 }
 

@@ -116,7 +116,11 @@ function onceEach<O extends WantOwner>(owners: O[], { position }: PublishedEvent
 
 const NONE: readonly never[] = []
 
-function collect<O extends WantOwner>(owners: Iterable<O>, event: PublishedEvent, to: O[]): void {
+function collect<O extends WantOwner>(
+  owners: ReadonlySet<O>,
+  event: PublishedEvent,
+  to: O[],
+): void {
   for (const owner of owners) {
     if (owner.foundAt === event.position) continue
     owner.foundAt = event.position

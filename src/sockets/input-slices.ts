@@ -59,6 +59,12 @@ export class InputSlices {
       return
     }
     this.#state = 'open'
+    if (this.#reader.endOfSlice(chunk) >= chunk.length) {
+      // Most chunks are one slice. To make no others of them, and not to look at the clock, saves a tenth of a short message.
+      this.#reader.take(chunk)
+      if (!this.#reader.isReading()) this.#leave()
+      return
+    }
     this.#rest = chunk
     const untilMs = performance.now() + SHARE_MS
     do {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { EventEncoder, type Batch, type LiveMember } from '../../src/hub/audience.ts'
+import { EventEncoder, type Audience, type Batch, type LiveMember } from '../../src/hub/audience.ts'
 import type { Cursor, Position, PublishedEvent } from '../../src/hub/event.ts'
 import type { Sink } from '../../src/hub/encoding.ts'
 import type { Rights } from '../../src/hub/rights.ts'
@@ -67,11 +67,10 @@ test('whoever joins and leaves between rounds, each gets exactly the rounds of i
             audience.join(member)
             live.push({ member, due: '' })
           } else if (each.type === 'round') {
-            for (let left = each.events; left > 0; left--) {
-              const event = eventOf(next++)
-              audience.gather(event, false)
+            const events = Array.from({ length: each.events }, () => eventOf(next++))
+            gather(audience, events)
+            for (const event of events)
               for (const entry of live) entry.due += Buffer.from(PLAIN.event(event)).toString()
-            }
             audience.flush()
           } else if (live.length > 0) {
             const at = each.which % live.length
@@ -104,7 +103,7 @@ test('who leaves while a round is delivered has had it, and nobody else misses i
         return member
       })
       for (const n of [1, 2]) {
-        audience.gather(eventOf(n), false)
+        gather(audience, [eventOf(n)])
         audience.flush()
       }
       assert.deepEqual(
@@ -120,8 +119,7 @@ test('a round is one buffer for all, and knows its place and the bytes of each e
   const batches: Batch[] = []
   const keep = (batch: Batch) => void batches.push(batch)
   for (let n = 0; n < 2; n++) audience.join(Object.assign(new Member(), { deliver: keep }))
-  assert.equal(audience.gather(eventOf(7), false), true)
-  assert.equal(audience.gather(eventOf(8), false), false)
+  assert.deepEqual(gather(audience, [eventOf(7), eventOf(8)]), [true, false])
   audience.flush()
   const [one, two] = batches
   assert.equal(one!.bytes, two!.bytes)
@@ -143,24 +141,25 @@ test('a great round goes out in pieces, none of them larger than an event or a q
     sizes.push(events.length)
   }
   audience.join(Object.assign(new Member(), { deliver: measure }))
-  let firsts = 0
-  for (const length of [100_000, 100_000, 100_000, 300_000, 10, 10])
-    if (audience.gather(eventOf(1, { length }), false)) firsts++
+  const lengths = [100_000, 100_000, 100_000, 300_000, 10, 10]
+  const isFirst = gather(
+    audience,
+    lengths.map((length) => eventOf(1, { length })),
+  )
   audience.flush()
   assert.deepEqual(sizes, [2, 1, 1, 2])
   // It need be flushed once for all of them.
-  assert.equal(firsts, 1)
+  assert.deepEqual(isFirst, [true, false, false, false, false, false])
 })
 
 test('nothing is encoded where nobody is live, and an event that may not be seen is not gathered', () => {
   const rights: Rights = { key: 'r', seesNothing: false, maySee: ({ path }) => path === '/2' }
   const audience = testAudience({ rights })
-  assert.equal(audience.gather(eventOf(1), false), false)
+  assert.deepEqual(gather(audience, [eventOf(1)]), [false])
   const member = new Member()
   audience.join(member)
   audience.flush()
-  for (const n of [1, 2, 3]) audience.gather(eventOf(n, { isPrivate: true }), false)
-  audience.gather(eventOf(4), false)
+  gather(audience, [...[1, 2, 3].map((n) => eventOf(n, { isPrivate: true })), eventOf(4)])
   audience.flush()
   assert.equal(member.text, '/2 \n/4 \n')
 })
@@ -178,10 +177,32 @@ test('audiences that share an encoder encode an event once', () => {
   for (const audience of audiences) audience.join(new Member())
   for (const n of [1, 2]) {
     const event = eventOf(n)
-    for (const audience of audiences) audience.gather(event, false)
+    for (const audience of audiences) gather(audience, [event])
   }
   assert.equal(encoded, 2)
 })
+
+test('an event that cannot be encoded leaves nothing of it behind: the next one is the first of its round', () => {
+  const encoder = new EventEncoder({
+    ...PLAIN,
+    event(event) {
+      if (event.position === 1) throw new Error('cannot')
+      return PLAIN.event(event)
+    },
+  })
+  const audience = testAudience({ encoder })
+  const member = new Member()
+  audience.join(member)
+  assert.throws(() => gather(audience, [eventOf(1)]), /cannot/)
+  assert.deepEqual(gather(audience, [eventOf(2)]), [true])
+  audience.flush()
+  assert.equal(member.text, Buffer.from(PLAIN.event(eventOf(2))).toString())
+})
+
+/** All events of a round. */
+function gather(audience: Audience, events: readonly PublishedEvent[]): boolean[] {
+  return events.map((event) => audience.gather(event, { events, isCounted: false }))
+}
 
 function eventOf(n: number, { length = 0, isPrivate = false } = {}): PublishedEvent {
   return {

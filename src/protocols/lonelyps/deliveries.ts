@@ -1,3 +1,4 @@
+import { withLast } from '../../hub/with-last.ts'
 import type { Delivery, SentPart } from './delivery.ts'
 import { ViolationError } from './violation-error.ts'
 
@@ -16,7 +17,7 @@ export interface DeliveryPorts {
   /** Whether some interest is left because of which a message on this topic is due. */
   isWanted(topic: Uint8Array): boolean
   /** The peer takes what it gets: it has not left too much of it in its connection. */
-  readonly isTaking: boolean
+  readonly isTaking: () => boolean
   /** Nothing waits any more, after something had to. */
   drained(): void
 }
@@ -35,7 +36,7 @@ export class Deliveries {
   #hasWaited = false
   #interestsVersion = 0
   /** In the order in which they went out, and in which they are to be acknowledged. */
-  readonly #unacknowledged: SentPart[] = []
+  #unacknowledged: SentPart[] = []
   #isOver = false
 
   constructor(ports: DeliveryPorts, partBytesMax: number) {
@@ -54,7 +55,7 @@ export class Deliveries {
   mayPass(delivery: Delivery): boolean {
     if (this.#waiting.length > 0 || this.#isBlocked || this.#isOver) return false
     if (delivery.message.length > this.#partBytesMax) return false
-    this.#unacknowledged.push(delivery.lastPart)
+    this.#unacknowledged = withLast(this.#unacknowledged, delivery.lastPart)
     return true
   }
 
@@ -89,11 +90,11 @@ export class Deliveries {
    * @throws {ViolationError} it is not the one to come.
    */
   acknowledge(identifier: Uint8Array, partId: number | null): void {
-    const expected = this.#unacknowledged.shift()
+    const expected = this.#unacknowledged[0]
     if (expected === undefined) throw new ViolationError('nothing is to be acknowledged')
     if (Buffer.compare(identifier, expected.identifier) !== 0 || partId !== expected.partId)
       throw new ViolationError('another part is to be acknowledged first')
-    this.#advance()
+    this.#acknowledged()
   }
 
   /**
@@ -104,8 +105,7 @@ export class Deliveries {
     const confirmation = this.#unacknowledged[0]?.plainConfirmation
     if (confirmation === undefined || confirmation === null || !confirmation.equals(bytes))
       return false
-    this.#unacknowledged.shift()
-    this.#advance()
+    this.#acknowledged()
     return true
   }
 
@@ -115,7 +115,12 @@ export class Deliveries {
   }
 
   get #isBlocked(): boolean {
-    return this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX || !this.#ports.isTaking
+    return this.#unacknowledged.length >= UNACKNOWLEDGED_PARTS_MAX || !this.#ports.isTaking()
+  }
+
+  #acknowledged(): void {
+    this.#unacknowledged.shift()
+    this.#advance()
   }
 
   #wait(waiting: Waiting): void {
@@ -163,9 +168,8 @@ export class Deliveries {
     waiting.sentParts++
     waiting.sentBytes += body.length
     const isLast = waiting.sentBytes === message.length
-    this.#unacknowledged.push(
-      isLast ? delivery.lastPart : { identifier, partId, plainConfirmation: null },
-    )
+    const sent = isLast ? delivery.lastPart : { identifier, partId, plainConfirmation: null }
+    this.#unacknowledged = withLast(this.#unacknowledged, sent)
     this.#ports.sendPart({ delivery, partId, body, isWhole: partId === 0 && isLast })
     return isLast
   }

@@ -178,6 +178,7 @@ export class SocketSubscriber implements EventSink {
   #subscription: Subscription | null = null
   #secrets: Secrets | null = null
   #isInStep = true
+  #isRead = true
   readonly #memory: HeldMemory
   /** Bytes of the message that is coming; the library has them. */
   #arrivingBytes = 0
@@ -202,7 +203,6 @@ export class SocketSubscriber implements EventSink {
     this.#webSocket = webSocket
     this.#socket = socket
     this.#counted = new StreamSink(socket as Socket, null)
-    const isTaking = () => socket.writableLength <= options.limits.queueBytesMax
     this.#session = new WsSession(
       {
         send: (bytes) => this.#write(binaryFrame(bytes)),
@@ -220,9 +220,7 @@ export class SocketSubscriber implements EventSink {
           this.#sessionBytes = bytes
           this.#tellHeld()
         },
-        get isTaking() {
-          return isTaking()
-        },
+        isTaking: () => socket.writableLength <= limits.queueBytesMax,
         drained: () => this.#subscription?.drained(),
         readOn: () => this.#read(true),
       },
@@ -313,7 +311,10 @@ export class SocketSubscriber implements EventSink {
   /** `isInStep`: its requests are answered so far. Whoever does not read the answers is not read, either. */
   #read(isInStep: boolean): void {
     this.#isInStep = isInStep
-    if (isInStep && this.#socket.writableLength <= UNREAD_BYTES_MAX) this.#webSocket.resume()
+    const isRead = isInStep && this.#socket.writableLength <= UNREAD_BYTES_MAX
+    if (isRead === this.#isRead) return
+    this.#isRead = isRead
+    if (isRead) this.#webSocket.resume()
     else this.#webSocket.pause()
   }
 

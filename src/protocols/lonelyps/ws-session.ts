@@ -63,7 +63,7 @@ export interface SessionPorts {
   /** So many bytes of notifications are held for the subscriber from now on. */
   holds(bytes: number): void
   /** The peer takes what it gets: it has not left too much of it in its connection. Else `taken()` says when it does. */
-  readonly isTaking: boolean
+  readonly isTaking: () => boolean
   /** Nothing waits any more, after something had to. */
   drained(): void
   /** After `receive()` has said `false`: everything is answered. */
@@ -148,9 +148,7 @@ export class WsSession {
         sendPart: (part) => this.#sendPart(part),
         sendMissed: (topic) => this.#sendMissed(topic),
         isWanted: (topic) => this.#isWanted(topic),
-        get isTaking() {
-          return ports.isTaking
-        },
+        isTaking: ports.isTaking,
         drained: () => ports.drained(),
       },
       limits.partBytesMax ?? PART_BYTES_MAX,

@@ -60,7 +60,7 @@ async function replay(
         due.push(() => session.deliver(new Delivery(topic, message, sha512, identifier)))
         return Promise.resolve(1)
       },
-      isTaking: true,
+      isTaking: () => true,
       drained: () => {},
       readOn: () => {},
       refused: (reason) => assert.fail(reason),

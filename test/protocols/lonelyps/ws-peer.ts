@@ -125,8 +125,8 @@ export class Peer {
       drained: () => void this.asked.push('drained'),
       readOn: () => void this.asked.push('readOn'),
       ...options.ports,
-      get isTaking() {
-        return options.ports?.isTaking ?? true
+      isTaking() {
+        return options.ports?.isTaking?.() ?? true
       },
     }
     this.session = new WsSession(

@@ -701,7 +701,7 @@ describe('a delivery', () => {
     let isTaking = true
     const peer = await subscribed({
       ports: {
-        get isTaking() {
+        isTaking() {
           return isTaking
         },
       },
