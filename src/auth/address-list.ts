@@ -7,6 +7,8 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6
 /** Addresses and CIDR ranges. An IPv6 range never covers an IPv4 address, nor the reverse. */
 export class AddressList {
   readonly #ranges: readonly (readonly [Address, prefixBits: number])[]
+  /** The indices of addresses that were asked for: to find one takes a microsecond or two, and each publication asks. */
+  readonly #known = new Map<string, number>()
 
   /** @throws {OptionError} one of the texts is no address and no range. */
   constructor(ranges: readonly string[]) {
@@ -30,13 +32,27 @@ export class AddressList {
     return this.indexOf(text) !== -1
   }
 
+  /** How many ranges there are. */
+  get size(): number {
+    return this.#ranges.length
+  }
+
   /** The index of the first range that has it; -1 for none, and for a text that is no address. */
   indexOf(text: string): number {
+    const known = this.#known.get(text)
+    if (known !== undefined) return known
     const address = parse(text)
     if (address === null) return -1
-    return this.#ranges.findIndex(
+    const index = this.#ranges.findIndex(
       ([base, bits]) => base.kind() === address.kind() && address.match(base, bits),
     )
+    if (text.length <= ADDRESS_LENGTH_MAX) this.#remember(text, index)
+    return index
+  }
+
+  #remember(text: string, index: number): void {
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear()
+    this.#known.set(text, index)
   }
 }
 
@@ -80,3 +96,8 @@ function prefixBits(text: string, bitsMax: number): number {
   if (bitsMax !== 32 || isIP(text) !== 4) return NaN
   return ipaddr.IPv4.parse(text).prefixLengthFromSubnetMask() ?? NaN
 }
+
+/** Addresses that are remembered. */
+const KNOWN_MAX = 1_000
+/** Of one without a zone (RFC 4291 §2.2, in its longest form). */
+const ADDRESS_LENGTH_MAX = 45

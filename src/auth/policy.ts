@@ -47,10 +47,16 @@ export interface Publisher {
 export class Policy {
   readonly #publishers: AddressList
   readonly #secureTopics: ReadonlySet<string>
+  /** The verdicts on addresses in each of the ranges. */
+  readonly #byRange: readonly PublishVerdict[]
 
   constructor({ publishers, secureTopics }: PolicyOptions) {
     this.#publishers = publishers
     this.#secureTopics = new Set(secureTopics)
+    this.#byRange = Array.from({ length: publishers.size }, (_, rangeIndex) => ({
+      allowed: true,
+      reason: { type: 'publisher-address', rangeIndex },
+    }))
   }
 
   /** Only then does it matter who publishes; otherwise a directory need not be asked, and the address decides. */
@@ -77,9 +83,9 @@ export class Policy {
     }
     // A login never stands for an address.
     const rangeIndex = address === null ? -1 : this.#publishers.indexOf(address)
-    return rangeIndex === -1
-      ? { allowed: false, reason: { type: 'foreign-address', address } }
-      : { allowed: true, reason: { type: 'publisher-address', rangeIndex } }
+    return (
+      this.#byRange[rangeIndex] ?? { allowed: false, reason: { type: 'foreign-address', address } }
+    )
   }
 }
 

@@ -133,9 +133,9 @@ export interface EventLog extends AsyncDisposable {
   }
 }
 
-/** @throws {RangeError} */
-export function checkBatch(batch: readonly Publication[]): void {
-  if (batch.length === 0) throw new RangeError('a batch has at least one publication')
+/** What is wrong with a batch; `null`: nothing. */
+export function batchError(batch: readonly Publication[]): RangeError | null {
+  return batch.length === 0 ? new RangeError('a batch has at least one publication') : null
 }
 
 /** For events that were stored together, by the first and the last of them. */

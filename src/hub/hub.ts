@@ -223,7 +223,7 @@ export class Hub implements Disposable {
     // Nobody would be there to see it, and without a log on disk it would be gone with its 202.
     if (this.#isClosing) throw new LogUnavailableError('the server is stopping')
     using _priority = this.#internals.catchUp.yieldToPublication()
-    const receipt = await this.#log.append(publications, { once })
+    const receipt = await this.#log.append(publications, once === undefined ? undefined : { once })
     if (!this.#rounds.isIdle) await this.#rounds.settled()
     return receipt
   }

@@ -29,13 +29,14 @@ import { openapiOfTopics } from '../pages/openapi.ts'
 import { ownUrl } from '../pages/own-url.ts'
 import { pages } from '../pages/pages.ts'
 import { peerAddress } from './peer.ts'
-import { carryOutInTurn, carryOutWhenTurnAllows, PendingStream } from './pending-stream.ts'
+import { carryOutWhenTurnAllows, hold, isHeld, PendingStream } from './pending-stream.ts'
 import { publish } from '../publish/publish.ts'
 import { preflight } from './preflight.ts'
 import { prefersPage } from '../stream/negotiation.ts'
 import { stream } from '../stream/stream.ts'
 import { asksForWebSocket, refuseHandshake } from '../../websocket/handshake.ts'
 import { beginWork } from '../../ops/current-work.ts'
+import { hasTurnLeft } from '../../ops/turn-budget.ts'
 import { originForm } from './topic-path.ts'
 
 export interface TlsFiles {
@@ -69,22 +70,9 @@ export async function httpServers(
   app.setSerializerCompiler(() => JSON.stringify) // schemas of answers describe; compiling them takes 20 ms of the start
   app.addHook('onRequest', (request, reply, done) => {
     const { socket } = request.raw
-    carryOutInTurn(socket, () => {
-      // At once, so that what is no request behind it is refused behind it.
-      if (!isAccepted(door, request, reply.raw)) {
-        reply.hijack()
-        return
-      }
-      carryOutWhenTurnAllows(socket, () => {
-        beginWork('request', `${request.raw.method} ${originForm(request.originalUrl)}`)
-        // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
-        if (request.raw.httpVersionMajor === 0)
-          done(new HttpError('BAD_REQUEST', 'HTTP/0.9 is not spoken here'))
-        else if (connectionOf(socket).isBeyondLimit) done(door.connectionLimit.refusal())
-        else if (request.url === TOPIC_URL) void handle(door, request, reply)
-        else done()
-      })
-    })
+    // Most requests wait for nothing, and nothing is made for them to wait with: it would be one part in sixty of a publication.
+    if (isHeld(socket)) hold(socket, () => accept(door, request, reply, done))
+    else accept(door, request, reply, done)
   })
   app.setErrorHandler((error, request, reply) => refuseRequest(door, request, reply, error))
   const openapi = openapiOfTopics(door.version) as FastifyDynamicSwaggerOptions['openapi'] & object
@@ -246,6 +234,26 @@ function isAccepted(
   for (let i = 0; i < pairs.length; i += 2) response.setHeader(pairs[i]!, pairs[i + 1]!)
   return true
 }
+
+function accept(door: HttpDoor, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  const { socket } = request.raw
+  // At once, so that what is no request behind it is refused behind it.
+  if (!isAccepted(door, request, reply.raw)) reply.hijack()
+  else if (hasTurnLeft()) begin(door, request, reply, done)
+  else carryOutWhenTurnAllows(socket, () => begin(door, request, reply, done))
+}
+
+function begin(door: HttpDoor, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  const { raw } = request
+  beginWork('request', `${raw.method} ${originForm(request.originalUrl)}`)
+  // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
+  if (raw.httpVersionMajor === 0) done(new HttpError('BAD_REQUEST', 'HTTP/0.9 is not spoken here'))
+  else if (connectionOf(raw.socket).isBeyondLimit) done(door.connectionLimit.refusal())
+  else if (request.url === TOPIC_URL) void handle(door, request, reply)
+  else done()
+}
+
+type Done = (error?: Error) => void
 
 /** A topic URL: whatever it is answered with, Fastify is done with it. */
 async function handle(door: HttpDoor, request: FastifyRequest, reply: FastifyReply): Promise<void> {

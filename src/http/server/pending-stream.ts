@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { hasTurnLeft, whenTurnAllows } from '../../ops/turn-budget.ts'
+import { whenTurnAllows } from '../../ops/turn-budget.ts'
 import { connectionOf } from '../../sockets/connection.ts'
 
 /**
@@ -30,11 +30,10 @@ export class PendingStream implements Disposable {
 }
 
 /**
- * Carries a request out when this turn of the event loop has something left for it, or a later one has: a thousand connections may
+ * Carries a request out for which this turn of the event loop has nothing left, once a turn has: a thousand connections may
  * each have one at the same time (test/hostile/crowds.test.ts). What comes behind it on its connection is held meanwhile.
  */
 export function carryOutWhenTurnAllows(socket: Socket, carryOut: () => void): void {
-  if (hasTurnLeft()) return carryOut()
   const connection = connectionOf(socket)
   const held: (() => void)[] = []
   connection.heldRequests = held
@@ -52,11 +51,18 @@ function release(socket: Socket, held: readonly (() => void)[]): void {
 
 /** Carries a request out at once, or once it is decided that there is no stream before it. */
 export function carryOutInTurn(socket: Socket, carryOut: () => void): void {
-  const { heldRequests } = connectionOf(socket)
-  if (heldRequests === null) carryOut()
-  else {
-    heldRequests.push(carryOut)
-    // Those of one packet are read already. More would be held without an end.
-    socket.pause()
-  }
+  if (isHeld(socket)) hold(socket, carryOut)
+  else carryOut()
+}
+
+/** Whether what is before it on its connection is to be decided first. */
+export function isHeld(socket: Socket): boolean {
+  return connectionOf(socket).heldRequests !== null
+}
+
+/** For a request that `isHeld`. */
+export function hold(socket: Socket, carryOut: () => void): void {
+  connectionOf(socket).heldRequests!.push(carryOut)
+  // Those of one packet are read already. More would be held without an end.
+  socket.pause()
 }

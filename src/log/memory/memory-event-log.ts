@@ -3,7 +3,7 @@ import { LogUnavailableError } from '../../hub/errors.ts'
 import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import type { Publication } from '../../publication/publication.ts'
 import {
-  checkBatch,
+  batchError,
   receiptOf,
   weightOf,
   type AppendOptions,
@@ -75,11 +75,9 @@ export class MemoryEventLog implements EventLog {
     return this.#head as Position
   }
 
-  async append(
-    batch: readonly Publication[],
-    { once, state = [] }: AppendOptions = {},
-  ): Promise<Receipt> {
-    checkBatch(batch)
+  append(batch: readonly Publication[], { once, state }: AppendOptions = {}): Promise<Receipt> {
+    const error = batchError(batch)
+    if (error !== null) return Promise.reject(error)
     return once === undefined
       ? this.#append(batch, state)
       : this.#receipts.once(once, () => this.#append(batch, state))
@@ -87,7 +85,8 @@ export class MemoryEventLog implements EventLog {
 
   async flushed(): Promise<void> {
     const last = this.#pending.at(-1)
-    if (last !== undefined) await new Promise<void>((resolve) => last.settled.push(resolve))
+    if (last !== undefined)
+      await new Promise<void>((resolve) => (last.settled ??= []).push(resolve))
   }
 
   onCommit(listener: (events: readonly PublishedEvent[], head: Position) => void): Disposable {
@@ -177,7 +176,7 @@ export class MemoryEventLog implements EventLog {
     const pending = this.#pending.splice(0)
     for (const { reject, settled } of pending) {
       reject(new LogUnavailableError('the event log is closed'))
-      for (const settle of settled) settle()
+      settled?.forEach((settle) => settle())
     }
   }
 
@@ -190,7 +189,10 @@ export class MemoryEventLog implements EventLog {
     return (this.#head + 1 - (this.#events.length - this.#start)) as Position
   }
 
-  #append(batch: readonly Publication[], state: readonly StateChange[]): Promise<Receipt> {
+  #append(
+    batch: readonly Publication[],
+    state: readonly StateChange[] | undefined,
+  ): Promise<Receipt> {
     if (this.#disposed) return Promise.reject(new LogUnavailableError('the event log is closed'))
     if (this.#pending.length === 0) {
       // Publishers in parallel that wait for their answers come back one after the other: a turn later all of them have.
@@ -198,7 +200,7 @@ export class MemoryEventLog implements EventLog {
       else setImmediate(() => this.#commit())
     }
     return new Promise((resolve, reject) =>
-      this.#pending.push({ batch, state, resolve, reject, settled: [] }),
+      this.#pending.push({ batch, state, resolve, reject, settled: null }),
     )
   }
 
@@ -222,11 +224,11 @@ export class MemoryEventLog implements EventLog {
       return receiptOf(events[from]!, events.at(-1)!)
     })
     this.#keep(events)
-    for (const { state } of pending) this.#options.state?.change(state)
+    for (const { state } of pending) if (state !== undefined) this.#options.state?.change(state)
     this.#listeners.tell(events, this.head)
     pending.forEach(({ resolve, settled }, i) => {
       resolve(receipts[i]!)
-      for (const settle of settled) settle()
+      settled?.forEach((settle) => settle())
     })
   }
 
@@ -312,11 +314,11 @@ const DROPPED = {} as PublishedEvent
 
 interface PendingBatch {
   readonly batch: readonly Publication[]
-  readonly state: readonly StateChange[]
+  readonly state: readonly StateChange[] | undefined
   readonly resolve: (receipt: Receipt) => void
   readonly reject: (error: LogUnavailableError) => void
   /** Who waits until it is told or refused. */
-  readonly settled: (() => void)[]
+  settled: (() => void)[] | null
 }
 
 /** A page ends here even if nothing matched, so that a rare topic does not hold up the event loop (about 0.3 ms). */

@@ -6,7 +6,7 @@ import type { Cursor, Position, PublishedEvent } from '../../hub/event.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import type { Publication } from '../../publication/publication.ts'
 import {
-  checkBatch,
+  batchError,
   receiptOf,
   type AppendOptions,
   type EventLog,
@@ -134,11 +134,12 @@ export class SqliteEventLog implements EventLog {
     return this.#store.runs.positionOf(this.#end.headSeq)
   }
 
-  async append(
+  append(
     batch: readonly Publication[],
     { once, state = [] }: AppendOptions = {},
   ): Promise<Receipt> {
-    checkBatch(batch)
+    const error = batchError(batch)
+    if (error !== null) return Promise.reject(error)
     return once === undefined
       ? this.#commitEvents({ publications: batch, changes: state })
       : this.#appendOnce(batch, state, once)
