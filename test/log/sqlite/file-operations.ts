@@ -89,7 +89,7 @@ export class PlacedStore implements Disposable {
 
   /** Of a running store: as it is now. */
   copyLog(): void {
-    this.shell('cp $S/events.db-wal $S/events.db-shm $O/')
+    this.shell('[ $S -ef $O ] || cp $S/events.db-wal $S/events.db-shm $O/')
   }
 
   shell(command: string): string {
