@@ -157,7 +157,7 @@ for (const [file, { skip, prepare, start }] of Object.entries(snippets))
       const url = `http://127.0.0.1:${config.server.port}`
       await using first = await startPubsub(config)
       await using listener = start({ url: `${url}/a?without=c`, cursorFile, directory })
-      await storedIn(cursorFile)
+      await storedIn(cursorFile, listener)
       await publish(url, '/a', { n: 1, closing: { reason: 'revoked' }, gap: 'x', opened: 7 })
       await publish(url, '/a/c', { n: 'not asked for' })
       assert.deepEqual(await listener.numbers(1), [1])
@@ -183,7 +183,7 @@ for (const [file, { skip, prepare, start }] of Object.entries(snippets))
       await using server = await startPubsub(config)
       {
         await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
-        await storedIn(cursorFile)
+        await storedIn(cursorFile, listener)
         await publish(server.url, '/a', { n: 1 })
         const { n, pubsub_cursor: cursor } = (await listener.event()).json
         assert.equal(n, 1)
@@ -206,7 +206,7 @@ for (const [file, { skip, prepare, start }] of Object.entries(snippets))
         cursorFile,
         directory,
       })
-      await storedIn(cursorFile)
+      await storedIn(cursorFile, listener)
       proxy.stall()
       await publish(server.url, '/a', { n: 1 })
       await publish(server.url, '/a', { n: 2 })
@@ -238,7 +238,7 @@ for (const [file, { skip, prepare, start }] of Object.entries(snippets))
         login: { user: 'alice', password: 'wonderland' },
         directory,
       })
-      await storedIn(cursorFile)
+      await storedIn(cursorFile, listener)
       await publish(server.url, '/private/fruits', { n: 1 })
       assert.deepEqual(await listener.numbers(1), [1])
       const acl = JSON.stringify({ alice: { ...alice, acl: {} } })
@@ -272,7 +272,7 @@ test(
       const cursorFile = join(directory, 'cursor')
       const { start } = snippets['listen.sh']!
       await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
-      await storedIn(cursorFile)
+      await storedIn(cursorFile, listener)
       listener.stop()
       await listener.ended()
       await streamsLeft(server, 0, 2_000)
@@ -372,21 +372,29 @@ async function publish(url: string, path: string, payload: object): Promise<void
   }
 }
 
-/** Resolves once the stream is open: from then on nothing gets lost. */
-function storedIn(cursorFile: string): Promise<void> {
-  return until('the first cursor is stored', () => {
-    try {
-      return readFileSync(cursorFile, 'utf8') !== ''
-    } catch {
-      return false
-    }
-  })
+/** Resolves once the stream is open: from then on nothing gets lost. `client`: whose it is. */
+function storedIn(cursorFile: string, client?: Pick<ClientProcess, 'errors'>): Promise<void> {
+  return until(
+    'the first cursor is stored',
+    () => {
+      try {
+        return readFileSync(cursorFile, 'utf8') !== ''
+      } catch {
+        return false
+      }
+    },
+    () => client?.errors,
+  )
 }
 
-async function until(what: string, isSo: () => boolean): Promise<void> {
+async function until(
+  what: string,
+  isSo: () => boolean,
+  told: () => string | undefined = () => '',
+): Promise<void> {
   const deadlineMs = performance.now() + DEADLINE_MS
   while (!isSo()) {
-    assert.ok(performance.now() < deadlineMs, `waited in vain until ${what}`)
+    assert.ok(performance.now() < deadlineMs, `waited in vain until ${what}\n${told()}`)
     await setTimeout(20)
   }
 }
