@@ -1,6 +1,7 @@
 import type { Cursor, Position, PublishedEvent } from '../hub/event.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { SeldomReport } from '../ops/seldom-report.ts'
+import { inTurns } from './in-turns.ts'
 import { pastEvents } from './past-events.ts'
 
 export interface ConsumerSubscription {
@@ -16,10 +17,13 @@ export interface ConsumerSubscriptions<S extends ConsumerSubscription> {
   consumerOf(subscription: S): string
   hasAny(consumer: string): boolean
   of(consumer: string): readonly S[]
-  /** Those that want an event, in the order in which one consumer is to get it for them. */
-  matching(event: PublishedEvent): Iterable<S>
+  /**
+   * Those that want an event, in the order in which one consumer is to get it for them. `null`: one was asked that does not want it;
+   * as that may take some ms, it may be interrupted there, and subscriptions may change meanwhile.
+   */
+  matching(event: PublishedEvent): Iterable<S | null>
   /** Those of one consumer, however many others match. */
-  matchingOf(consumer: string, event: PublishedEvent): Iterable<S>
+  matchingOf(consumer: string, event: PublishedEvent): Iterable<S | null>
   /** What that subscription is now. `null`: it has ended. */
   current(subscription: S): S | null
 }
@@ -180,7 +184,7 @@ export class DurableConsumer<S extends ConsumerSubscription> {
       if (hasGap) this.#shared.tellLost(this.name)
       for (const event of events) {
         if (this.#isEnded) return
-        const due = this.#dueOf(event)
+        const due = await inTurns(this.#dueOf(event))
         if (due.length > 0) await this.#deliver(due, () => {})
       }
       if (this.#isEnded) return
@@ -190,11 +194,14 @@ export class DurableConsumer<S extends ConsumerSubscription> {
     if (this.#behindTo === to) this.#behindTo = null
   }
 
-  #dueOf(event: PublishedEvent): ConsumerDelivery<S>[] {
+  *#dueOf(event: PublishedEvent): Generator<void, ConsumerDelivery<S>[]> {
     const { subscriptions, hub } = this.#shared
     const due: ConsumerDelivery<S>[] = []
-    for (const subscription of subscriptions.matchingOf(this.name, event))
-      if (isDue(hub, subscription, event)) due.push({ subscription, event })
+    for (const subscription of subscriptions.matchingOf(this.name, event)) {
+      if (subscription !== null && isDue(hub, subscription, event))
+        due.push({ subscription, event })
+      yield
+    }
     return due
   }
 

@@ -18,6 +18,7 @@ import {
   type SharedByConsumers,
 } from './durable-consumer.ts'
 import { FirstOutcomes } from './first-outcomes.ts'
+import { inTurns } from './in-turns.ts'
 import { everything, pastEvents } from './past-events.ts'
 
 export interface DurableConsumersOptions<S extends ConsumerSubscription> {
@@ -200,6 +201,10 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
     const due = new Map<string, ConsumerDelivery<S>[]>()
     let looked = 0
     for (const subscription of subscriptions.matching(event)) {
+      if (subscription === null) {
+        yield
+        continue
+      }
       if (isDue(hub, subscription, event)) {
         const name = subscriptions.consumerOf(subscription)
         const deliveries = due.get(name)
@@ -318,14 +323,6 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
 
 /** Stops where it may be interrupted. */
 type Offering = Generator<void, void>
-
-async function inTurns<R>(work: Generator<void, R>): Promise<R> {
-  for (;;) {
-    const step = work.next()
-    if (step.done === true) return step.value
-    if (isTurnSpent()) await new Promise<void>((resolve) => inLaterTurn(resolve))
-  }
-}
 
 function before({ position }: PublishedEvent): Position {
   return (position - 1) as Position

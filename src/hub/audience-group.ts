@@ -35,6 +35,8 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
   readonly key: string
   readonly audiences: A[] = []
   foundAt = -1
+  /** Which predicates are still to be asked about an event, by its position. `null`: there has been none that took so long. */
+  #asked: Map<number, SetIterator<EventPredicate>> | null = null
 
   constructor(key: string) {
     super()
@@ -45,6 +47,9 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
   abstract get readFilters(): readonly TopicFilter[] | undefined
 
   abstract matcher(): WantsMatcher
+
+  /** What else an event may be wanted by: these are asked only about events that may be seen. */
+  abstract get predicates(): ReadonlySet<EventPredicate>
 
   /** All of its wishes. */
   abstract get wants(): readonly Want[]
@@ -57,6 +62,30 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
 
   maySee(event: PublishedEvent): boolean {
     return this.audiences.some(({ rights }) => rights.maySee(event))
+  }
+
+  /**
+   * Whether one of the predicates wants an event. `null`: more are to be asked than there is time for until `untilMs`, by
+   * `performance.now()`; it goes on there when it is called again.
+   */
+  isWantedByPredicates(event: PublishedEvent, untilMs: number): boolean | null {
+    const left = this.#asked?.get(event.position) ?? this.predicates.values()
+    this.#asked?.delete(event.position)
+    for (let next = left.next(); next.done !== true; next = left.next()) {
+      if (next.value.matches(event)) return true
+      if (performance.now() > untilMs) {
+        this.#keepAsking(event, left)
+        return null
+      }
+    }
+    return false
+  }
+
+  /** Of who has left meanwhile some may stay. */
+  #keepAsking({ position }: PublishedEvent, left: SetIterator<EventPredicate>): void {
+    this.#asked ??= new Map()
+    if (this.#asked.size >= ASKED_MAX) this.#asked.clear()
+    this.#asked.set(position, left)
   }
 
   add(audience: A): void {
@@ -103,12 +132,16 @@ export class SharedGroup<A extends Placed> extends AudienceGroup<A> {
     return paths.length > 0 || predicates.length > 0 ? undefined : this.#filters
   }
 
-  matcher(): WantsMatcher {
+  get predicates(): ReadonlySet<EventPredicate> {
     const { predicates } = this.#entry
+    return predicates.length === 0 ? NO_PREDICATES : new Set(predicates)
+  }
+
+  matcher(): WantsMatcher {
     const matchesTopics = matcherOf(this.#filters)
     const paths = new Set(this.#entry.paths)
     const matches = (event: PublishedEvent) => matchesTopics(event) || paths.has(event.path)
-    return { matches: paths.size === 0 ? matchesTopics : matches, predicates }
+    return paths.size === 0 ? matchesTopics : matches
   }
 
   leaveIndex(): boolean {
@@ -162,8 +195,12 @@ export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
     return dropped.includes(true)
   }
 
+  get predicates(): ReadonlySet<EventPredicate> {
+    return this.#predicates
+  }
+
   matcher(): WantsMatcher {
-    return { matches: (event) => this.#matches(event), predicates: [...this.#predicates] }
+    return (event) => this.#matches(event)
   }
 
   leaveIndex(): boolean {
@@ -234,3 +271,8 @@ class HeldPredicate implements HeldWant<EventPredicate>, EventPredicate {
     return event.position > this.since && this.want.matches(event)
   }
 }
+
+const NO_PREDICATES: ReadonlySet<EventPredicate> = new Set()
+
+/** Events of which it is known how far their predicates have been asked: one for each place at which members are. */
+const ASKED_MAX = 64

@@ -65,7 +65,7 @@ export interface DueEvents {
   /** Each event's own bytes; none where events are what members get. */
   readonly frames: readonly Uint8Array[]
   readonly failure: { readonly error: unknown; readonly before: Position } | null
-  /** How many were looked at. Fewer than were given: the rest is for a later turn, as predicates have taken their time. */
+  /** How many were looked at. Fewer than were given, or none: the rest is for a later turn, as predicates have taken their time. */
   readonly lookedAt: number
 }
 
@@ -169,18 +169,32 @@ export class Audience {
     return this.#maySee(event) && this.conditions.every((condition) => condition.matches(event))
   }
 
+  /**
+   * Asks its conditions about an event that is wanted, one after the other, up to the first that it does not match: what `admits`
+   * will ask. What throws is asked again, and told then.
+   */
+  *ask(event: PublishedEvent): Generator<void, void> {
+    try {
+      if (!this.#maySee(event)) return
+      for (const condition of this.conditions) {
+        const isMatch = condition.matches(event)
+        yield
+        if (!isMatch) return
+      }
+    } catch {}
+  }
+
   /** The events that are due here; among the first ones only, where predicates take long: see `lookedAt`. */
   due(events: readonly PublishedEvent[]): DueEvents {
     if (events.length === 0) return NOTHING_DUE
-    const { matches, predicates } = this.group.matcher()
+    const matches = this.group.matcher()
+    const hasPredicates = this.group.predicates.size > 0
     return this.#dueOf(
       events,
-      (event) =>
+      (event, untilMs) =>
         matches(event) ||
-        (predicates.length > 0 &&
-          this.#maySee(event) &&
-          predicates.some((predicate) => predicate.matches(event))),
-      predicates.length > 0 || this.conditions.length > 0,
+        (hasPredicates && this.#maySee(event) && this.group.isWantedByPredicates(event, untilMs)),
+      hasPredicates || this.conditions.length > 0,
     )
   }
 
@@ -270,7 +284,8 @@ export class Audience {
 
   #dueOf(
     candidates: readonly PublishedEvent[],
-    isWanted: (event: PublishedEvent) => boolean,
+    /** `null`: it is to be asked again, in a later turn. */
+    isWanted: (event: PublishedEvent, untilMs: number) => boolean | null,
     isForeignWork: boolean,
   ): DueEvents {
     const untilMs = isForeignWork ? performance.now() + STEP_MS : Infinity
@@ -281,7 +296,9 @@ export class Audience {
     let lookedAt = 0
     for (const event of candidates) {
       try {
-        if (isWanted(event) && this.admits(event)) {
+        const wanted = isWanted(event, untilMs)
+        if (wanted === null) break
+        if (wanted && this.admits(event)) {
           if (encoding !== undefined) frames.push(encoding.event(event))
           events.push(event)
         }

@@ -91,7 +91,7 @@ export class CatchUp {
       : `${audience.id} ${after}${wantsParts ? ' in parts' : ''}`
     const found = this.#pages.get(key)
     if (found !== undefined && found.staleAtMs > performance.now())
-      return found.due ?? this.#dueOfRaw(audience, found.raw, wantsParts)
+      return found.due ?? this.#dueOfRaw(audience, after, found.raw, wantsParts)
     let reading = this.#readings.get(key)
     if (reading === undefined) {
       reading = {
@@ -212,10 +212,11 @@ export class CatchUp {
   }
 
   /** As much of a page for all as can be looked at in one step; the rest of it is kept for the next. */
-  #dueOfRaw(audience: Audience, page: Page, inParts: boolean): DuePage {
+  #dueOfRaw(audience: Audience, after: Position, page: Page, inParts: boolean): DuePage {
     const due = audience.dueOfPage(page.events)
     if (due.failure !== null || due.lookedAt === page.events.length)
       return this.#duePage(due, page, inParts)
+    if (due.lookedAt === 0) return { ...NO_STEP, parts: inParts ? NO_PARTS : null, reached: after }
     const reached = page.events[due.lookedAt - 1]!.position
     const rest: Page = { events: page.events.slice(due.lookedAt), reached: page.reached, gap: null }
     const key = keyOfAll(reached, audience.rights.seesNothing)
@@ -283,6 +284,11 @@ function advance(reader: LogReader): void {
 }
 
 const EMPTY = new Uint8Array()
+
+const NO_PARTS: PageParts = { events: [], frames: [] }
+
+/** More is to be asked about the first event than this turn has time for. */
+const NO_STEP = { bytes: EMPTY, gap: null, hasFailed: false }
 
 function sizeOf({ bytes, parts }: DuePage): number {
   const inParts = parts?.frames.reduce((sum, frame) => sum + frame.length, 0) ?? 0

@@ -147,6 +147,9 @@ export class Hub implements Disposable {
   readonly #rounds: Rounds
   readonly #commits: Disposable
   readonly #fanOut: FanOut
+  /** The event that is next, while predicates are being asked about it. */
+  #asking: { readonly event: PublishedEvent; readonly questions: Generator<void, void> } | null =
+    null
   #nextAudienceId = 0
   #nextGroupId = 0
   #isClosing = false
@@ -326,26 +329,77 @@ export class Hub implements Disposable {
     this.endAll('shutdown')
   }
 
-  /** One round, in cursor order: all that a commit of the log brought, or a part of it. */
-  #deliver(events: readonly PublishedEvent[]): void {
+  /**
+   * One round, in cursor order: all that a commit of the log brought, or a part of it. How many of the events it has delivered,
+   * from the first on: the rest is for a later turn, as more predicates are to be asked about it than this one has time for.
+   */
+  #deliver(events: readonly PublishedEvent[]): number {
+    const isAsked = this.#predicates.size > 0 || this.#index.predicateCount > 0
+    const untilMs = isAsked ? performance.now() + ASK_MS : Infinity
+    if (isAsked && !this.#askAhead(events[0]!, untilMs)) return 0
     beginWork('fan-out of events:', events.length)
     const before = this.#internals.head
     const isCounted = this.#matches.isAwaited
-    this.#internals.head = events.at(-1)!.position
     const gathered: Audience[] = []
     const round = { events, isCounted }
+    let count = 0
     try {
-      this.#ring.push(events)
-      for (const event of events)
+      if (!isAsked) this.#moveHead(events)
+      for (const event of events) {
+        if (isAsked) {
+          if (count > 0 && !this.#askAhead(event, untilMs)) break
+          this.#moveHead([event])
+        }
+        count++
         for (const { audiences } of this.#index.matching(event, (group, error) =>
           this.#failGroup(group, event, error),
         ))
           for (let i = audiences.length - 1; i >= 0; i--)
             this.#gather(audiences[i]!, event, round, gathered)
+      }
       for (const audience of gathered) audience.flush() // one buffer, one write per subscriber
-      this.#endRound(events, gathered, isCounted)
+      this.#endRound(count === events.length ? events : events.slice(0, count), gathered, isCounted)
+      return count
     } catch (error) {
+      this.#moveHead(events.slice(isAsked ? count : events.length))
       this.#failRound(before, gathered, error)
+      return events.length
+    }
+  }
+
+  #moveHead(events: readonly PublishedEvent[]): void {
+    if (events.length === 0) return
+    this.#internals.head = events.at(-1)!.position
+    this.#ring.push(events)
+  }
+
+  /**
+   * Asks whatever decides who gets an event, one after the other, so that it need not be done in one turn; then it is known when
+   * the round asks. `true`: all was asked.
+   */
+  #askAhead(event: PublishedEvent, untilMs: number): boolean {
+    if (this.#asking?.event !== event) this.#asking = { event, questions: this.#questions(event) }
+    beginWork('predicates about an event of', event.path)
+    try {
+      for (;;) {
+        if (this.#asking.questions.next().done === true) {
+          this.#asking = null
+          return true
+        }
+        if (performance.now() >= untilMs) return false
+      }
+    } catch {
+      this.#asking = null // it is asked again in the round, where it is known whose it is
+      return true
+    }
+  }
+
+  *#questions(event: PublishedEvent): Generator<void, void> {
+    for (const group of this.#index.ask(event)) {
+      if (group === null) yield
+      else
+        for (const audience of group.audiences)
+          if (audience.conditions.length > 0) yield* audience.ask(event)
     }
   }
 
@@ -605,6 +659,9 @@ function streamQuota(perShareMax: number): Quota {
   }
   return new Quota({ max: Infinity, perShareMax, names, TooMany: TooManyStreamsError })
 }
+
+/** How long predicates may keep the main thread, in ms, until others have their turn; one that was asked is finished. */
+const ASK_MS = 2
 
 /** Steps of the index between two looks at the clock: some 50 µs. */
 const SWEPT_AT_ONCE = 512

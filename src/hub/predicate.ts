@@ -31,6 +31,10 @@ export class SharedPredicates {
     })
   }
 
+  get size(): number {
+    return this.#byKey.size
+  }
+
   /** @throws {OverloadedError | ShareExceededError} they would be too many. */
   admit(predicates: readonly EventPredicate[], share: Share): void {
     if (predicates.length === 0) return
@@ -66,15 +70,29 @@ export class SharedPredicates {
   }
 }
 
-/** Remembers what it said of the last event: audiences are offered one event after another. */
 class SharedPredicate extends UsedByShares implements EventPredicate {
+  readonly key: string
+  readonly #predicate: EventPredicate
+
+  constructor(predicate: EventPredicate) {
+    super()
+    this.key = predicate.key
+    this.#predicate = new RememberingPredicate(predicate)
+  }
+
+  matches(event: PublishedEvent): boolean {
+    return this.#predicate.matches(event)
+  }
+}
+
+/** Remembers what it said of the last event: it is asked about one after another. What has thrown is asked again. */
+export class RememberingPredicate implements EventPredicate {
   readonly key: string
   readonly #predicate: EventPredicate
   #event: PublishedEvent | null = null
   #result = false
 
   constructor(predicate: EventPredicate) {
-    super()
     this.key = predicate.key
     this.#predicate = predicate
   }

@@ -7,14 +7,15 @@ import { weightOf } from './event-log.ts'
  * what is committed meanwhile waits behind it. Held by `test/hostile/bodies.test.ts`.
  */
 export class Rounds implements Disposable {
-  readonly #deliver: (events: readonly PublishedEvent[]) => void
+  readonly #deliver: (events: readonly PublishedEvent[]) => number
   /** Committed, in order. What stands before `#start` has been handed out. */
   #waiting: PublishedEvent[] = []
   #start = 0
   #settled: PromiseWithResolvers<void> | null = null
+  #isDisposed = false
 
-  /** `deliver` must not throw. */
-  constructor(deliver: (events: readonly PublishedEvent[]) => void) {
+  /** `deliver` tells how many of the events it has handed out, from the first on; it is called again with the rest. Must not throw. */
+  constructor(deliver: (events: readonly PublishedEvent[]) => number) {
     this.#deliver = deliver
   }
 
@@ -25,12 +26,16 @@ export class Rounds implements Disposable {
 
   add(events: readonly PublishedEvent[]): void {
     if (events.length === 0) return
-    if (this.#settled === null && endOfRound(events, 0) === events.length)
-      return this.#deliver(events)
-    for (const event of events) this.#waiting.push(event)
-    if (this.#settled !== null) return
+    if (this.#settled !== null) {
+      for (const event of events) this.#waiting.push(event)
+      return
+    }
+    const end = endOfRound(events, 0)
+    const count = this.#deliver(end === events.length ? events : events.slice(0, end))
+    if (count === events.length || this.#isDisposed) return
+    this.#waiting = events.slice(count)
     this.#settled = Promise.withResolvers()
-    this.#next()
+    setImmediate(() => this.#next())
   }
 
   /** Resolves once all that has been added so far is handed out, or never will be. */
@@ -40,6 +45,11 @@ export class Rounds implements Disposable {
 
   /** Nothing more is handed out. */
   [Symbol.dispose](): void {
+    this.#isDisposed = true
+    this.#rest()
+  }
+
+  #rest(): void {
     this.#waiting = []
     this.#start = 0
     this.#settled?.resolve()
@@ -49,11 +59,9 @@ export class Rounds implements Disposable {
   #next(): void {
     if (this.#settled === null) return
     const end = endOfRound(this.#waiting, this.#start)
-    const round = this.#waiting.slice(this.#start, end)
-    this.#start = end
-    this.#deliver(round)
-    if (end < this.#waiting.length) setImmediate(() => this.#next())
-    else this[Symbol.dispose]()
+    this.#start += this.#deliver(this.#waiting.slice(this.#start, end))
+    if (this.#start < this.#waiting.length) setImmediate(() => this.#next())
+    else this.#rest()
   }
 }
 

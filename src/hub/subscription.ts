@@ -355,7 +355,7 @@ export abstract class Subscription
     const due = this.audience.due(events)
     if (!this.#handDue(due)) return false
     if (due.lookedAt === events.length) return true
-    this.#continueBehind(events[due.lookedAt - 1]!.position)
+    this.#continueBehind(due.lookedAt === 0 ? this.#position : events[due.lookedAt - 1]!.position)
     return false
   }
 

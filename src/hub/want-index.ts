@@ -1,5 +1,5 @@
 import type { PublishedEvent } from './event.ts'
-import type { EventPredicate } from './predicate.ts'
+import { RememberingPredicate, type EventPredicate } from './predicate.ts'
 import { isForAll } from './rights.ts'
 import { TopicIndex, type IndexEntry } from './topics.ts'
 import { isPathFilter, isPredicate, isTopicFilter, type Want } from './wants.ts'
@@ -58,7 +58,11 @@ export class WantIndex<O extends WantOwner> {
     for (const predicate of entry.predicates) {
       const shared = this.#predicates.get(predicate.key)
       if (shared !== undefined) shared.owners.add(owner)
-      else this.#predicates.set(predicate.key, { predicate, owners: new Set([owner]) })
+      else
+        this.#predicates.set(predicate.key, {
+          predicate: new RememberingPredicate(predicate),
+          owners: new Set([owner]),
+        })
     }
     return entry
   }
@@ -84,6 +88,26 @@ export class WantIndex<O extends WantOwner> {
     return this.#filters.sweep(steps)
   }
 
+  /** How many different predicates there are. */
+  get predicateCount(): number {
+    return this.#predicates.size
+  }
+
+  /**
+   * Asks the predicates ahead that `matching` will ask, of one event in as many turns as it takes; then `matching` finds it
+   * answered. `null`: one was asked. Otherwise, somebody who wants the event: each once at least.
+   */
+  *ask(event: PublishedEvent): Generator<O | null, void> {
+    yield* this.#filters.matching(event)
+    yield* this.#byPath.get(event.path) ?? []
+    for (const { predicate, owners: having } of this.#predicates.values()) {
+      if (!isForAll(event) && !mayAnySee(having, event)) continue
+      const isWanted = isTrue(predicate, event)
+      yield null
+      if (isWanted) yield* having
+    }
+  }
+
   /** Everyone who wants the event, once each. */
   matching(event: PublishedEvent, onUnknown: OnUnknown<O>): readonly O[] {
     // One owner has several entries once it has changed its wishes.
@@ -99,6 +123,15 @@ export class WantIndex<O extends WantOwner> {
       }
     }
     return found
+  }
+}
+
+/** What throws is asked again, and told then. */
+function isTrue(predicate: EventPredicate, event: PublishedEvent): boolean {
+  try {
+    return predicate.matches(event)
+  } catch {
+    return false
   }
 }
 

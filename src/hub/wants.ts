@@ -118,10 +118,5 @@ export function canonicalWants(wants: Wants): CanonicalWants {
   }
 }
 
-/** Whether an event is wanted, of one subscriber's wishes. To be made once and asked about many events. */
-export interface WantsMatcher {
-  /** Whether it is wanted by its topics or its path. */
-  readonly matches: (event: PublishedEvent) => boolean
-  /** What else it may be wanted by: these are asked only about events that may be seen. */
-  readonly predicates: readonly EventPredicate[]
-}
+/** Whether an event is wanted by its topics or its path, of one subscriber's wishes. To be made once and asked about many events. */
+export type WantsMatcher = (event: PublishedEvent) => boolean

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { hostileGroup, type HostileCase } from './hostile-group.ts'
 import { requestText, sendBytes } from './http-input.ts'
+import { SocketClient } from '../protocols/lonelyps/socket-client.ts'
 import { oddText, OddText, repeated } from './odd-text.ts'
 
 const ENDPOINTS = [
@@ -171,11 +172,49 @@ const globs: HostileCase<Matched> = {
   },
 }
 
+interface ManyMatched extends Matched {
+  readonly count: number
+  readonly holder: 'one url' | 'a url for each' | 'a WebSocket'
+}
+
+/** Each of them takes some ms: they are asked in many turns. */
+const manyGlobs: HostileCase<ManyMatched> = {
+  name: 'many globs against one long topic',
+  inputs: fc.record({
+    glob: oddText(['*a', '*', '**', '**/', '?', '[a-z]', 'a', '/', 'b'], 200),
+    topic: oddText(['a', 'b', '/', 'a/'], 60_000),
+    count: fc.integer({ min: 1, max: 200 }),
+    holder: fc.constantFrom('one url', 'a url for each', 'a WebSocket'),
+  }),
+  examples: (['one url', 'a url for each', 'a WebSocket'] as const).map((holder) => ({
+    glob: repeated('*a', 100, 'b'),
+    topic: repeated('a', 60_000),
+    count: 200,
+    holder,
+  })),
+  runs: 6,
+  async send(server, { glob, topic, count, holder }) {
+    const globsOf = Array.from({ length: count }, (_, n) => `${glob.toString()}${n}`)
+    const subscriptions = globsOf.map((each, n) =>
+      [holder === 'one url' ? RECEIVER : `${RECEIVER}${n}`, each].map(str16).join(''),
+    )
+    const isSocket = holder === 'a WebSocket'
+    using client = isSocket ? await SocketClient.configured(server.url) : null
+    for (const each of globsOf) await client?.subscribeGlob(each)
+    if (!isSocket)
+      for (const each of subscriptions) await post(server, 'subscribe/glob', `${each}\0\0\0\0`)
+    const path = `/${topic.toString()}`
+    await sendBytes(server, requestText('PUT', path, ['Content-Length: 2']), '{}')
+    if (!isSocket)
+      for (const each of subscriptions) await post(server, 'unsubscribe/glob', `${each}\0\0`)
+  },
+}
+
 /** Nobody listens there. */
 const RECEIVER = 'http://127.0.0.1:9/'
 
 hostileGroup(
   'lonelyps',
   { config: { protocols: { lonelyps: { webhooks: { allow: ['127.0.0.1'] } } } } },
-  [bodies, fields, lists, globs],
+  [bodies, fields, lists, globs, manyGlobs],
 )

@@ -18,7 +18,10 @@ function event(position: number, bytes: number): PublishedEvent {
 
 function recorded() {
   const rounds: number[][] = []
-  const delivery = new Rounds((events) => void rounds.push(events.map(({ position }) => position)))
+  const delivery = new Rounds((events) => {
+    rounds.push(events.map(({ position }) => position))
+    return events.length
+  })
   return { rounds, delivery }
 }
 
@@ -42,6 +45,28 @@ test('what is great is handed out in turns, and what comes meanwhile behind it',
   assert.deepEqual(rounds, [[1], [2]])
   await settled
   assert.deepEqual(rounds, [[1], [2], [3], [4, 5]])
+  assert.ok(delivery.isIdle)
+})
+
+test('what was not delivered at once comes again in later turns, before what was added meanwhile', async () => {
+  const offered: number[][] = []
+  /** How many of what is offered next are taken. */
+  const taking = [1, 0, 2, 2]
+  const delivery = new Rounds((events) => {
+    offered.push(events.map(({ position }) => position))
+    return taking.shift()!
+  })
+  delivery.add([event(1, 10), event(2, 10), event(3, 10)])
+  assert.deepEqual(offered, [[1, 2, 3]])
+  assert.ok(!delivery.isIdle)
+  delivery.add([event(4, 10), event(5, 10)])
+  await delivery.settled()
+  assert.deepEqual(offered, [
+    [1, 2, 3],
+    [2, 3, 4, 5],
+    [2, 3, 4, 5],
+    [4, 5],
+  ])
   assert.ok(delivery.isIdle)
 })
 

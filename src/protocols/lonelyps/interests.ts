@@ -61,13 +61,14 @@ export class Interests<T> {
     return this.#globs.get(glob)?.matches(topic) === true
   }
 
-  /** Sets of owners, exact ones first. An owner is in each whose interest matches. */
-  matching({ bytes, text }: Topic): ReadonlySet<T>[] {
-    const found: ReadonlySet<T>[] = []
+  /**
+   * Sets of owners, exact ones first. An owner is in each whose interest matches. `null`: a glob does not match, and asking it may
+   * have taken some ms, so that whoever asks may stop there for a while.
+   */
+  *matching({ bytes, text }: Topic): Generator<ReadonlySet<T> | null, void> {
     const exact = this.#exact.get(bytes.toString('latin1'))
-    if (exact !== undefined) found.push(exact)
-    if (text !== null)
-      for (const { matches, owners } of this.#globs.values()) if (matches(text)) found.push(owners)
-    return found
+    if (exact !== undefined) yield exact
+    if (text === null) return
+    for (const { matches, owners } of this.#globs.values()) yield matches(text) ? owners : null
   }
 }

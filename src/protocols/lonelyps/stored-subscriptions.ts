@@ -93,19 +93,21 @@ export class StoredSubscriptions {
         throw new NotAllowedError('the subscriptions of this url are somebody else’s')
   }
 
-  /** Those whose interest matches, exact ones first. */
-  *matching(topic: Topic): Iterable<StoredSubscription> {
-    for (const rows of this.#interests.matching(topic)) yield* rows
+  /** Those whose interest matches, exact ones first. `null`: see `Interests`. */
+  *matching(topic: Topic): Generator<StoredSubscription | null, void> {
+    for (const rows of this.#interests.matching(topic))
+      if (rows === null) yield null
+      else yield* rows
   }
 
-  /** Those of one url, however many others match. */
-  *matchingOf(url: string, { bytes, text }: Topic): Iterable<StoredSubscription> {
+  /** Those of one url, however many others match. `null`: see `Interests`. */
+  *matchingOf(url: string, { bytes, text }: Topic): Generator<StoredSubscription | null, void> {
     const exact = this.#byUrl.get(url)?.get(interestKey({ type: 'exact', topic: bytes }))
     if (exact !== undefined) yield exact
     if (text === null) return
     for (const row of this.#globsByUrl.get(url) ?? [])
-      if (row.interest.type === 'glob' && this.#interests.globMatches(row.interest.glob, text))
-        yield row
+      if (row.interest.type === 'glob')
+        yield this.#interests.globMatches(row.interest.glob, text) ? row : null
   }
 
   /**

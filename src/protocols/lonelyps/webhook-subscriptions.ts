@@ -34,11 +34,11 @@ export class WebhookSubscriptions implements ConsumerSubscriptions<StoredSubscri
   }
 
   /** Exact ones first. */
-  matching({ path }: PublishedEvent): Iterable<StoredSubscription> {
+  matching({ path }: PublishedEvent): Iterable<StoredSubscription | null> {
     return this.#rows.matching(this.#topicOf(path))
   }
 
-  matchingOf(url: string, { path }: PublishedEvent): Iterable<StoredSubscription> {
+  matchingOf(url: string, { path }: PublishedEvent): Iterable<StoredSubscription | null> {
     return this.#rows.matchingOf(url, this.#topicOf(path))
   }
 

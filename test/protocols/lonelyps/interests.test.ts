@@ -40,10 +40,7 @@ test('whoever came and went before, exactly those are found whose interest match
           : asked.text !== null && compileGlob(wish.glob)(asked.text),
       )
       assert.deepEqual(
-        interests
-          .matching(asked)
-          .flatMap((owners) => [...owners])
-          .toSorted(),
+        [...interests.matching(asked)].flatMap((owners) => [...(owners ?? [])]).toSorted(),
         expected.map(({ owner }) => owner).toSorted(),
       )
       const wishes = new Map(
