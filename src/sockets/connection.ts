@@ -26,6 +26,8 @@ export class Connection {
   isBeyondLimit = false
   /** Our end of it is closed, and what still comes is read away. */
   isLingering = false
+  /** Ends the watch over the body that is being read away. `null`: there is none. */
+  discarding: (() => void) | null = null
   /** What reads pipelined requests. `null`: Node's parser does, or a stream is open. */
   inputSlices: InputSlices | null = null
   /** Resolved once the hub has all publications so far. `null`: none may be overtaken. */

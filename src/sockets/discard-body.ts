@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import { connectionOf } from './connection.ts'
 import { BODY_PATIENCE, closeLingering, LAST_PATIENCE, type Patience } from './lingering-close.ts'
 
 /** Whether the body that comes with these headers is more than is read for the sake of the requests behind it. */
@@ -14,6 +15,9 @@ export function discardBody(response: ServerResponse, endMs = BODY_PATIENCE.ms):
   const { req: request } = response
   if (request.complete) return
   const { socket } = request
+  const connection = connectionOf(socket)
+  // The request before it is complete, even if nobody has been told yet: many may come in one packet.
+  connection.discarding?.()
   let leftBytes = KEPT_BYTES_MAX
   const giveUp = (patience: Patience) => {
     clearTimeout(timer)
@@ -33,7 +37,9 @@ export function discardBody(response: ServerResponse, endMs = BODY_PATIENCE.ms):
   const stop = () => {
     clearTimeout(timer)
     socket.off('close', stop)
+    if (connection.discarding === stop) connection.discarding = null
   }
+  connection.discarding = stop
   request.on('close', stop)
   socket.on('close', stop)
 }

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { discardBody, isLongBody } from '../../src/sockets/discard-body.ts'
+import { sliceWhatIsPipelined } from '../../src/sockets/pipelining.ts'
 import { RawClient } from '../http/raw-client.ts'
 import { chunkedBody, put, request } from '../http/requests.ts'
 
@@ -20,6 +21,7 @@ async function startRefusing(endMs?: number) {
     if (incoming.url === '/later') late.resolve(() => response.end('late'))
     else refuse()
   })
+  server.on('connection', sliceWhatIsPipelined)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
@@ -45,6 +47,21 @@ for (const [framing, bytes] of [
     await using client = await RawClient.open(server.port)
     for (let i = 0; i < 3; i++) assert.equal((await client.ask(bytes)).status, 400)
   })
+
+test('many refused requests of one packet leave no more behind than one', async () => {
+  await using server = await startRefusing()
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => void warnings.push(warning)
+  process.on('warning', onWarning)
+  try {
+    await using client = await RawClient.open(server.port)
+    client.send(Buffer.concat(Array.from({ length: 400 }, () => Buffer.from(put('/', 'x')))))
+    for (let n = 0; n < 400; n++) assert.equal((await client.answer()).status, 400)
+    assert.deepEqual(warnings, [], 'such as MaxListenersExceededWarning')
+  } finally {
+    process.off('warning', onWarning)
+  }
+})
 
 for (const [what, body] of [
   ['more than a MiB', 'x'.repeat(2 * MIB)],
