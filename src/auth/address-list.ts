@@ -52,7 +52,8 @@ export class AddressList {
 
   #remember(text: string, index: number): void {
     if (this.#known.size >= KNOWN_MAX) this.#known.clear()
-    this.#known.set(text, index)
+    // A copy: what is cut out of a header would keep all of it.
+    this.#known.set(Buffer.from(text, 'latin1').toString('latin1'), index)
   }
 }
 

@@ -84,7 +84,8 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
   /** Of who has left meanwhile some may stay. */
   #keepAsking({ position }: PublishedEvent, left: SetIterator<EventPredicate>): void {
     this.#asked ??= new Map()
-    if (this.#asked.size >= ASKED_MAX) this.#asked.clear()
+    const [oldest] = this.#asked.keys()
+    if (this.#asked.size >= ASKED_MAX) this.#asked.delete(oldest!)
     this.#asked.set(position, left)
   }
 
@@ -275,4 +276,4 @@ class HeldPredicate implements HeldWant<EventPredicate>, EventPredicate {
 const NO_PREDICATES: ReadonlySet<EventPredicate> = new Set()
 
 /** Events of which it is known how far their predicates have been asked: one for each place at which members are. */
-const ASKED_MAX = 64
+const ASKED_MAX = 1_024

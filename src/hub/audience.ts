@@ -3,7 +3,7 @@ import type { AudienceGroup } from './audience-group.ts'
 import type { CloseReason, SharedEncoding, Sink } from './encoding.ts'
 import { EVENT_OVERHEAD_BYTES } from './event-log.ts'
 import type { FanOut, FanOutSeats } from './fan-out.ts'
-import type { EventPredicate } from './predicate.ts'
+import type { AskedPredicate } from './predicate.ts'
 import { isForAll, type Rights } from './rights.ts'
 import { withLast } from './with-last.ts'
 
@@ -31,7 +31,7 @@ export interface AudienceTraits {
   /** All who want the same. */
   readonly group: AudienceGroup<Audience>
   /** All of these must match, too. */
-  readonly conditions: readonly EventPredicate[]
+  readonly conditions: readonly AskedPredicate[]
   readonly rights: Rights
   /** `null`: its members get events, and make their own bytes of them. */
   readonly encoder: EventEncoder | null
@@ -100,10 +100,12 @@ export class Audience {
   readonly key: string
   place = -1
   readonly group: AudienceGroup<Audience>
-  readonly conditions: readonly EventPredicate[]
+  readonly conditions: readonly AskedPredicate[]
   readonly rights: Rights
   readonly encoder: EventEncoder | null
   readonly door: string | undefined
+  /** An event up to here is due to nobody as a live one: they are held back, as its conditions were not asked about that. */
+  since = -1
   /** Its subscriptions, those included that are behind or about to end. */
   members = 0
   readonly #live: LiveMember[] = []
@@ -208,7 +210,7 @@ export class Audience {
   gather(event: PublishedEvent, { events, isCounted }: Round): boolean {
     const isLive = this.#live.length > 0
     const isDue = isLive || (isCounted && this.#behind !== null)
-    if (!isDue || !this.admits(event)) return false
+    if (!isDue || event.position <= this.since || !this.admits(event)) return false
     // What throws has changed nothing yet.
     const frame = isLive ? this.encoder?.encode(event) : undefined
     const isFirst = this.#dueInRound.length === 0
@@ -298,7 +300,7 @@ export class Audience {
       try {
         const wanted = isWanted(event, untilMs)
         if (wanted === null) break
-        if (wanted && this.admits(event)) {
+        if (wanted && this.#maySee(event) && this.#meetsPast(event)) {
           if (encoding !== undefined) frames.push(encoding.event(event))
           events.push(event)
         }
@@ -309,6 +311,11 @@ export class Audience {
       if (isForeignWork && performance.now() > untilMs) break
     }
     return { events, frames, failure: null, lookedAt }
+  }
+
+  /** What predicates remember for a round is not pushed out. */
+  #meetsPast(event: PublishedEvent): boolean {
+    return this.conditions.every((condition) => (condition.past ?? condition).matches(event))
   }
 
   #clearGathered(): void {

@@ -6,7 +6,12 @@ import { ByteSubscription, type SharedBytes } from './byte-subscription.ts'
 import { CatchUp } from './catch-up.ts'
 import type { CloseReason, SharedEncoding } from './encoding.ts'
 import { Endings } from './endings.ts'
-import { LogUnavailableError, OverloadedError, TooManyStreamsError } from './errors.ts'
+import {
+  LogUnavailableError,
+  OutcomeUnknownError,
+  OverloadedError,
+  TooManyStreamsError,
+} from './errors.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
 import type { EventLog, Once, Receipt, Resolution } from './event-log.ts'
 import type { EventSink } from './event-sink.ts'
@@ -150,6 +155,8 @@ export class Hub implements Disposable {
   /** The event that is next, while predicates are being asked about it. */
   #asking: { readonly event: PublishedEvent; readonly questions: Generator<void, void> } | null =
     null
+  /** They have brought predicates of which nothing was asked about that event. */
+  readonly #heldBack: Subscription[] = []
   #nextAudienceId = 0
   #nextGroupId = 0
   #isClosing = false
@@ -177,6 +184,7 @@ export class Hub implements Disposable {
       queueBytesMax: options.queueBytesMax,
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,
+      holdsBack: (subscription) => this.#holdsBack(subscription),
       keepsRest: (after, rights) => this.#keepsRest(after, rights),
       withRights: ({ audience, share }, rights) =>
         this.#move(audience, audience.group, rights, share),
@@ -225,10 +233,23 @@ export class Hub implements Disposable {
   async store(publications: readonly Publication[], once?: Once): Promise<Receipt> {
     // Nobody would be there to see it, and without a log on disk it would be gone with its 202.
     if (this.#isClosing) throw new LogUnavailableError('the server is stopping')
+    this.#refuseTooMuch()
     using _priority = this.#internals.catchUp.yieldToPublication()
     const receipt = await this.#log.append(publications, once === undefined ? undefined : { once })
-    if (!this.#rounds.isIdle) await this.#rounds.settled()
+    if (!this.#rounds.isIdle && !(await this.#rounds.settled()))
+      throw new OutcomeUnknownError(
+        'the server has stopped before everybody had it: it is there again after a restart where events are kept on disk',
+      )
     return receipt
+  }
+
+  /** @throws {OverloadedError} */
+  #refuseTooMuch(): void {
+    if (this.#rounds.waitingBytes > UNDELIVERED_BYTES_MAX)
+      throw new OverloadedError(
+        `more than ${UNDELIVERED_BYTES_MAX} bytes of events wait to be delivered, as the globs and expressions of the open ` +
+          'streams take longer than events come',
+      )
   }
 
   /**
@@ -343,6 +364,7 @@ export class Hub implements Disposable {
     const gathered: Audience[] = []
     const round = { events, isCounted }
     let count = 0
+    const heldBack = this.#heldBack.splice(0)
     try {
       if (!isAsked) this.#moveHead(events)
       for (const event of events) {
@@ -364,6 +386,8 @@ export class Hub implements Disposable {
       this.#moveHead(events.slice(isAsked ? count : events.length))
       this.#failRound(before, gathered, error)
       return events.length
+    } finally {
+      for (const subscription of heldBack) subscription.goOn()
     }
   }
 
@@ -398,7 +422,8 @@ export class Hub implements Disposable {
     for (const group of this.#index.ask(event)) {
       if (group === null) yield
       else
-        for (const audience of group.audiences)
+        // They may go meanwhile.
+        for (const audience of group.audiences.slice())
           if (audience.conditions.length > 0) yield* audience.ask(event)
     }
   }
@@ -439,6 +464,18 @@ export class Hub implements Disposable {
     }
     for (const audience of gathered) audience.endRound(add)
     for (const count of counts) if (count.all > 0) this.#matches.add(count)
+  }
+
+  /**
+   * Whoever comes with predicates, or changes them, while others are being asked about an event gets it from behind: in the round it
+   * would be asked all at once.
+   */
+  #holdsBack(subscription: Subscription): boolean {
+    const { conditions, group } = subscription.audience
+    if (this.#asking === null || (conditions.length === 0 && group.predicates.size === 0))
+      return false
+    this.#heldBack.push(subscription)
+    return true
   }
 
   /** Ends a round that met what is not foreseen here. Who has got what of it is not known, so all who are live may come back for all of it. */
@@ -556,6 +593,7 @@ export class Hub implements Disposable {
       const encoder = encoding === null ? null : this.#encoderOf(encoding)
       const traits = { group, conditions: acquired, rights, encoder, door }
       audience = new Audience(this.#nextAudienceId++, key, traits, this.#fanOut)
+      if (conditions.length > 0) audience.since = this.#asking?.event.position ?? -1
       this.#audiences.set(key, audience)
       group.add(audience)
     }
@@ -659,6 +697,9 @@ function streamQuota(perShareMax: number): Quota {
   }
   return new Quota({ max: Infinity, perShareMax, names, TooMany: TooManyStreamsError })
 }
+
+/** Events that are stored and wait for predicates to be asked about those before them, in bytes as the log counts them. */
+const UNDELIVERED_BYTES_MAX = 67_108_864
 
 /** How long predicates may keep the main thread, in ms, until others have their turn; one that was asked is finished. */
 const ASK_MS = 2

@@ -54,7 +54,7 @@ export class SharedPredicates {
   }
 
   /** For one more subscription. */
-  acquire(predicate: EventPredicate, share: Share): EventPredicate {
+  acquire(predicate: EventPredicate, share: Share): AskedPredicate {
     let shared = this.#byKey.get(predicate.key)
     if (shared === undefined)
       this.#byKey.set(predicate.key, (shared = new SharedPredicate(predicate)))
@@ -70,13 +70,21 @@ export class SharedPredicates {
   }
 }
 
-class SharedPredicate extends UsedByShares implements EventPredicate {
+/** One that remembers what it has said. */
+export interface AskedPredicate extends EventPredicate {
+  /** The same, with a memory of its own, for those who are behind. Absent: it remembers nothing. */
+  readonly past?: EventPredicate
+}
+
+class SharedPredicate extends UsedByShares implements AskedPredicate {
   readonly key: string
+  readonly past: EventPredicate
   readonly #predicate: EventPredicate
 
   constructor(predicate: EventPredicate) {
     super()
     this.key = predicate.key
+    this.past = new RememberingPredicate(predicate)
     this.#predicate = new RememberingPredicate(predicate)
   }
 

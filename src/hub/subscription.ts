@@ -31,6 +31,8 @@ export interface HubInternals {
   readonly stallTimeoutMs: number
   /** The position of the last round that was delivered. */
   readonly head: Position
+  /** It may not be live now, and is told to go on later. */
+  holdsBack(subscription: Subscription): boolean
   /** All events after a position are still in the log that may be seen with these rights. */
   keepsRest(after: Position, rights: Rights): boolean
   /** Its audience for the same wishes and encoding with other rights. */
@@ -127,10 +129,14 @@ export abstract class Subscription
   /** Begins after a position. At the head that is at once: nothing of the log need be read. */
   begin(from: Position): void {
     this.#position = from
-    if (from === this.hub.head) return this.advance()
+    const isAtHead = from === this.hub.head
+    if (isAtHead) {
+      this.advance()
+      if (this.state !== 'behind') return
+    }
     this.audience.addBehind(this)
     this.hub.wheel.add(this)
-    this.#waitForTurn()
+    if (!isAtHead) this.#waitForTurn() // else it is held back
   }
 
   /** The peer has taken everything. */
@@ -208,6 +214,12 @@ export abstract class Subscription
     if (this.#hasEnded) return
     const audience = this.hub.withWants(this, change)
     if (audience !== this.audience) this.#moveTo(audience)
+    else if (this.state === 'live' && this.hub.holdsBack(this)) this.#stepBack()
+  }
+
+  /** Called by the hub that has held it back. */
+  goOn(): void {
+    if (this.state === 'behind') this.#waitForTurn()
   }
 
   /** The sink has been written to by its owner. */
@@ -305,7 +317,16 @@ export abstract class Subscription
     } else {
       from.leave(this)
       audience.join(this)
+      if (this.hub.holdsBack(this)) this.#stepBack()
     }
+  }
+
+  /** From the head: nothing is missed. */
+  #stepBack(): void {
+    this.#position = this.hub.head
+    this.audience.leave(this)
+    this.state = 'behind'
+    this.audience.addBehind(this)
   }
 
   #take(page: DuePage): void {
@@ -363,7 +384,7 @@ export abstract class Subscription
   #join(rest: readonly PublishedEvent[]): void {
     if (!this.#takeNewest(rest)) return
     this.#position = this.hub.head
-    if (this.#finishIfReached()) return
+    if (this.#finishIfReached() || this.hub.holdsBack(this)) return
     this.audience.removeBehind(this)
     this.state = 'live'
     this.audience.join(this)

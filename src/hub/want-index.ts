@@ -19,6 +19,14 @@ export interface WantEntry {
   readonly predicates: readonly EventPredicate[]
 }
 
+/** A predicate, and all who have it. */
+interface AskedFor<O> {
+  readonly predicate: EventPredicate
+  readonly owners: Set<O>
+  /** It came while others were being asked about the event of this position: those who have it get that from behind. */
+  readonly since: number
+}
+
 /** Told of a predicate that has thrown, and of one of those who have it: whether the event is due there is not known. */
 export type OnUnknown<O> = (owner: O, error: unknown) => void
 
@@ -29,7 +37,9 @@ export type OnUnknown<O> = (owner: O, error: unknown) => void
 export class WantIndex<O extends WantOwner> {
   readonly #filters = new TopicIndex<O>()
   readonly #byPath = new Map<string, Set<O>>()
-  readonly #predicates = new Map<string, { readonly predicate: EventPredicate; owners: Set<O> }>()
+  readonly #predicates = new Map<string, AskedFor<O>>()
+  /** The event about which predicates were asked last. */
+  #askedAt = -1
 
   /** Topic filters, without those of whom was removed. */
   get size(): number {
@@ -62,6 +72,7 @@ export class WantIndex<O extends WantOwner> {
         this.#predicates.set(predicate.key, {
           predicate: new RememberingPredicate(predicate),
           owners: new Set([owner]),
+          since: this.#askedAt,
         })
     }
     return entry
@@ -98,13 +109,15 @@ export class WantIndex<O extends WantOwner> {
    * answered. `null`: one was asked. Otherwise, somebody who wants the event: each once at least.
    */
   *ask(event: PublishedEvent): Generator<O | null, void> {
-    yield* this.#filters.matching(event)
-    yield* this.#byPath.get(event.path) ?? []
-    for (const { predicate, owners: having } of this.#predicates.values()) {
-      if (!isForAll(event) && !mayAnySee(having, event)) continue
+    this.#askedAt = event.position
+    // As they are now: whoever changes them all the time would keep everybody waiting.
+    const [owners, asked] = [this.#byPath.get(event.path) ?? [], [...this.#predicates.values()]]
+    yield* [...this.#filters.matching(event), ...owners]
+    for (const { predicate, owners: having } of asked) {
+      if (having.size === 0 || (!isForAll(event) && !mayAnySee(having, event))) continue
       const isWanted = isTrue(predicate, event)
       yield null
-      if (isWanted) yield* having
+      if (isWanted) yield* Array.from(having)
     }
   }
 
@@ -114,8 +127,8 @@ export class WantIndex<O extends WantOwner> {
     const found = onceEach(this.#filters.matching(event), event)
     const owners = this.#byPath.get(event.path)
     if (owners !== undefined) collect(owners, event, found)
-    for (const { predicate, owners: having } of this.#predicates.values()) {
-      if (!isForAll(event) && !mayAnySee(having, event)) continue
+    for (const { predicate, owners: having, since } of this.#predicates.values()) {
+      if (event.position <= since || (!isForAll(event) && !mayAnySee(having, event))) continue
       try {
         if (predicate.matches(event)) collect(having, event, found)
       } catch (error) {

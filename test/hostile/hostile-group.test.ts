@@ -23,7 +23,7 @@ test('an input that is slow is found, shortened and named', async () => {
   await using group = await HostileGroup.start(options, [])
   await assert.rejects(group.play({ ...slow, runs: 400 }), (error: Error) => {
     const [, cpuMs] = /^X-Planted: one turn took ([\d.]+) ms of CPU/.exec(error.message) ?? []
-    assert.ok(Number(cpuMs) > 100, error.message)
+    assert.ok(Number(cpuMs) >= 100, error.message) // 100.04 is told as 100.0
     // Thousands of ones and an x behind them, in a line of print.
     assert.match(error.message, /\n {2}input: \[\["1+",\d{4,5}\][^\n]{0,60}"x"\]\n {2}seed \d+/)
     return true

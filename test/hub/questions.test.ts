@@ -62,6 +62,11 @@ function open() {
   }
 }
 
+/** Two of them are the same for each other `n`. */
+function predicatesOf(n: number): LongPredicate[] {
+  return [1, 2, 3].map((each) => new LongPredicate(`p${each + (n % 2)}`, 1))
+}
+
 function requestOf(sink: RecordingSink) {
   const opening = Buffer.from('')
   return { rights: PUBLIC_ONLY, from: 'head' as const, encoding: PLAIN, sink, opening }
@@ -107,7 +112,92 @@ test('who comes while an event is being asked about gets it once, and who goes d
     opened.subscribeTo(new LongPredicate('later', 0.5)),
   ]
   await published
+  // Those whose predicates were not asked ahead get it from behind.
+  for (let turns = 0; turns < 1_000 && eventsOf(late[2]!).length === 0; turns++) await turn()
+  await turn()
   for (const sink of [...late, goes]) assert.deepEqual(eventsOf(sink), ['/a'])
+  await opened.hub.publish([publication('/a/b')])
+  for (const sink of [...late, goes]) assert.deepEqual(eventsOf(sink), ['/a', '/a/b'])
+})
+
+test('whoever comes with predicates meanwhile, or goes, makes no turn longer', async () => {
+  using opened = open()
+  let inTurn = 0
+  let mostInTurn = 0
+  const counting = (key: string): EventPredicate => {
+    const predicate = new LongPredicate(key, 0.5)
+    return {
+      key,
+      matches(event) {
+        mostInTurn = Math.max(mostInTurn, ++inTurn)
+        return predicate.matches(event)
+      },
+    }
+  }
+  const subscriptions = Array.from({ length: 60 }, (_, n) =>
+    opened.hub.subscribe(
+      byteRequest({
+        ...requestOf(new RecordingSink()),
+        wants: [{ topics: ['a'], privateOnly: false }],
+        conditions: [counting(`p${n}`)],
+      }),
+    ),
+  )
+  let isPublished = false
+  const published = opened.hub.publish([publication('/a')]).then(() => (isPublished = true))
+  const isOver = () => isPublished
+  for (let turns = 0; !isOver(); turns++) {
+    await turn()
+    inTurn = 0
+    if (turns < 5) continue
+    subscriptions.shift()?.close()
+    if (turns < 25) opened.subscribe('a', [counting(`late ${turns}`)])
+  }
+  await published
+  for (let turns = 0; turns < 100; turns++) {
+    await turn()
+    inTurn = 0
+  }
+  // 2.5 ms of asking ahead, and 1.5 of catching up.
+  assert.ok(mostInTurn <= 10, `${mostInTurn} were asked in one turn`)
+})
+
+test('one who changes its predicates all the time keeps nobody waiting', async () => {
+  using opened = open()
+  const sink = opened.subscribe('a')
+  const events: string[] = []
+  const changing = opened.hub.subscribe({
+    wants: [],
+    rights: PUBLIC_ONLY,
+    from: 'head',
+    to: {
+      events: {
+        queuedBytes: 0,
+        takenBytes: 0,
+        take: (taken) => events.push(...taken.map(({ path }) => path)) > 0,
+        gap: () => {},
+        end: () => {},
+        destroy() {},
+      },
+    },
+  })
+  let had = predicatesOf(0)
+  changing.changeWants({ add: had })
+  let isPublished = false
+  const published = opened.hub.publish([publication('/a')]).then(() => (isPublished = true))
+  const isOver = () => isPublished
+  let changes = 0
+  for (; !isOver() && changes < 200; changes++) {
+    await turn()
+    const next = predicatesOf(changes + 1)
+    changing.changeWants({ drop: had, add: next })
+    had = next
+  }
+  assert.ok(changes < 200, 'it was never delivered')
+  await published
+  assert.deepEqual(eventsOf(sink), ['/a'])
+  for (let turns = 0; turns < 1_000 && events.length === 0; turns++) await turn()
+  assert.ok(events.length <= 1)
 })
 
 test('a publisher has its answer once its event was delivered, and nothing overtakes it', async () => {

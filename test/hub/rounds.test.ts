@@ -70,6 +70,22 @@ test('what was not delivered at once comes again in later turns, before what was
   assert.ok(delivery.isIdle)
 })
 
+test('who waits waits for what was there by then, however much comes behind it, and nothing of it stays', async () => {
+  const delivery = new Rounds((events) => Math.min(1, events.length))
+  delivery.add([event(1, 10), event(2, 10), event(3, 10)])
+  assert.ok(delivery.waitingBytes > 20)
+  for (let n = 4; n < 50; n++) {
+    const settled = delivery.settled()
+    delivery.add([event(n, 10)])
+    await turn()
+    if (n > 10) assert.ok(delivery.waitingBytes < 3_000)
+    if (n % 10 === 0) assert.equal(await settled, true)
+  }
+  assert.equal(await delivery.settled(), true)
+  assert.ok(delivery.isIdle)
+  assert.equal(delivery.waitingBytes, 0)
+})
+
 test('an event larger than a round is one by itself', () => {
   const { rounds, delivery } = recorded()
   delivery.add([event(1, 5_000_000)])
@@ -82,7 +98,7 @@ test('after the end nothing is handed out, and nobody waits', async () => {
   delivery.add([1, 2, 3].map((position) => event(position, 200_000)))
   const settled = delivery.settled()
   delivery[Symbol.dispose]()
-  await settled
+  assert.equal(await settled, false)
   await turn()
   assert.deepEqual(rounds, [[1]])
 })

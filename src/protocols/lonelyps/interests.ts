@@ -62,13 +62,16 @@ export class Interests<T> {
   }
 
   /**
-   * Sets of owners, exact ones first. An owner is in each whose interest matches. `null`: a glob does not match, and asking it may
-   * have taken some ms, so that whoever asks may stop there for a while.
+   * Sets of owners, exact ones first. An owner is in each whose interest matches. `null`: a glob was asked, which may have taken some
+   * ms, so that whoever asks may stop there for a while. It is about the interests that there were at the beginning.
    */
   *matching({ bytes, text }: Topic): Generator<ReadonlySet<T> | null, void> {
     const exact = this.#exact.get(bytes.toString('latin1'))
+    const globs = text === null ? [] : [...this.#globs.values()]
     if (exact !== undefined) yield exact
-    if (text === null) return
-    for (const { matches, owners } of this.#globs.values()) yield matches(text) ? owners : null
+    for (const { matches, owners } of globs) {
+      if (owners.size > 0 && matches(text!)) yield owners
+      yield null
+    }
   }
 }

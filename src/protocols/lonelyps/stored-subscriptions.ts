@@ -97,17 +97,17 @@ export class StoredSubscriptions {
   *matching(topic: Topic): Generator<StoredSubscription | null, void> {
     for (const rows of this.#interests.matching(topic))
       if (rows === null) yield null
-      else yield* rows
+      else yield* Array.from(rows) // they may change meanwhile
   }
 
   /** Those of one url, however many others match. `null`: see `Interests`. */
   *matchingOf(url: string, { bytes, text }: Topic): Generator<StoredSubscription | null, void> {
     const exact = this.#byUrl.get(url)?.get(interestKey({ type: 'exact', topic: bytes }))
+    const globs = text === null ? [] : Array.from(this.#globsByUrl.get(url) ?? [])
     if (exact !== undefined) yield exact
-    if (text === null) return
-    for (const row of this.#globsByUrl.get(url) ?? [])
+    for (const row of globs)
       if (row.interest.type === 'glob')
-        yield this.#interests.globMatches(row.interest.glob, text) ? row : null
+        yield this.#interests.globMatches(row.interest.glob, text!) ? row : null
   }
 
   /**
@@ -250,10 +250,11 @@ export class StoredSubscriptions {
     this.#byUrl.set(row.url, rows)
     const key = interestKey(row.interest)
     const before = rows.get(key)
+    // At once: whoever is going through the interests finds the one or the other.
+    this.#interests.add(row.interest, row)
     if (before !== undefined) this.#drop(before)
     this.#byUrl.set(row.url, rows)
     rows.set(key, row)
-    this.#interests.add(row.interest, row)
     if (row.interest.type === 'glob') {
       const globs = this.#globsByUrl.get(row.url) ?? new Set<StoredSubscription>()
       this.#globsByUrl.set(row.url, globs.add(row))

@@ -600,9 +600,14 @@ export class WsSession {
     const { bytes, text } = topicOf(topic)
     if (this.#subscriptions.has(interestKey({ type: 'exact', topic: bytes }))) return true
     if (text === null) return false
+    // What waits may go out behind the unsubscription, as what is on its way does.
+    if (this.#subscriptions.size * text.length > ASKED_CHARACTERS_MAX) return true
     return this.#subscriptions.values().some(({ matches }) => matches?.(text) === true)
   }
 }
+
+/** Characters that all globs together look at, in a few ms at most, to find out whether what waits is still wanted. */
+const ASKED_CHARACTERS_MAX = 50_000
 
 /** Dictionaries that subscribers may ask for, by their numbers. */
 export type Presets = ReadonlyMap<number, Compressor>

@@ -160,3 +160,32 @@ test('what is asked about one url is what all are asked about', async () => {
         [...rows.matching(topic)].filter((row) => row?.url === url),
       )
 })
+
+test('what is replaced while somebody goes through what matches comes once, as the old or the new one', async () => {
+  const topic = topicOf(Buffer.from('abc'))
+  const names = ['a*', 'z*', 'ab*', '*']
+  for (const kind of ['matching', 'matchingOf'] as const)
+    for (let at = 0; at < 8; at++) {
+      const { rows } = await load()
+      const about = { owner: null, since: since() }
+      const wanted = names.map((name) => ({ interest: glob(name), recovery: null }))
+      await rows.set('u', wanted, about)
+      const found: string[] = []
+      const going = kind === 'matching' ? rows.matching(topic) : rows.matchingOf('u', topic)
+      let step = 0
+      for (const row of going) {
+        if (row?.interest.type === 'glob') found.push(row.interest.glob)
+        if (step++ === at)
+          await rows.set(
+            'u',
+            wanted.slice(0, 3).map((each) => ({ ...each, recovery: 'http://r/' })),
+            { ...about, since: since() },
+          )
+      }
+      assert.deepEqual(
+        found.filter((name) => name !== '*'),
+        ['a*', 'ab*'],
+        `${kind}, replaced at step ${at}`,
+      )
+    }
+})
