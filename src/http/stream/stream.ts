@@ -47,9 +47,11 @@ export async function stream(
   const { query } = streamRequest
   // The peer has gone, or has half-closed, which is the same for who asks for what does not end.
   if (!socket.writable || socket.readableEnded) return void socket.destroy()
+  // The connection ends with it, and whoever gets to its end first would ask for something else on it: Node's `fetch` does.
+  const endsByItself = streamRequest.subscribe.bounds !== undefined || query.timeoutMs !== null
   const head =
     handshake === null
-      ? headOf(reply.raw, counters, encoding)
+      ? headOf(reply.raw, counters, encoding, endsByItself)
       : headText('101 Switching Protocols', handshake.lines, reply.raw, counters)
   // So that a wait in vain is no success: nobody knows yet what the status will be. A WebSocket says it when it closes.
   const holdsOpening = handshake === null && query.timeoutMs !== null
@@ -216,12 +218,14 @@ function headOf(
   response: ServerResponse,
   counters: RequestCounters,
   { contentType, hasControlLines }: StreamEncoding,
+  endsByItself: boolean,
 ): Uint8Array {
   const isChunked = response.req.httpVersionMinor > 0
   const lines = [`Content-Type: ${contentType}`]
   // Neither a cache nor nginx's buffer may keep events back.
   if (hasControlLines) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
-  lines.push(isChunked ? 'Transfer-Encoding: chunked' : 'Connection: close')
+  if (isChunked) lines.push('Transfer-Encoding: chunked')
+  if (!isChunked || endsByItself) lines.push('Connection: close')
   return headText('200 OK', lines, response, counters)
 }
 

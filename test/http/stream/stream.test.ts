@@ -69,6 +69,18 @@ describe('form', () => {
       assert.equal(headers[name], undefined)
   })
 
+  for (const query of ['until=0s', 'count=1&since=all', 'timeout=1ms'])
+    test(`whoever asks for ?${query} is told that the connection ends with the answer, and asks on another one`, async () => {
+      const { url } = server()
+      await publish(server(), '/finite', { n: 1 })
+      // Node's `fetch` would take the connection for the next request otherwise, and find it closed at times.
+      for (let n = 0; n < 50; n++) {
+        const answer = await fetch(`${url}/finite?${query}`)
+        if (answer.status === 200) assert.equal(answer.headers.get('connection'), 'close')
+        await answer.text()
+      }
+    })
+
   for (const header of ['Accept: */*', 'Accept: application/json', 'Accept: ', 'Accept: ;;'])
     test(`"${header}" changes nothing, and nothing is compressed`, async () => {
       await using stream = await listen(server(), '/', header, 'Accept-Encoding: gzip, br')
