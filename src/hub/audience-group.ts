@@ -81,7 +81,7 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
     return false
   }
 
-  /** Of who has left meanwhile some may stay. */
+  /** One who leaves in between never comes back for it, so that the oldest goes where there are too many. */
   #keepAsking({ position }: PublishedEvent, left: SetIterator<EventPredicate>): void {
     this.#asked ??= new Map()
     const [oldest] = this.#asked.keys()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
+import type { OnBug } from '../../src/hub/bug.ts'
 import type { PublishedEvent } from '../../src/hub/event.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { EventPredicate } from '../../src/hub/predicate.ts'
@@ -34,13 +35,14 @@ class LongPredicate implements EventPredicate {
   }
 }
 
-function open() {
+function open(onBug?: OnBug) {
   const log = new MemoryEventLog({ eventsMax: 10_000, maxAgeMs: 0, bytesMax: 1e9 })
   const options = {
     queueBytesMax: 1e6,
     stallTimeoutMs: 10_000,
     topicFiltersMax: 1e3,
     conditionsMax: 1e3,
+    ...(onBug && { onBug }),
   }
   const hub = new Hub(log, options)
   return {
@@ -217,47 +219,20 @@ test('a publisher has its answer once its event was delivered, and nothing overt
 
 test('a predicate that throws ends its own stream, and nobody waits for it', async () => {
   const bugs: unknown[] = []
-  const log = new MemoryEventLog({ eventsMax: 10, maxAgeMs: 0, bytesMax: 1e9 })
-  using hub = new Hub(log, {
-    queueBytesMax: 1e6,
-    stallTimeoutMs: 10_000,
-    topicFiltersMax: 10,
-    conditionsMax: 10,
-    onBug: (_doing, error) => void bugs.push(error),
-  })
+  using opened = open((_doing, error) => void bugs.push(error))
   const throwing: EventPredicate = {
     key: 'throws',
     matches() {
       throw new Error('planted')
     },
   }
-  const subscribe = (wants: SubscribeWants, conditions: readonly EventPredicate[]) => {
-    const sink = new RecordingSink()
-    const opening = Buffer.from('')
-    const encoding = PLAIN
-    hub.subscribe(
-      byteRequest({
-        wants,
-        conditions,
-        rights: PUBLIC_ONLY,
-        from: 'head',
-        encoding,
-        sink,
-        opening,
-      }),
-    )
-    return sink
-  }
-  const everything = [{ topics: [], privateOnly: false }]
-  const faulty = [subscribe(everything, [throwing]), subscribe([throwing], [])]
-  const slow = subscribe(everything, [new LongPredicate('slow', 3)])
-  await hub.publish([publication('/a')])
+  const faulty = [opened.subscribe('', [throwing]), opened.subscribeTo(throwing)]
+  const slow = opened.subscribe('', [new LongPredicate('slow', 3)])
+  await opened.hub.publish([publication('/a')])
   assert.deepEqual(eventsOf(slow), ['/a'])
   for (const sink of faulty) assert.equal(sink.ended, 'internal')
   assert.equal(bugs.length, 2)
 })
-
-type SubscribeWants = Parameters<typeof byteRequest>[0]['wants']
 
 test('who is behind with many predicates keeps nobody waiting either, and gets what it is due', async () => {
   using opened = open()
