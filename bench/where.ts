@@ -110,7 +110,7 @@ async function costThroughHub(kinds: readonly ((n: number) => string)[] | null):
       rights: PUBLIC_ONLY,
       from: 'head',
       to: {
-        encoding: new PypubsubEncoding(CHUNKED, false),
+        encoding: new PypubsubEncoding(CHUNKED, { isOldSchool: false, hasAdditions: false }),
         sink: {
           write: () => true,
           queuedBytes: 0,

@@ -20,12 +20,13 @@ describe('a stop', { concurrency: true }, () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     test(`${signal}: streams on both ports are told, and the process is gone`, async () => {
       await using server = await startPubsub({ server: { tls: tlsSection() } })
-      await using plain = await listen(server)
+      await using plain = await listen(server, '/?since=1ms')
+      await using unasking = await listen(server)
       await using idle = await RawClient.open(server.port)
       await using halfSent = await RawClient.open(server.port)
       halfSent.send('PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\n{')
       await using secure = await RawClient.open(server.tlsPort!, { tls: true })
-      secure.send(get('/'))
+      secure.send(get('/?on_gap=live'))
       await secure.head()
       await secure.line()
 
@@ -41,6 +42,7 @@ describe('a stop', { concurrency: true }, () => {
         assert.ok(await refusesConnections(port), 'the port was closed before')
         assert.equal(await stream.rest(), '', 'no last chunk')
       }
+      assert.equal(await unasking.rest(), '', 'nothing that PyPubSub would not say')
       await idle.rest()
       await halfSent.rest()
       assert.deepEqual(await exit, { code: 0, signal: null })
@@ -59,7 +61,7 @@ describe('a stop', { concurrency: true }, () => {
 
   test('what was accepted before reaches the streams before they end', async () => {
     await using server = await startPubsub()
-    await using stream = await listen(server)
+    await using stream = await listen(server, '/?since=1ms')
     await using publisher = await RawClient.open(server.port)
     publisher.send(Buffer.concat(Array.from({ length: 100 }, (_, n) => put('/a', `{"n": ${n}}`))))
     await publisher.answer()

@@ -73,6 +73,7 @@ export class ByteSubscription extends Subscription {
 
   protected handGap(gap: Gap): void {
     const frame = this.#encoding.gap(gap, Date.now())
+    if (frame.length === 0) return
     if (this.#held === null) this.#write(frame)
     else this.#held.push(frame)
   }

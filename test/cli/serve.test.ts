@@ -261,7 +261,7 @@ describe('signals', AT_ONCE, () => {
       const port = await command.port()
       assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
       await using stream = await RawClient.open(port)
-      stream.send(get('/'))
+      stream.send(get('/?since=1ms'))
       await stream.head()
       await stream.line()
       command.child.kill(signal)

@@ -41,6 +41,7 @@ export interface PubsubClient {
     readonly askForReplaySinceCursor?: string
     readonly readLongLines?: string
     readonly keepBigIntegers?: string
+    readonly end?: string
   }
 }
 
@@ -179,13 +180,24 @@ export function clientContract(name: string, missing: string | false, client: Pu
       return { paths, events, url }
     }
 
-    test('at a stop of the server it hears everything before, and why the stream ends', async () => {
+    test('at a stop it hears everything before, and why the stream ends if it has asked for what PyPubSub does not have', async () => {
+      await using stopping = await startPubsub()
+      await using listener = await client.listen(`${stopping.url}/a?on_gap=live`).opened()
+      await publish(stopping, '/a', { n: 1 })
+      await stopping.stop()
+      assert.deepEqual(await listener.numbers(1), [1])
+      assert.equal(await listener.closing(), 'shutdown')
+    })
+
+    testIf(cannot.end, 'at a stop it hears nothing that PyPubSub would not say', async () => {
       await using stopping = await startPubsub()
       await using listener = await client.listen(`${stopping.url}/a`).opened()
       await publish(stopping, '/a', { n: 1 })
       await stopping.stop()
       assert.deepEqual(await listener.numbers(1), [1])
-      assert.equal(await listener.closing(), 'shutdown')
+      const { lines } = await listener.ended()
+      for (const line of lines)
+        assert.deepEqual(Object.keys(JSON.parse(line.replaceAll('\0', ''))), ['stillalive'])
     })
 
     test('HTTPS is heard as HTTP is', async () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { DEADLINE_MS } from '../deadline.ts'
 import { FIRST } from '../config/certificates.ts'
 import { startServer, type RunningServer } from '../running-server.ts'
@@ -74,6 +75,17 @@ ${READER.user}:
 /** One server for all tests of a file. */
 export function sharedPubsub(): () => PubsubServer {
   return shared(() => startPubsub())
+}
+
+/** Resolves once the server counts at least so many streams. */
+export async function streamsOpen({ url }: PubsubServer, count: number): Promise<void> {
+  const deadlineMs = performance.now() + DEADLINE_MS
+  for (;;) {
+    const { headers } = await fetch(`${url}/`, { method: 'HEAD' })
+    if (Number(headers.get('x-subscribers')) >= count) return
+    assert.ok(performance.now() < deadlineMs, `${headers.get('x-subscribers')} streams are open`)
+    await setTimeout(50)
+  }
 }
 
 let topics = 0

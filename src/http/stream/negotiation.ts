@@ -9,16 +9,19 @@ import type { StreamEncoding } from './stream-encoding.ts'
 
 /**
  * The form that a GET asks for by its `Accept`; PyPubSub's where it names none of ours, as PyPubSub does not look at it.
- * `oldSchoolers`: parts of the User-Agent of clients that expect a NUL after every newline.
+ * `oldSchoolers`: parts of the User-Agent of clients that expect a NUL after every newline. `knowsAdditions`: see `PypubsubVariant`.
  */
 export function encodingFor(
   request: IncomingMessage,
   oldSchoolers: readonly string[],
+  knowsAdditions: boolean,
 ): StreamEncoding {
   const forms = request.httpVersionMinor > 0 ? chunkedForms : unchunkedForms
   const userAgent = request.headers['user-agent'] ?? ''
   const isOldSchool = oldSchoolers.some((part) => userAgent.includes(part))
-  const pypubsub = isOldSchool ? forms.oldSchool : forms.pypubsub
+  const pypubsub = forms.pypubsub.find(
+    ({ variant }) => variant.isOldSchool === isOldSchool && variant.hasAdditions === knowsAdditions,
+  )!
   // An absent or unreadable header is no wish.
   if (!request.headers.accept?.includes('/')) return pypubsub
   const wanted = preferredType(request.headers.accept, [pypubsub.contentType, ...forms.ours.keys()])
@@ -38,8 +41,8 @@ export function prefersPage({ headers }: IncomingMessage): boolean {
 const HTML = 'text/html'
 
 interface Forms {
-  readonly pypubsub: StreamEncoding
-  readonly oldSchool: StreamEncoding
+  /** Each variant. */
+  readonly pypubsub: readonly PypubsubEncoding[]
   readonly ours: ReadonlyMap<string, StreamEncoding>
 }
 
@@ -53,8 +56,11 @@ function formsOf(framing: Framing): Forms {
     new NdjsonEncoding(framing, 'application/cloudevents+json', cloudEventText),
   ]
   return {
-    pypubsub: new PypubsubEncoding(framing, false),
-    oldSchool: new PypubsubEncoding(framing, true),
+    pypubsub: [false, true].flatMap((isOldSchool) =>
+      [false, true].map(
+        (hasAdditions) => new PypubsubEncoding(framing, { isOldSchool, hasAdditions }),
+      ),
+    ),
     ours: new Map(ours.map((form) => [form.contentType, form])),
   }
 }
@@ -64,6 +70,6 @@ const unchunkedForms = formsOf(UNCHUNKED)
 
 /** The media types of streams, PyPubSub's first. */
 export const STREAM_TYPES: readonly string[] = [
-  chunkedForms.pypubsub.contentType,
+  chunkedForms.pypubsub[0]!.contentType,
   ...chunkedForms.ours.keys(),
 ]

@@ -4,18 +4,30 @@ import type { Framing } from './framing.ts'
 import { closingLine, eventLine, gapLine, keepAliveLine, oldSchool } from './pypubsub-line.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 
-/** PyPubSub's stream: a line of ASCII JSON for each event. Old-school clients get a NUL after each newline. */
+/** Variants of the form. */
+export interface PypubsubVariant {
+  /** A NUL comes after each newline. */
+  readonly isOldSchool: boolean
+  /**
+   * Gaps and farewells are told. PyPubSub has neither, and its own clients take a line for a keep-alive only if `stillalive` is
+   * its only member: they would hand these to their users as events.
+   */
+  readonly hasAdditions: boolean
+}
+
+/** PyPubSub's stream: a line of ASCII JSON for each event. */
 export class PypubsubEncoding implements StreamEncoding {
   readonly contentType = 'application/vnd.pypubsub-stream'
   readonly hasControlLines = false
   readonly key: string
+  readonly variant: PypubsubVariant
   readonly #framing: Framing
-  readonly #spell: (line: string) => string
 
-  constructor(framing: Framing, isOldSchool: boolean) {
-    this.key = `pypubsub ${isOldSchool ? 'old-school ' : ''}${framing.key}`
+  constructor(framing: Framing, variant: PypubsubVariant) {
+    const { isOldSchool, hasAdditions } = variant
+    this.key = `pypubsub ${isOldSchool ? 'old-school ' : ''}${hasAdditions ? 'additions ' : ''}${framing.key}`
+    this.variant = variant
     this.#framing = framing
-    this.#spell = isOldSchool ? oldSchool : (line) => line
   }
 
   opened(): Uint8Array {
@@ -31,18 +43,18 @@ export class PypubsubEncoding implements StreamEncoding {
   }
 
   gap(gap: Gap, nowMs: number): Uint8Array {
-    return this.#frame(gapLine(gap, nowMs))
+    return this.variant.hasAdditions ? this.#frame(gapLine(gap, nowMs)) : EMPTY
   }
 
   closing(closing: Closing, nowMs: number): Uint8Array {
     const end = this.#framing.end(closing.reason)
-    return closing.reason === 'finished'
+    return closing.reason === 'finished' || !this.variant.hasAdditions
       ? end
       : Buffer.concat([this.#frame(closingLine(closing, nowMs)), end])
   }
 
   #frame(line: string): Uint8Array {
-    return this.#framing.frame(this.#spell(line))
+    return this.#framing.frame(this.variant.isOldSchool ? oldSchool(line) : line)
   }
 }
 

@@ -23,6 +23,8 @@ export interface StreamQuery {
   readonly without: readonly string[]
   /** An expression about the payload. */
   readonly where: string | null
+  /** Parameters that are given and not empty. */
+  readonly parameters: readonly StreamParameter[]
 }
 
 export interface StreamQueryLimits {
@@ -70,6 +72,7 @@ export function streamQuery(
     timeoutMs: query.read('timeout', (text) => readTimeout(text, limits.timeoutMsMax)),
     without: query.read('without', (text) => readTopics(text, limits.topicsMax)) ?? [],
     where: query.text('where'),
+    parameters: PARAMETERS.filter((name) => query.text(name) !== null),
   }
 }
 
@@ -82,6 +85,7 @@ const NO_QUERY: StreamQuery = {
   timeoutMs: null,
   without: [],
   where: null,
+  parameters: [],
 }
 
 /** Names that mean something in the query of a stream. */

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Login } from '../../auth/identity.ts'
 import { shareOf } from '../../auth/share-of.ts'
 import type { BoundsRequest } from '../../hub/bounds.ts'
@@ -14,10 +15,12 @@ import { peerAddress } from '../server/peer.ts'
 import { ThreadSlice } from '../server/thread-slice.ts'
 import { decodePath, isReserved, topicFilters } from '../server/topic-path.ts'
 import { startOf, type Start } from './resume.ts'
+import type { StreamEncoding } from './stream-encoding.ts'
 import { streamQuery, type StreamQuery } from './stream-query.ts'
 
-/** What a request for a stream asks for, in whatever form. */
+/** What a request for a stream asks for. */
 export interface StreamRequest {
+  readonly encoding: StreamEncoding
   readonly subscribe: Pick<
     SubscribeRequest,
     'conditions' | 'rights' | 'from' | 'bounds' | 'share'
@@ -30,15 +33,21 @@ export interface StreamRequest {
 }
 
 /**
- * `hasControlLines`: the client knows of gaps, so that by default it gets what is left behind one. `mayLogIn`: false for pages that
- * see what is public, whatever they send.
+ * `encodingFor`: the form, which depends on whether the client knows of what we add to PyPubSub's. `mayLogIn`: false for pages
+ * that see what is public, whatever they send.
  * @throws {PubSubError} why there is no stream.
  */
 export async function streamRequestOf(
   door: HttpDoor,
   request: FastifyRequest,
   reply: FastifyReply,
-  { hasControlLines, mayLogIn }: { readonly hasControlLines: boolean; readonly mayLogIn: boolean },
+  {
+    encodingFor,
+    mayLogIn,
+  }: {
+    readonly encodingFor: (knowsAdditions: boolean) => StreamEncoding
+    readonly mayLogIn: boolean
+  },
 ): Promise<StreamRequest> {
   const { limits, trustedProxies } = door.options
   const { raw: incoming, originalUrl } = request
@@ -52,12 +61,14 @@ export async function streamRequestOf(
   await slice?.next()
   const wants = canonicalFilters(filters)
   const query = streamQuery(originalUrl, incoming.headers, limits, (ms) => door.hub.timeAgo(ms))
+  const encoding = encodingFor(knowsAdditions(query, incoming.headers))
   const conditions = conditionsOf(query, door)
   const isNamed = mayLogIn && incoming.headers.authorization !== undefined
   const login = isNamed ? await identify(door, request, reply) : null
   const rightsNow = () => login?.identity.rights ?? PUBLIC_ONLY
   const { from, gap } = await startOf(
-    { ...query, onGap: query.onGap ?? (hasControlLines ? 'oldest' : null) },
+    // Whoever knows of gaps gets by default what is left behind one.
+    { ...query, onGap: query.onGap ?? (encoding.hasControlLines ? 'oldest' : null) },
     door.hub,
     rightsNow(),
   )
@@ -67,6 +78,7 @@ export async function streamRequestOf(
   await slice?.next()
   const bounds = boundsOf(query)
   return {
+    encoding,
     subscribe: {
       wants,
       conditions,
@@ -83,6 +95,11 @@ export async function streamRequestOf(
 
 /** Shorter ones take less than a millisecond. */
 const LONG_PATH_CHARACTERS = 4_096
+
+/** By what PyPubSub does not have: whoever sends its own headers only may be a client of it. */
+function knowsAdditions({ parameters }: StreamQuery, headers: IncomingHttpHeaders): boolean {
+  return parameters.length > 0 || Boolean(headers['last-event-id'])
+}
 
 function conditionsOf(query: StreamQuery, { where }: HttpDoor): readonly EventPredicate[] {
   const conditions = query.without.length === 0 ? [] : [without(query.without)]

@@ -38,13 +38,14 @@ export async function stream(
   const { raw: incoming } = request
   const { socket } = incoming
   const handshake = asksForWebSocket(incoming) ? openWebSocket(door, incoming) : null
-  const encoding =
-    handshake === null ? encodingFor(incoming, door.options.oldschoolers) : WEB_SOCKET
   const streamRequest = await streamRequestOf(door, request, reply, {
-    hasControlLines: encoding.hasControlLines,
+    encodingFor: (knowsAdditions) =>
+      handshake === null
+        ? encodingFor(incoming, door.options.oldschoolers, knowsAdditions)
+        : WEB_SOCKET,
     mayLogIn: handshake === null || handshake.access === 'everything',
   })
-  const { query } = streamRequest
+  const { encoding, query } = streamRequest
   // The peer has gone, or has half-closed, which is the same for who asks for what does not end.
   if (!socket.writable || socket.readableEnded) return void socket.destroy()
   // The connection ends with it, and whoever gets to its end first would ask for something else on it: Node's `fetch` does.
@@ -60,7 +61,7 @@ export async function stream(
     ...streamRequest.subscribe,
     to: {
       encoding,
-      opening: openingOf(door, head, encoding, streamRequest),
+      opening: openingOf(door, head, streamRequest),
       holdsOpening,
       sink:
         webSocket ?? new StreamSink(socket, holdsOpening ? refusalOfWait(door, reply.raw) : null),
@@ -108,8 +109,7 @@ function endsOf(
 function openingOf(
   { hub }: HttpDoor,
   head: Uint8Array,
-  encoding: StreamEncoding,
-  { subscribe, gap }: StreamRequest,
+  { encoding, subscribe, gap }: StreamRequest,
 ): Uint8Array {
   const nowMs = Date.now()
   if (!encoding.hasControlLines && gap === null) return head

@@ -37,6 +37,6 @@ test("the form is the one that Accept likes best, and PyPubSub's if it names non
   for (const [accept, contentType] of CASES) {
     const headers = accept === undefined ? {} : { accept }
     const request = { headers, httpVersionMinor: 1 } as IncomingMessage
-    assert.equal(encodingFor(request, []).contentType, contentType, accept)
+    assert.equal(encodingFor(request, [], false).contentType, contentType, accept)
   }
 })

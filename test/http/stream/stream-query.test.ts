@@ -23,6 +23,16 @@ test('a path alone asks for nothing, and so does a query of names that are not k
     assert.deepEqual(query(`/a${text}`), nothing, text)
 })
 
+test('which parameters are given is known, beside the headers that say the same', () => {
+  const headers = { 'x-fetch-since': '1', 'x-fetch-since-cursor': 'x', 'last-event-id': 'y' }
+  assert.deepEqual(query('/a?x=1&where=', headers).parameters, [])
+  assert.deepEqual(query('/a?without=,&%63ursor=c&on_gap=live', headers).parameters, [
+    'cursor',
+    'on_gap',
+    'without',
+  ])
+})
+
 test('a time is seconds since 1970, how long ago, or a date; since also takes all', () => {
   for (const [text, ms] of [
     ['0', 0],

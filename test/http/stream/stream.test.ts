@@ -315,11 +315,12 @@ describe('replay', () => {
     assert.deepEqual(await replayed('/refused', 'X-Fetch-Since: 0'), [])
   })
 
-  test('after an event that is no longer kept there is none, and the gap is told', async () => {
+  test('after an event that is no longer kept there is none', async () => {
     const live = await history('dropped')
     for (let n = 0; n < 20; n++) await publish(server(), '/dropped', { n })
     const cursor = `X-Fetch-Since-Cursor: ${live[0]!.json.pubsub_cursor}`
-    const [gap, ...more] = await replayed('/dropped', cursor)
+    assert.deepEqual(await replayed('/dropped', cursor), [])
+    const [gap, ...more] = await replayed(`/dropped?cursor=${live[0]!.json.pubsub_cursor}`)
     assert.deepEqual(more, [])
     assert.deepEqual(Object.keys(gap!.json), ['stillalive', 'gap'])
     assert.equal(gap!.json.gap.reason, 'expired')
@@ -356,7 +357,7 @@ describe('replay', () => {
     await publish(limited(), '/a', { n: 2 })
     await using byTime = await listen(limited(), '/', 'X-Fetch-Since: 0')
     await using byCursor = await RawClient.open(limited().port)
-    byCursor.send(get('/', `X-Fetch-Since-Cursor: ${headers['x-pubsub-cursor']}`))
+    byCursor.send(get(`/?cursor=${headers['x-pubsub-cursor']}`))
     await byCursor.head()
     assert.equal((await byCursor.line()).json.gap.reason, 'expired')
     assert.deepEqual(await numbersUpToNow(limited(), byTime, byCursor), [[], []])
@@ -368,7 +369,7 @@ describe('replay', () => {
     const last = await publish(forgetful, '/old', { n: 2 })
     const firstLine = async (...more: readonly string[]) => {
       await using stream = await RawClient.open(forgetful.port)
-      stream.send(get('/old', ...more))
+      stream.send(get('/old?on_gap=live', ...more))
       await stream.head()
       return await stream.line()
     }
@@ -381,6 +382,72 @@ describe('replay', () => {
     assert.equal((await firstLine(cursor)).json.gap.reason, 'expired')
     const newest = `X-Fetch-Since-Cursor: ${last.headers['x-pubsub-cursor']}`
     assert.deepEqual(Object.keys((await firstLine(newest)).json), ['stillalive'])
+  })
+})
+
+describe('what we add to the lines of PyPubSub', () => {
+  const NOT_ASKED = [
+    ['/private/fruits'],
+    ['/private/fruits', 'Accept: */*'],
+    ['/private/fruits', 'User-Agent: svnwcsub'],
+    ['/private/fruits', 'X-Fetch-Since: 99999999999'],
+    ['/private/fruits?', 'Last-Event-ID: '],
+    ['/private/fruits?x=1&Cursor=2'],
+    ['/private/fruits?cursor=&since=&where='],
+  ] as const
+  const ASKED = [
+    ['/private/fruits?since=1ms'],
+    ['/private/fruits?on_gap=live'],
+    ['/private/fruits?count=9'],
+    ['/private/fruits?without=mail'],
+    ['/private/fruits?where=true'],
+    ['/private/fruits?on_gap=live', 'User-Agent: svnwcsub'],
+    ['/private/fruits?%63ursor=x&x=y'],
+    ['/private/fruits?until=2999-01-01T00:00:00Z', 'Accept: application/vnd.pypubsub-stream'],
+  ] as const
+
+  test('a farewell goes only to who has used a query parameter or header of ours; to others the connection ends without it', async () => {
+    const config = { clients: { oldschoolers: ['svnwcsub'] } }
+    await using own = await startPubsub(config, USERS)
+    await using streams = new AsyncDisposableStack()
+    const open = (target: string, ...headers: readonly string[]) =>
+      listen(own, target, ALICE, ...headers).then((client) => streams.use(client))
+    const quiet = await Promise.all(
+      NOT_ASKED.map(([target, ...headers]) => open(target, ...headers)),
+    )
+    const told = await Promise.all(ASKED.map(([target, ...headers]) => open(target, ...headers)))
+    await publish(own, '/private/fruits', { n: 1 })
+    for (const [i, stream] of [...quiet, ...told].entries())
+      assert.equal((await stream.event()).json.n, 1, String([...NOT_ASKED, ...ASKED][i]))
+    await reload(own, {})
+    for (const stream of told) assert.equal((await stream.line()).json.closing.reason, 'revoked')
+    for (const [i, stream] of quiet.entries())
+      assert.equal(await stream.rest(), '', String(NOT_ASKED[i]))
+    for (const stream of told) assert.equal(await stream.rest(), '')
+  })
+
+  test('a gap goes only to them, too', async () => {
+    const { headers } = await publish(limited(), '/a', { n: 1 })
+    await publish(limited(), '/a', { n: 2 })
+    const cursor = headers['x-pubsub-cursor']
+    const firstMembers = async (target: string, ...more: readonly string[]) => {
+      await using stream = await RawClient.open(limited().port)
+      stream.send(get(target, ...more))
+      await stream.head()
+      return Object.keys((await stream.line()).json)
+    }
+    const header = `X-Fetch-Since-Cursor: ${cursor}`
+    for (const target of ['/a', '/a?', '/a?x=1', '/a?cursor='])
+      for (const more of [[header], [header, 'X-Fetch-Since: 0']])
+        assert.deepEqual(await firstMembers(target, ...more), ['stillalive'], target)
+    for (const [target, ...more] of [
+      [`/a?cursor=${cursor}`],
+      [`/a?x=1&cursor=${cursor}`, 'User-Agent: curl/8'],
+      ['/a?on_gap=live', header],
+      ['/a?without=b', header],
+      ['/a', `Last-Event-ID: ${cursor}`],
+    ] as const)
+      assert.deepEqual(await firstMembers(target, ...more), ['stillalive', 'gap'], target)
   })
 })
 
@@ -464,7 +531,7 @@ describe('a reload judges open streams again', () => {
   test('a stream that has nothing left to see is told so and closed, without the last chunk', async () => {
     const own = changing()
     await reload(own, USERS)
-    await using closing = await listen(own, '/private/fruits,private/mail', ALICE)
+    await using closing = await listen(own, '/private/fruits,private/mail?since=1ms', ALICE)
     await using open = await listen(own, '/private/fruits,marker', ALICE)
     await using other = await listen(own, '/private/fruits', ROOT)
     await publish(own, '/private/fruits', { n: 1 })
