@@ -11,7 +11,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   hub: ['publication'],
   settings: [],
   shares: [],
-  config: ['settings'],
+  config: ['settings', 'auth'], // what an LDAP filter and a DN are
   ui: [],
   log: ['hub', 'publication'],
   auth: ['hub'],

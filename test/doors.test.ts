@@ -6,6 +6,7 @@ import { SETTINGS } from '../src/config/schema.ts'
 import { parseYaml } from '../src/config/yaml.ts'
 import { configuredDoors } from '../src/doors.ts'
 import { describeSection } from '../src/settings/describe.ts'
+import type { Place } from '../src/settings/place.ts'
 import type { Fields, Setting } from '../src/settings/section.ts'
 import { Warnings } from '../src/settings/warnings.ts'
 
@@ -25,7 +26,7 @@ test('a door shows the defaults that it has, and its examples can be read', () =
   for (const section of SECTIONS)
     for (const { key, described, read } of settingsOf(section.fields!)) {
       const { root } = parseYaml(described!.shown ?? described!.example!, key)
-      const place = { file: key, line: 1, column: 1, path: key, warnings: new Warnings() }
+      const place = placeIn(key, key)
       if (described!.shown !== undefined)
         assert.deepEqual(read(root, place), read(undefined, place), key)
       else assert.ok(root.type !== 'scalar' || root.text !== null, key)
@@ -33,7 +34,7 @@ test('a door shows the defaults that it has, and its examples can be read', () =
 })
 
 test('a door is there once its section is, and not before', () => {
-  const place = { file: 'none', line: 1, column: 1, path: '', warnings: new Warnings() }
+  const place = placeIn('none', '')
   const protocolsOf = (text: string) =>
     SETTINGS.read(parseYaml(`server: {}\nclients: {}\n${text}`, 'none').root, place).protocols
   assert.deepEqual(configuredDoors(protocolsOf('')), [])
@@ -45,6 +46,10 @@ test('a door is there once its section is, and not before', () => {
     )
   }
 })
+
+function placeIn(file: string, path: string): Place {
+  return { file, line: 1, column: 1, path, warnings: new Warnings(), settings: [] }
+}
 
 /** Those that have a value, sections below left out. */
 function settingsOf(fields: Fields): readonly Setting<unknown>[] {

@@ -1,9 +1,9 @@
 import { AddressList } from '../auth/address-list.ts'
 import { AclUsers } from '../auth/acl-users.ts'
-import { LdapDirectory } from '../auth/ldap-directory.ts'
 import { loadAclFile, type AclUser } from '../config/acl-file.ts'
 import { ConfigError } from '../settings/config-error.ts'
 import { placesIn, type PlacePath } from '../config/find-place.ts'
+import { ONLY_SEGMENT } from '../config/ldap.ts'
 import { loadSettings } from '../config/load.ts'
 import { shown } from '../settings/place.ts'
 import type { Settings } from '../config/schema.ts'
@@ -50,7 +50,7 @@ async function check(words: readonly string[]): Promise<number> {
   const acl = report.unlessBroken(() => loadAclFile(values.acl))
   for (const warning of [...(settings?.warnings ?? []), ...(acl?.warnings ?? [])])
     report.warn(warning)
-  if (settings !== null) await checkSettings(settings.settings, placesIn(values.config), report)
+  if (settings !== null) checkSettings(settings.settings, placesIn(values.config), report)
   if (acl !== null) checkUsers(acl.users, placesIn(values.acl), report)
   if (settings !== null) checkDoors(settings.settings, acl?.users ?? null, values, report)
   if (settings !== null && acl !== null)
@@ -93,22 +93,10 @@ class Report {
 }
 
 /** What only the rooms that use the settings can judge. */
-async function checkSettings(
-  { clients, limits }: Settings,
-  where: Where,
-  report: Report,
-): Promise<void> {
+function checkSettings({ clients }: Settings, where: Where, report: Report): void {
   checkAddresses(clients.payloaders, report)
   checkAddresses(clients.trustProxy, report)
   if (clients.ldap === null) return
-  try {
-    await using _directory = new LdapDirectory(
-      { ...clients.ldap, waitingMax: limits.waitingLoginsMax },
-      () => {},
-    )
-  } catch (error) {
-    report.error(`${where(['clients', 'ldap'])}: ${(error as Error).message}`)
-  }
   for (const [dn, { segments }] of clients.ldap.acl)
     checkSegments(segments, (name) => where(['clients', 'ldap', 'acl', dn, name]), report)
 }
@@ -173,12 +161,12 @@ function checkSegments(
     const wrong = topics.find((topic) => topic === '' || topic.includes('/'))
     if (wrong !== undefined)
       report.warn(
-        `${where(name)}: ${shown(name)} matches no event: ` +
+        `${where(name)}: ${segmentText(name)} matches no event: ` +
           `no topic is ${wrong === '' ? 'empty' : `${shown(wrong)}, with a slash; list its parts`}`,
       )
     else if (topics.includes('private'))
       report.warn(
-        `${where(name)}: ${shown(name)} matches no event but those of /private/private: ` +
+        `${where(name)}: ${segmentText(name)} matches no event but those of /private/private: ` +
           'the first topic "private" makes an event private and is taken off; leave it out',
       )
     else {
@@ -190,10 +178,15 @@ function checkSegments(
       )
       if (wider !== undefined)
         report.warn(
-          `${where(name)}: ${shown(name)} adds nothing: ${shown(wider[0])} covers every event that it matches`,
+          `${where(name)}: ${segmentText(name)} adds nothing: ${segmentText(wider[0])} covers every event that it matches`,
         )
     }
   }
+}
+
+/** Of the one segment of a group that has no name, its list is all there is. */
+function segmentText(name: string): string {
+  return name === ONLY_SEGMENT ? 'the list' : shown(name)
 }
 
 /** When two say the same, only the second is told. */

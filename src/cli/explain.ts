@@ -4,6 +4,7 @@ import { Policy, refusalText, type SecuredTopic } from '../auth/policy.ts'
 import { privateViewOf } from '../auth/rights-of.ts'
 import { loadAclFile } from '../config/acl-file.ts'
 import { placesIn } from '../config/find-place.ts'
+import { ONLY_SEGMENT } from '../config/ldap.ts'
 import { loadSettings } from '../config/load.ts'
 import { configuredDoors } from '../doors.ts'
 import { shown } from '../settings/place.ts'
@@ -194,7 +195,8 @@ class Rules {
 const ADDRESS_DECIDES = 'no topic of it is secured, so the address decides'
 
 function ruleOf(grant: Grant, segment: string): string {
-  return `the segment ${shown(segment)} of ${grant.name} (${grant.whereSegment(segment)})`
+  const rule = segment === ONLY_SEGMENT ? 'the list' : `the segment ${shown(segment)}`
+  return `${rule} of ${grant.name} (${grant.whereSegment(segment)})`
 }
 
 function topicsOf(path: string): string[] {

@@ -51,7 +51,14 @@ export function loadAclFile(file: string): AclFile {
     )
   if (!isGiven(root)) return { users: [], warnings: warnings.texts, missing: false }
 
-  const place: Place = { file, line: root.line, column: root.column, path: '', warnings }
+  const place: Place = {
+    file,
+    line: root.line,
+    column: root.column,
+    path: '',
+    warnings,
+    settings: [],
+  }
   const users = Array.from(entriesOf(root, place), ([name, entry]) =>
     readUser(name, entry.value, placeBelow(place, name, entry)),
   )

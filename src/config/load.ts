@@ -1,5 +1,6 @@
 import { ConfigError } from '../settings/config-error.ts'
 import { shownKey, type Place } from '../settings/place.ts'
+import { pathsOf } from '../settings/section.ts'
 import { SETTINGS, type Settings } from './schema.ts'
 import { readTextFile } from '../settings/text-file.ts'
 import { Warnings } from '../settings/warnings.ts'
@@ -20,12 +21,15 @@ export function loadSettings(file: string): {
     warnings.add(
       `${file}, line ${line}: the key ${shownKey(key)} is given again (first on line ${firstLine}). The last one counts`,
     )
-  const place: Place = { file, line: root.line, column: root.column, path: '', warnings }
+  const { line, column } = root
+  const place: Place = { file, line, column, path: '', warnings, settings: SETTING_PATHS }
   const settings = readOrTellAll(root, place)
   if (settings.clients.payloaders.length === 0)
     warnings.add(`${file}: clients.payloaders lists no address, so nobody may publish by address`)
   return { settings, warnings: warnings.texts }
 }
+
+const SETTING_PATHS = pathsOf(SETTINGS.fields!)
 
 /** @throws {ConfigError} with the warnings. */
 function readOrTellAll(root: YamlNode, place: Place): Settings {

@@ -2,6 +2,7 @@ import { ldap } from './ldap.ts'
 import { LONELYPS_SECTION } from '../protocols/lonelyps/settings.ts'
 import { describePlace, refuse, shown, type Place } from '../settings/place.ts'
 import {
+  judged,
   optional,
   required,
   section,
@@ -11,6 +12,7 @@ import {
 } from '../settings/section.ts'
 import { tls } from './tls.ts'
 import {
+  anyText,
   bytes,
   duration,
   integer,
@@ -18,7 +20,6 @@ import {
   oneOf,
   placedText,
   text,
-  type Reader,
 } from '../settings/values.ts'
 import type { YamlNode } from '../settings/yaml-node.ts'
 
@@ -67,18 +68,17 @@ const serverSection = sectionReader({
   }),
 })
 
-const server: Reader<ReturnType<typeof serverSection>> = (node, place) => {
-  const settings = serverSection(node, place)
+const server = judged(serverSection, (settings, place) => {
   if (settings.tls !== null && settings.tls.port === settings.port && settings.port !== 0)
     refuse(place, `has the same port ${settings.port} twice; tls.port must be another one`)
   return settings
-}
+})
 
 const clientsSection = sectionReader({
   /** Addresses that may publish. None: nobody, as only the operator knows who should. */
   payloaders: setting('payloaders', [], list(placedText)),
   /** Parts of `User-Agent` whose streams get a NUL after every newline. None: only very old clients want it. */
-  oldschoolers: setting('oldschoolers', [], list(text)),
+  oldschoolers: setting('oldschoolers', [], list(oldSchoolClient)),
   /** Topics only named users may publish to. None, as PyPubSub. */
   secureTopics: setting('secure_topics', [], secureTopics),
   /** What a wrong login is: anonymous, for compatibility, or refused with 401. */
@@ -177,7 +177,11 @@ export const SETTINGS = section('', {
   protocols: section('protocols', {
     lonelyps: LONELYPS_SECTION,
   }),
-  sqs: unsupported('sqs', 'remove the section'),
+  sqs: notYetServed(
+    'sqs',
+    'nothing is fetched from its queues, and their messages stay there until they expire; ' +
+      'the README, "Coming from PyPubSub", says how PyPubSub can go on fetching them for this server',
+  ),
 })
 
 export type Settings = ReturnType<typeof SETTINGS.read>
@@ -185,11 +189,11 @@ export type Settings = ReturnType<typeof SETTINGS.read>
 /** PyPubSub ships a storage with a size of 0, in which it keeps nothing either. */
 function keepingSomething<
   T extends { readonly eventsMax: number; readonly storage: string | null },
->({ key, read }: Setting<T>): Setting<T> {
+>(backlog: Setting<T>): Setting<T> {
   return {
-    key,
+    ...backlog,
     read(node, place) {
-      const settings = read(node, place)
+      const settings = backlog.read(node, place)
       if (settings.storage !== null && settings.eventsMax === 0)
         place.warnings.add(
           `${describePlace(place)} has a storage that keeps nothing, as size is 0: no event can be replayed and none is ` +
@@ -209,11 +213,11 @@ function withSharesThatWork<
     readonly conditionsMax: number
     readonly conditionsPerAddressMax: number
   },
->({ key, read }: Setting<T>): Setting<T> {
+>(limits: Setting<T>): Setting<T> {
   return {
-    key,
+    ...limits,
     read(node, place) {
-      const settings = read(node, place)
+      const settings = limits.read(node, place)
       const warn = (what: string) => place.warnings.add(`${describePlace(place)} has ${what}`)
       const { topicFiltersMax, topicFiltersTotalMax, topicFiltersPerAddressMax } = settings
       const { conditionsMax, conditionsPerAddressMax } = settings
@@ -237,9 +241,23 @@ function withSharesThatWork<
   }
 }
 
-/** A key of PyPubSub's that we know and do not serve: going on without it would lose events silently. */
-function unsupported(key: string, advice: string): Setting<null> {
-  return optional(key, (_node, place) => refuse(place, `is not supported yet; ${advice}`))
+/** A key of PyPubSub's that we know and do not serve yet. What that means is told at each start; its values, which may be secrets, are not. */
+function notYetServed(key: string, meaning: string): Setting<null> {
+  return optional(key, (_node, place) => {
+    place.warnings.add(`${describePlace(place)} is not served yet: ${meaning}`)
+    return null
+  })
+}
+
+/** An empty one is part of every User-Agent, also of none, as with PyPubSub. */
+function oldSchoolClient(node: YamlNode, place: Place): string {
+  const part = anyText(node, place)
+  if (part === '')
+    place.warnings.add(
+      `${describePlace(place)} has an empty text, which is part of every User-Agent: every stream of PyPubSub's form ` +
+        'gets a NUL after every newline',
+    )
+  return part
 }
 
 /** `off`, `any`, or a list. */

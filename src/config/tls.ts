@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { ConfigError } from '../settings/config-error.ts'
 import { placeBelow, refuse } from '../settings/place.ts'
-import { optional, required, sectionReader } from '../settings/section.ts'
+import { judged, optional, required, sectionReader } from '../settings/section.ts'
 import { readTextFile } from '../settings/text-file.ts'
 import { integer, text, type Reader } from '../settings/values.ts'
 
@@ -40,8 +40,7 @@ const tlsSection = sectionReader({
   chain: optional('chain', certificateFile),
 })
 
-export const tls: Reader<TlsSettings> = (node, place) => {
-  const { port, cert, key, chain } = tlsSection(node, place)
+export const tls = judged(tlsSection, ({ port, cert, key, chain }, place): TlsSettings => {
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
     refuse(placeBelow(place, 'key', place), 'does not belong to the certificate in cert')
   const certPem = chain === null ? cert : `${cert.trimEnd()}\n${chain}`
@@ -51,4 +50,4 @@ export const tls: Reader<TlsSettings> = (node, place) => {
     refuse(place, `is not usable: ${error instanceof Error ? error.message : String(error)}`, error)
   }
   return { port, certPem, keyPem: key }
-}
+})

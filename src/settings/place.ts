@@ -11,6 +11,8 @@ export interface Place extends Spot {
   /** Keys from the top, `server.port`; empty for the whole file. */
   readonly path: string
   readonly warnings: Warnings
+  /** The paths of all settings that there are. Whoever writes one of them in another section is told where it stands. */
+  readonly settings: readonly string[]
 }
 
 export function placeBelow(place: Place, key: string, { line, column }: Spot): Place {

@@ -1,4 +1,4 @@
-import { ConfigError } from './config-error.ts'
+import { readAll } from './config-error.ts'
 import { nearestName } from './nearest-name.ts'
 import { placeBelow, refuse, type Place } from './place.ts'
 import { entriesOf, isGiven, type Reader } from './values.ts'
@@ -28,7 +28,7 @@ export interface Description {
 export type Fields = Readonly<Record<string, Setting<unknown>>>
 
 /** Reads a map whose keys are known. */
-interface SectionReader<T> extends Reader<T> {
+export interface SectionReader<T> extends Reader<T> {
   readonly fields: Fields
 }
 
@@ -99,23 +99,31 @@ export function sectionReader<F extends Fields>(fields: F): SectionReader<Values
     const entries = entriesOf(node, place)
     for (const [key, entry] of entries)
       if (!names.includes(key)) warnOfUnknownKey(key, names, placeBelow(place, key, entry), place)
-    const values: Record<string, unknown> = {}
-    const errors: ConfigError[] = []
-    for (const [name, { key, read }] of Object.entries(fields)) {
+    const values = readAll(Object.entries(fields), ([name, { key, read }]) => {
       const entry = entries.get(key)
-      try {
-        values[name] = read(entry?.value, placeBelow(place, key, entry ?? place))
-      } catch (error) {
-        if (!(error instanceof ConfigError)) throw error
-        errors.push(error)
-      }
-    }
-    // All of them at once: whoever corrects one need not start again to hear of the next.
-    if (errors.length > 0) throw ConfigError.ofMany(errors)
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop gave each name its value
-    return values as Values<F>
+      return [name, read(entry?.value, placeBelow(place, key, entry ?? place))]
+    })
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name has its value
+    return Object.fromEntries(values) as Values<F>
   }
   return Object.assign(reader, { fields })
+}
+
+/** A section whose settings must also go together: what `judge` makes of them once each is right by itself. */
+export function judged<T, R>(
+  read: SectionReader<T>,
+  judge: (values: T, place: Place) => R,
+): SectionReader<R> {
+  const reader: Reader<R> = (node, place) => judge(read(node, place), place)
+  return Object.assign(reader, { fields: read.fields })
+}
+
+/** Keys from the top, `server.port`, of all settings and sections below this one. */
+export function pathsOf(fields: Fields): readonly string[] {
+  return Object.values(fields).flatMap(({ key, fields: below }) => [
+    key,
+    ...pathsOf(below ?? {}).map((path) => `${key}.${path}`),
+  ])
 }
 
 function fieldsOf(reader: Reader<unknown>): Fields | undefined {
@@ -125,11 +133,34 @@ function fieldsOf(reader: Reader<unknown>): Fields | undefined {
 function warnOfUnknownKey(
   key: string,
   names: readonly string[],
-  { file, line, path, warnings }: Place,
+  { file, line, path, warnings, settings }: Place,
   parent: Place,
 ) {
+  warnings.add(() => {
+    const meant = meantBy(key, names, parent, settings)
+    const advice = meant.length === 0 ? '.' : `, did you mean ${meant.join(' or ')}?`
+    return `${file}: unknown key ${path} (line ${line})${advice} It is ignored`
+  })
+}
+
+/** Paths of the settings of that name in other sections; else of the one that is most like it, here or anywhere. */
+function meantBy(
+  key: string,
+  names: readonly string[],
+  parent: Place,
+  settings: readonly string[],
+): readonly string[] {
+  const elsewhere = namedIn(settings, key)
+  if (elsewhere.length > 0) return elsewhere
   const nearest = nearestName(key, names)
-  const advice =
-    nearest === null ? '.' : `, did you mean ${placeBelow(parent, nearest, parent).path}?`
-  warnings.add(`${file}: unknown key ${path} (line ${line})${advice} It is ignored`)
+  if (nearest !== null) return [placeBelow(parent, nearest, parent).path]
+  return namedIn(settings, nearestName(key, settings.map(lastKeyOf)))
+}
+
+function namedIn(settings: readonly string[], key: string | null): readonly string[] {
+  return settings.filter((path) => lastKeyOf(path) === key)
+}
+
+function lastKeyOf(path: string): string {
+  return path.slice(path.lastIndexOf('.') + 1)
 }

@@ -1,3 +1,4 @@
+import { readAll } from './config-error.ts'
 import { describePlace, placeBelow, refuse, shown, type Place } from './place.ts'
 import type { YamlMap, YamlNode } from './yaml-node.ts'
 
@@ -109,18 +110,21 @@ function showDuration(ms: number): string {
 export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   return (node, place) => {
     if (node.type !== 'list') return refuse(place, `must be a list, not ${describeKind(node)}`)
-    return node.items.map((each) => item(each, { ...place, line: each.line, column: each.column }))
+    return readAll(node.items, (each) =>
+      item(each, { ...place, line: each.line, column: each.column }),
+    )
   }
 }
 
 /** A map whose keys are the operator's own names. */
 export function map<T>(value: Reader<T>): Reader<ReadonlyMap<string, T>> {
-  return (node, place) => {
-    const values = new Map<string, T>()
-    for (const [key, entry] of entriesOf(node, place))
-      values.set(key, value(entry.value, placeBelow(place, key, entry)))
-    return values
-  }
+  return (node, place) =>
+    new Map(
+      readAll(entriesOf(node, place), ([key, entry]) => [
+        key,
+        value(entry.value, placeBelow(place, key, entry)),
+      ]),
+    )
 }
 
 export function entriesOf(node: YamlNode, place: Place): YamlMap['entries'] {

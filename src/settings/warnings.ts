@@ -8,8 +8,10 @@ export class Warnings {
   readonly #texts: string[] = []
   #leftOut = 0
 
-  add(text: string): void {
-    if (this.#texts.length < WARNINGS_MAX) this.#texts.push(printable(text))
+  /** A text that takes time to make is made only if it is shown. */
+  add(text: string | (() => string)): void {
+    if (this.#texts.length < WARNINGS_MAX)
+      this.#texts.push(printable(typeof text === 'string' ? text : text()))
     else this.#leftOut++
   }
 

@@ -104,7 +104,17 @@ describe('pubsubd check', { concurrency: 4 }, () => {
     'an LDAP pattern that is no filter': [
       `${SETTINGS}  ldap: {uri: 'ldap://a', user_dn: 'uid=%s', base_scope: 'dc=a', acl: {}, membership_patterns: ['(a=%s']}\n`,
       '',
-      /error: pubsub\.yaml, line 4, column 3: membership pattern .* is no LDAP filter/,
+      /error: pubsub\.yaml, line 4, column 98: clients\.ldap\.membership_patterns cannot work: .* is no LDAP filter/,
+    ],
+    'a topic with a slash in the list of a group': [
+      `${SETTINGS}  ldap: {uri: 'ldap://a', user_dn: 'uid=%s', base_scope: 'dc=a', acl: {dc=a: [a/b]}}\n`,
+      '',
+      /warning: pubsub\.yaml, line 4, column \d+: the list matches no event: no topic is "a\/b"/,
+    ],
+    'queues that are not served yet': [
+      `${SETTINGS}sqs: {some: {queue: x, secret: y}}\n`,
+      '',
+      /^warning: pubsub\.yaml, line 4, column 1: sqs is not served yet: .*\nerrors: 0, warnings: 1$/,
     ],
     'a segment with a slash': [
       SETTINGS,

@@ -259,6 +259,57 @@ test('an unknown key is told with the name that was probably meant, and ignored'
   )
 })
 
+test('a key in the wrong section is told with the right one, at any depth, and so is a misspelt one', () => {
+  for (const [written, told] of [
+    ['tls: {port: 1}', 'unknown key tls (line 3), did you mean server.tls?'],
+    ['storage: x', 'unknown key storage (line 3), did you mean server.backlog.storage?'],
+    ['storrage: x', 'unknown key storrage (line 3), did you mean server.backlog.storage?'],
+    ['port: 1', 'unknown key port (line 3), did you mean server.port or server.tls.port?'],
+    [
+      'limits: {payloaders: x}',
+      'unknown key limits.payloaders (line 3), did you mean clients.payloaders?',
+    ],
+    [
+      'protocols: {lonelyps: {webhooks: {user_dn: x}}}',
+      'unknown key protocols.lonelyps.webhooks.user_dn (line 3), did you mean clients.ldap.user_dn?',
+    ],
+    [
+      'limits: {counted_for: 1}',
+      'unknown key limits.counted_for (line 3), did you mean protocols.lonelyps.webhooks.counted_for?',
+    ],
+    ['xyzzy: 1', 'unknown key xyzzy (line 3).'],
+  ] as const) {
+    const { warnings } = load(`server: {}\nclients: {payloaders: [::1]}\n${written}`)
+    assert.deepEqual(
+      warnings.map((text) => text.replace(/^.*pubsub\.yaml: /, '')),
+      [`${told} It is ignored`],
+    )
+  }
+  const { warnings } = load('server: {backlog: {tls: {}, port: 1}}\nclients: {payloaders: [::1]}')
+  assert.match(warnings.join('\n'), /server\.backlog\.tls .*did you mean server\.tls\?/)
+  assert.match(warnings.join('\n'), /server\.backlog\.port .*server\.port or server\.tls\.port\?/)
+})
+
+test('all that is wrong in a list or a map is told at once, up to a hundred things', () => {
+  using files = new TemporaryFiles()
+  const problemsOf = (text: string): readonly string[] => {
+    try {
+      loadSettings(files.write('pubsub.yaml', text))
+    } catch (error) {
+      assert.ok(error instanceof ConfigError, String(error))
+      return error.problems
+    }
+    return assert.fail('accepted')
+  }
+  const some = problemsOf(
+    'server: {}\nclients: {payloaders: [~, a, [b]], oldschoolers: [{}]}\nprotocols: {lonelyps: {users: {a: ~, b: []}}}',
+  )
+  assert.equal(some.length, 5)
+  const many = problemsOf(`server: {}\nclients: {payloaders: [${'[],'.repeat(200_000)}]}`)
+  assert.equal(many.length, 101)
+  assert.equal(many.at(-1), 'more than 100 things are wrong, and the others are not shown')
+})
+
 test('odd unknown keys are told on one line, and a million of them briefly', () => {
   const odd = load('server: {}\nclients: {payloaders: [::1]}\n"a\\nb\\e[31m\\u2028": 1\n').warnings
   assert.deepEqual(
@@ -430,12 +481,17 @@ test('secure topics are secured however they are written, or refused', () => {
   assert.match(refusedClients('secure_topics: [a/b]'), /no topic has a slash, as "a\/b" does/)
 })
 
-test('an empty old-school user agent would match everybody and is refused', () => {
+test('old-school user agents are texts, and an empty one is told to be part of all', () => {
   assert.deepEqual(loadClients('oldschoolers: [svnwcsub, 1.0]').oldschoolers, ['svnwcsub', '1.0'])
-  assert.match(
-    refusedClients('oldschoolers: [""]'),
-    /clients\.oldschoolers must not be an empty text/,
+  const { settings, warnings } = load(
+    'server: {}\nclients: {payloaders: [::1], oldschoolers: [a, ""]}',
   )
+  assert.deepEqual(settings.clients.oldschoolers, ['a', ''])
+  assert.match(
+    warnings.join(),
+    /line 2, column \d+: clients\.oldschoolers has an empty text, which is part of every User-Agent/,
+  )
+  assert.match(refusedClients('oldschoolers: [~]'), /clients\.oldschoolers must be text, not empty/)
 })
 
 test('bad_credentials is anonymous or reject', () => {
@@ -458,10 +514,13 @@ test('a backlog is kept where storage says, in memory where it says nothing', ()
   )
 })
 
-test('what is not served yet is refused, and nothing of it is told', () => {
-  const message = refusal('server: {}\nclients: {}\nsqs: {queue: {secret: s3cret}}')
-  assert.match(message, /line 3, column \d+: sqs is not supported yet/)
-  assert.doesNotMatch(message, /s3cret/)
+test('what is not served yet is told, and nothing that stands there', () => {
+  for (const queues of ['{queue: {secret: s3cret}}', '[s3cret]', 's3cret']) {
+    const { warnings } = load(`server: {}\nclients: {payloaders: [::1]}\nsqs: ${queues}`)
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0]!, /line 3, column \d+: sqs is not served yet: nothing is fetched/)
+    assert.doesNotMatch(warnings[0]!, /s3cret/)
+  }
 })
 
 test('origins are exact, as a browser sends them', () => {
@@ -608,7 +667,7 @@ function ldapWith(keys: Record<string, string | undefined>): string {
 test('an LDAP section gives its groups: segments by name, and secure topics apart', () => {
   const { ldap } = loadClients(
     ldapWith({
-      acl: '{"cn=a,dc=x": {commits: [commit, 007], all: [], topics: [8]}, __proto__: {a: [b]}}',
+      acl: '{"cn=a,dc=x": {commits: [commit, 007], all: [], topics: [8]}, cn=__proto__: {__proto__: [b]}}',
     }),
   )
   assert.deepEqual(Array.from(ldap?.acl ?? []), [
@@ -622,7 +681,7 @@ test('an LDAP section gives its groups: segments by name, and secure topics apar
         secureTopics: ['8'],
       },
     ],
-    ['__proto__', { segments: new Map([['a', ['b']]]), secureTopics: [] }],
+    ['cn=__proto__', { segments: new Map([['__proto__', ['b']]]), secureTopics: [] }],
   ])
   assert.deepEqual(
     [
@@ -685,21 +744,45 @@ test('an LDAP address is ldap or ldaps with a host, and credentials in it are no
   assert.equal(loadClients(ldapWith({ uri: '"ldaps://[::1]:636"' })).ldap?.uri, 'ldaps://[::1]:636')
 })
 
-test("the mistakes of PyPubSub's own LDAP example are refused with what to write", () => {
-  const pattern =
-    'server: {}\nclients:\n  ldap:\n    uri: ldap://x\n    user_dn: uid=%s\n    base_scope: dc=x\n    acl: {}\n    membership_patterns:\n      - member=uid=%s,dc=example:\n'
+test('a colon at the end of a pattern is none of it, and other maps are no patterns', () => {
+  for (const written of [
+    '"member=%s:"',
+    'member=%s: ',
+    '"member=%s": ~',
+    '{member=%s: }',
+    'member=%s',
+  ])
+    assert.deepEqual(
+      loadClients(ldapWith({ membership_patterns: `[${written}]` })).ldap?.membershipPatterns,
+      ['member=%s'],
+    )
+  for (const written of ['{member=%s: x}', '{a=%s: , b=%s: }', '{}', '[a=%s]', '~'])
+    assert.match(
+      refusedClients(ldapWith({ membership_patterns: `[${written}]` })),
+      /clients\.ldap\.membership_patterns must be text, not /,
+    )
   assert.match(
-    refusal(pattern),
-    /line 9, column \d+: clients\.ldap\.membership_patterns must list texts \(a colon at the end of a pattern makes it a map: take it off\)/,
+    refusedClients(ldapWith({ membership_patterns: '[member=x]' })),
+    /membership pattern "member=x" has no %s/,
+  )
+})
+
+test('a group may list the topics of its one segment, but not none, which would be all private events', () => {
+  const { ldap } = loadClients(ldapWith({ acl: '{cn=a: [b, 007], cn=c: {x: [y]}}' }))
+  assert.deepEqual(
+    Array.from(ldap?.acl ?? [], ([dn, { segments }]) => [dn, ...segments]),
+    [
+      ['cn=a', ['', ['b', '007']]],
+      ['cn=c', ['x', ['y']]],
+    ],
   )
   assert.match(
-    refusedClients(ldapWith({ membership_patterns: '["member=%s:"]' })),
-    /must not end with a colon/,
+    refusedClients(ldapWith({ acl: '{cn=a: []}' })),
+    /clients\.ldap\.acl\."cn=a" must list topics; where all private events are meant, write "all: \[\]"/,
   )
-  assert.match(refusedClients(ldapWith({ membership_patterns: '[member=x]' })), /must each have %s/)
   assert.match(
-    refusedClients(ldapWith({ acl: '{cn=a: [b]}' })),
-    /clients\.ldap\.acl\."cn=a" must be a map of segment name to list of topics/,
+    refusedClients(ldapWith({ acl: '{cn=a: [[b]]}' })),
+    /acl\."cn=a" must be text, not a list/,
   )
 })
 
