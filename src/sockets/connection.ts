@@ -8,6 +8,8 @@ export interface OpenStream {
   readonly subscription: Subscription
   /** What ends with it; `null` for most, which have nothing. */
   readonly ends: Disposable | null
+  /** What a peer that closes its end still gets. `null`: it is taken to have gone. */
+  readonly onHalfClose: (() => void) | null
   /** `null`: what the peer says is discarded. */
   readonly webSocket: { receive(bytes: Buffer, subscription: Subscription): void } | null
 }

@@ -75,6 +75,8 @@ export interface HttpParser {
 
 export type HttpSocket = Socket & {
   parser?: HttpParser | null
+  /** Node reads no more requests until some answers were taken. */
+  readonly _paused?: boolean
   readonly _handle?: { reading?: unknown; readonly readStart?: unknown } | null
 }
 type Listener = (...values: unknown[]) => void

@@ -7,6 +7,8 @@ export interface SlicedReader {
   readonly take: (slice: Buffer) => void
   /** Whether what the socket brings is still for `take`. */
   readonly isReading: () => boolean
+  /** Whether `take` must not be called until the reader itself has resumed the socket, whoever else resumes it. */
+  readonly isPaused?: () => boolean
 }
 
 /** The name of the listener to `data`, by which `leaveHttp` finds it. */
@@ -37,7 +39,7 @@ export class InputSlices {
   putBack(bytes: Buffer): void {
     if (bytes.length === 0) return
     // Whoever has paused it resumes it, and it waits for nothing else.
-    const isPausedByOthers = this.#socket.isPaused()
+    const isPausedByOthers = this.#isPaused
     this.#socket.pause()
     this.#socket.unshift(bytes)
     if (!isPausedByOthers) this.#wait()
@@ -50,7 +52,16 @@ export class InputSlices {
     return rest
   }
 
+  get #isPaused(): boolean {
+    return this.#socket.isPaused() || this.#isReaderPaused
+  }
+
+  get #isReaderPaused(): boolean {
+    return this.#reader.isPaused?.() === true
+  }
+
   #onData(chunk: Buffer): void {
+    if (this.#isReaderPaused) return this.putBack(chunk)
     if (this.#state === 'waiting' || (this.#state === 'open' && isTurnSpent())) {
       // It was resumed by others: those who wait for longer come first.
       this.#socket.pause()
@@ -72,7 +83,7 @@ export class InputSlices {
       this.#rest = this.#rest.subarray(slice.length)
       this.#reader.take(slice)
       if (!this.#reader.isReading()) return this.#leave()
-    } while (this.#rest.length > 0 && !this.#socket.isPaused() && performance.now() < untilMs)
+    } while (this.#rest.length > 0 && !this.#isPaused && performance.now() < untilMs)
     this.putBack(this.takeRest())
   }
 

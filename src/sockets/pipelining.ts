@@ -43,7 +43,14 @@ export function sliceWhatIsPipelined(socket: Socket): void {
     onExecute(result.bytesParsed)
     const isReading = () => (socket as HttpSocket).parser === parser && !socket.destroyed
     if (!isReading()) return
-    const slices = new InputSlices(socket, { endOfSlice: endOfLines, take: onData, isReading })
+    // As many answers wait as may; Node would take further requests for a fault of its own, which ends the process.
+    const isPaused = () => (socket as HttpSocket)._paused === true
+    const slices = new InputSlices(socket, {
+      endOfSlice: endOfLines,
+      take: onData,
+      isReading,
+      isPaused,
+    })
     connectionOf(socket).inputSlices = slices
     socket.off('data', onData)
     readOn(socket)

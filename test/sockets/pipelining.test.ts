@@ -238,3 +238,27 @@ test('a client that waits for its answers is read by the parser itself, as ever'
   assert.deepEqual(consumed, [true, true, true])
   client.destroy()
 })
+
+test('a connection whose answers are not taken stays as it is until they are, whoever has it read on', async () => {
+  const answer = 'x'.repeat(10_000)
+  let requests = 0
+  await using running = await startServer(true, ({ socket }, response) => {
+    requests++
+    response.end(answer)
+    // As where a request had to wait for the one before it.
+    socket.resume()
+    setImmediate(() => socket.resume())
+  })
+  const client = await running.open()
+  client.end('GET / HTTP/1.1\r\n\r\n'.repeat(2_000))
+  for (let before = -1; before !== requests;) {
+    before = requests
+    for (let turns = 0; turns < 100; turns++) await turn()
+  }
+  assert.ok(requests < 2_000, 'some have to wait')
+  let bytes = 0
+  client.on('data', (chunk: Buffer) => (bytes += chunk.length))
+  await once(client, 'close')
+  assert.equal(requests, 2_000)
+  assert.ok(bytes > 2_000 * answer.length)
+})
