@@ -35,16 +35,17 @@ function endWork(nowMs: number): void {
   sinceMs = nowMs
 }
 
-/** At the end of a turn: what has taken longest in it. The next turn begins with nothing. `null`: nothing has a name. */
+/** What has taken longest in this turn. `null`: nothing has a name. */
 export function longestWork(nowMs: number): NamedWork | null {
   if (what === '') return null // most turns only read or write
   endWork(nowMs)
-  const longest = {
-    name: longestSubject === '' ? longestWhat : `${longestWhat} ${longestSubject}`,
-    ms: longestMs,
-  }
+  const name = longestSubject === '' ? longestWhat : `${longestWhat} ${longestSubject}`
+  return { name, ms: longestMs }
+}
+
+/** At the end of a turn: the next one begins with nothing. */
+export function forgetWork(): void {
   what = longestWhat = ''
   subject = longestSubject = '' // it may be long
   longestMs = 0
-  return longest
 }

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import process from 'node:process'
-import { longestWork, type NamedWork } from './current-work.ts'
+import { forgetWork, longestWork, type NamedWork } from './current-work.ts'
 import type { LogLevel } from './logger.ts'
 import { SeldomReport } from './seldom-report.ts'
 
@@ -42,15 +42,17 @@ export class Watchdog implements Disposable {
   }
 
   #next(): NodeJS.Immediate {
-    return setImmediate(() => this.#endTurn()).unref()
+    return setImmediate(this.#endTurn).unref()
   }
 
-  #endTurn(): void {
+  /** Made once, as there are thousands of turns in a second. */
+  readonly #endTurn = (): void => {
     this.#immediate = this.#next()
     const nowMs = performance.now()
     const idleMs = performance.nodeTiming.idleTime
-    const work = longestWork(nowMs)
     const turnMs = nowMs - this.#lastMs - (idleMs - this.#lastIdleMs)
+    const work = turnMs > TURN_MS_MAX ? longestWork(nowMs) : null
+    forgetWork()
     this.#lastMs = nowMs
     this.#lastIdleMs = idleMs
     if (turnMs <= TURN_MS_MAX && nowMs - this.#cpuAtMs < CPU_EVERY_MS) return

@@ -34,12 +34,11 @@ export function leaveHttp(socket: HttpSocket): void {
   if (isKnown(parser)) leaveHttpWith(socket, parser, httpListeners(socket))
 }
 
-function leaveHttpWith(
-  socket: HttpSocket,
-  parser: HttpParser,
-  listeners: readonly [event: string, listener: Listener][],
-): void {
-  for (const [event, listener] of listeners) socket.removeListener(event, listener)
+function leaveHttpWith(socket: HttpSocket, parser: HttpParser, listeners: HttpListeners): void {
+  for (let i = 0; i < EVENTS.length; i++) {
+    const listener = listeners[i]
+    if (listener !== undefined) socket.removeListener(EVENTS[i]!, listener)
+  }
   // Set, not deleted: V8 keeps an object that has lost a property in a slow form.
   for (const name of OVERRIDDEN)
     Reflect.set(socket, name, Reflect.get(Object.getPrototypeOf(socket), name))
@@ -101,13 +100,14 @@ const EVENTS = Object.keys(HTTP_LISTENERS)
 /** What of a parser leads to its connection. */
 const POINTERS = ['socket', 'incoming', 'outgoing', 'onIncoming']
 
-/** Reading the names of functions takes a tenth of a stream's beginning: they are read once for each. */
-function httpListeners(socket: Socket): [event: string, listener: Listener][] {
-  const found: [string, Listener][] = []
-  for (const event of EVENTS) {
-    const listener = httpListener(socket, event) ?? slicedListener(socket, event)
-    if (listener !== undefined) found.push([event, listener])
-  }
+/** By the places of their events in `EVENTS`. `undefined`: there is none. */
+type HttpListeners = readonly (Listener | undefined)[]
+
+/** Without lists of pairs and closures: those were a tenth of all that a stream's beginning allocated. */
+function httpListeners(socket: Socket): HttpListeners {
+  const found: (Listener | undefined)[] = []
+  for (const event of EVENTS)
+    found.push(httpListener(socket, event) ?? slicedListener(socket, event))
   return found
 }
 
@@ -122,13 +122,16 @@ function slicedListener(socket: Socket, event: string): Listener | undefined {
 }
 
 function listenerOf(socket: Socket, event: string, name: string): Listener | undefined {
-  const found = socket.rawListeners(event).find((candidate) => candidate.name === name)
-  return found as Listener | undefined
+  for (const candidate of socket.rawListeners(event))
+    if (candidate.name === name) return candidate as Listener
+  return undefined
 }
 
 /** The last two are there only while the parser reads for itself. */
-function hasAll(found: readonly unknown[], { _consumed: readsItself }: HttpParser): boolean {
-  return found.length >= EVENTS.length - (readsItself ? 0 : 2)
+function hasAll(found: HttpListeners, { _consumed: readsItself }: HttpParser): boolean {
+  const needed = EVENTS.length - (readsItself ? 0 : 2)
+  for (let i = 0; i < needed; i++) if (found[i] === undefined) return false
+  return true
 }
 
 export function isKnown(parser: HttpParser | null | undefined): parser is HttpParser {

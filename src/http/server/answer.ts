@@ -18,8 +18,10 @@ export function answer(
   contentType = TEXT,
 ): void {
   const length = String(Buffer.byteLength(text))
-  const own = ['Content-Type', contentType, 'Content-Length', length, ...counters.headers()]
-  response.writeHead(status, [...own, ...headers])
+  const own = counters.headers()
+  own.push('Content-Type', contentType, 'Content-Length', length)
+  for (const each of headers) own.push(each)
+  response.writeHead(status, own)
   response.end(text)
 }
 

@@ -80,10 +80,12 @@ export class RequestCounters {
   requests = 0
   readonly #hub: Hub
   readonly #server: string
+  readonly #serverLines: string
 
   constructor(hub: Hub, version: string) {
     this.#hub = hub
     this.#server = `PyPubSub/0.7.4 (pubsubd ${version})`
+    this.#serverLines = `Server: ${this.#server}\r\nX-Subscribers: `
   }
 
   /** Names and values in turn, as `writeHead` takes them. */
@@ -97,6 +99,12 @@ export class RequestCounters {
       'X-Requests',
       String(this.requests),
     ]
+  }
+
+  /** The same as lines of a head. */
+  headerLines(): string {
+    const subscribers = this.#hub.subscribersOf(HTTP)
+    return `${this.#serverLines}${subscribers}\r\nX-Requests: ${this.requests}\r\n`
   }
 
   cursorOfHead(): string {

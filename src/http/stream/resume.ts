@@ -11,6 +11,14 @@ export interface Start {
   readonly gap: Gap | null
 }
 
+/** What is live, with nothing to tell first. */
+export const AT_HEAD: Start = { from: 'head', gap: null }
+
+/** Without that a stream begins `AT_HEAD`. */
+export function asksForPast({ cursor, sinceMs }: Pick<StreamQuery, 'cursor' | 'sinceMs'>): boolean {
+  return cursor !== null || sinceMs !== null
+}
+
 /**
  * Where the replay that a client asks for begins. A cursor that is known decides, else the time (pypubsub.md §7).
  * Where `onGap` is `null` a cursor that leads nowhere brings no replay, as in PyPubSub, and is told if it was once ours.

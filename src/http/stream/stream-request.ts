@@ -6,7 +6,7 @@ import type { BoundsRequest } from '../../hub/bounds.ts'
 import type { SubscribeRequest } from '../../hub/hub.ts'
 import type { EventPredicate } from '../../hub/predicate.ts'
 import { canonicalFilters, type CanonicalFilters } from '../../hub/topics.ts'
-import { PUBLIC_ONLY } from '../../hub/rights.ts'
+import { PUBLIC_ONLY, type Rights } from '../../hub/rights.ts'
 import { without } from '../../where/without.ts'
 import type { HttpDoor } from '../server/door.ts'
 import { noSuchPage } from '../server/errors.ts'
@@ -14,7 +14,7 @@ import { identify } from '../server/identify.ts'
 import { peerAddress } from '../server/peer.ts'
 import { ThreadSlice } from '../server/thread-slice.ts'
 import { decodePath, isReserved, topicFilters } from '../server/topic-path.ts'
-import { startOf, type Start } from './resume.ts'
+import { asksForPast, AT_HEAD, startOf, type Start } from './resume.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 import { streamQuery, type StreamQuery } from './stream-query.ts'
 
@@ -56,41 +56,37 @@ export async function streamRequestOf(
   // Reading thousands of topics takes some ms, sorting them and making a subscription of them as long again each: of all
   // requests together one step in a turn, however many connections they come by.
   const slice = path.length > LONG_PATH_CHARACTERS ? new ThreadSlice() : null
-  await slice?.next()
+  if (slice !== null) await slice.next()
   const filters = topicFilters(path, limits)
-  await slice?.next()
+  if (slice !== null) await slice.next()
   const wants = canonicalFilters(filters)
   const query = streamQuery(originalUrl, incoming.headers, limits, (ms) => door.hub.timeAgo(ms))
   const encoding = encodingFor(knowsAdditions(query, incoming.headers))
   const conditions = conditionsOf(query, door)
   const isNamed = mayLogIn && incoming.headers.authorization !== undefined
   const login = isNamed ? await identify(door, request, reply) : null
-  const rightsNow = () => login?.identity.rights ?? PUBLIC_ONLY
-  const { from, gap } = await startOf(
-    // Whoever knows of gaps gets by default what is left behind one.
-    { ...query, onGap: query.onGap ?? (encoding.hasControlLines ? 'oldest' : null) },
-    door.hub,
-    rightsNow(),
-  )
+  const { from, gap } = asksForPast(query)
+    ? await startOf(
+        // Whoever knows of gaps gets by default what is left behind one.
+        { ...query, onGap: query.onGap ?? (encoding.hasControlLines ? 'oldest' : null) },
+        door.hub,
+        rightsOf(login),
+      )
+    : AT_HEAD
   // A request that came behind another one gets its socket when that one is answered.
   if (reply.raw.socket === null) await new Promise((resolve) => reply.raw.once('socket', resolve))
   const address = peerAddress(incoming, trustedProxies)
-  await slice?.next()
+  if (slice !== null) await slice.next()
+  const share = shareOf(login?.identity.name ?? null, address)
+  const subscribe = { wants, conditions, rights: rightsOf(login), from, share }
   const bounds = boundsOf(query)
-  return {
-    encoding,
-    subscribe: {
-      wants,
-      conditions,
-      rights: rightsNow(),
-      from,
-      share: shareOf(login?.identity.name ?? null, address),
-      ...(bounds === null ? {} : { bounds }),
-    },
-    gap,
-    query,
-    login,
-  }
+  const bounded = bounds === null ? subscribe : { ...subscribe, bounds }
+  return { encoding, subscribe: bounded, gap, query, login }
+}
+
+/** They may change while something is waited for. */
+function rightsOf(login: Login | null): Rights {
+  return login === null ? PUBLIC_ONLY : login.identity.rights
 }
 
 /** Shorter ones take less than a millisecond. */

@@ -17,6 +17,7 @@ import { WebSocketSink } from '../../websocket/websocket-sink.ts'
 import { refuseSocket } from '../server/answer.ts'
 import { HTTP, type HttpDoor, type RequestCounters } from '../server/door.ts'
 import { HttpError, internalError, originNotAllowed } from '../server/errors.ts'
+import { httpDate } from '../server/http-date.ts'
 import { isTls } from '../server/peer.ts'
 import { encodingFor } from './negotiation.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
@@ -53,7 +54,7 @@ export async function stream(
   const head =
     handshake === null
       ? headOf(reply.raw, counters, encoding, endsByItself)
-      : headText('101 Switching Protocols', handshake.lines, reply.raw, counters)
+      : headText('101 Switching Protocols', linesOf(handshake.lines), reply.raw, counters)
   // So that a wait in vain is no success: nobody knows yet what the status will be. A WebSocket says it when it closes.
   const holdsOpening = handshake === null && query.timeoutMs !== null
   const webSocket = handshake === null ? null : new WebSocketSink(socket)
@@ -141,8 +142,11 @@ function errorOfWait(reason: CloseReason): PubSubError {
 }
 
 /** What every answer to a request carries, as names and values in turn. */
-function sharedHeaders(response: ServerResponse): string[] {
-  return response.getHeaderNames().flatMap((name) => [name, response.getHeader(name) as string])
+function sharedHeaders(response: ServerResponse): readonly string[] {
+  const names = response.getHeaderNames()
+  return names.length === 0
+    ? names
+    : names.flatMap((name) => [name, response.getHeader(name) as string])
 }
 
 /** Ends the stream with the socket. All streams share the listeners, for the sake of idle memory. */
@@ -214,6 +218,10 @@ function keepRights(
   })
 }
 
+function linesOf(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\r\n`).join('')
+}
+
 function headOf(
   response: ServerResponse,
   counters: RequestCounters,
@@ -221,25 +229,24 @@ function headOf(
   endsByItself: boolean,
 ): Uint8Array {
   const isChunked = response.req.httpVersionMinor > 0
-  const lines = [`Content-Type: ${contentType}`]
+  let lines = `Content-Type: ${contentType}\r\n`
   // Neither a cache nor nginx's buffer may keep events back.
-  if (hasControlLines) lines.push('Cache-Control: no-store', 'X-Accel-Buffering: no')
-  if (isChunked) lines.push('Transfer-Encoding: chunked')
-  if (!isChunked || endsByItself) lines.push('Connection: close')
+  if (hasControlLines) lines += 'Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n'
+  if (isChunked) lines += 'Transfer-Encoding: chunked\r\n'
+  if (!isChunked || endsByItself) lines += 'Connection: close\r\n'
   return headText('200 OK', lines, response, counters)
 }
 
-/** Written by ourselves, because Node's own would keep the response alive. */
+/** Written by ourselves, because Node's own would keep the response alive; in few pieces, as each joint of two takes memory. */
 function headText(
   status: string,
-  own: readonly string[],
+  lines: string,
   response: ServerResponse,
   counters: RequestCounters,
 ): Uint8Array {
   const version = response.req.httpVersionMinor > 0 ? 'HTTP/1.1' : 'HTTP/1.0'
-  let text = `${version} ${status}\r\nDate: ${new Date().toUTCString()}\r\n`
-  for (const line of own) text += `${line}\r\n`
-  for (const pairs of [counters.headers(), sharedHeaders(response)])
-    for (let i = 0; i < pairs.length; i += 2) text += `${pairs[i]}: ${pairs[i + 1]}\r\n`
+  let text = `${version} ${status}\r\nDate: ${httpDate()}\r\n${lines}${counters.headerLines()}`
+  const shared = sharedHeaders(response)
+  for (let i = 0; i < shared.length; i += 2) text += `${shared[i]}: ${shared[i + 1]}\r\n`
   return Buffer.from(`${text}\r\n`, 'latin1')
 }
