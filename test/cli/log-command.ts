@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { takeLogOver } from '../log/sqlite/take-log-over.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
@@ -43,6 +44,7 @@ export class Workplace implements Disposable {
   async store(name: string, lines: string): Promise<string> {
     const { code, err } = await this.run(['import', '--store', name], lines)
     assert.equal(code, 0, err)
+    takeLogOver(this.path(name))
     return name
   }
 

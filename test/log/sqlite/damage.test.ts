@@ -22,12 +22,14 @@ import { openReader } from '../../../src/log/sqlite/schema.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { readAll, StoreFolder, type OpenedStore } from './store-folder.ts'
 import { appendTo } from '../append-to.ts'
+import { takeLogOver } from './take-log-over.ts'
 
 /** Small enough to copy often, large enough for inner pages, overflow pages and an index. */
 const EVENTS = 9_000
 const whole = new StoreFolder()
 after(() => whole[Symbol.dispose]())
 const events = await fill(whole)
+takeLogOver(whole.directory)
 const bySeq = new Map(rowsOf(whole).events.map((event) => [event.seq, event]))
 
 test('whatever byte is flipped, nothing wrong is delivered, and nothing is missing without a told gap', () => {

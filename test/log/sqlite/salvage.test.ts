@@ -11,6 +11,7 @@ import { publication } from '../../contracts/event-log.ts'
 import { byteRequest, PLAIN, RecordingSink } from '../../hub/recording-sink.ts'
 import { readAll, StoreFolder } from './store-folder.ts'
 import { appendTo } from '../append-to.ts'
+import { takeLogOver } from './take-log-over.ts'
 
 const PAGE_BYTES = 4_096
 
@@ -221,6 +222,7 @@ async function fill(folder: StoreFolder, count: number): Promise<readonly Publis
     const value = Buffer.from('v'.repeat(500))
     await store.stateStore.apply([{ space: 's', key: `${start}`, value, expiresAtMs: 1e15 }])
   }
+  takeLogOver(folder.directory)
   return events
 }
 
