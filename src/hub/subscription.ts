@@ -82,6 +82,7 @@ export abstract class Subscription
   /** It will be asked to advance. */
   #isWaiting = false
   #hasBeenLive = false
+  #endsAtHead = false
   /** What the sink had taken at the last turn of the wheel that found something queued; -1: none has so far. */
   #takenBytes = -1
   #stalledTurns = 0
@@ -193,6 +194,12 @@ export abstract class Subscription
     this.bounds!.last = position
     if (this.state === 'live') this.end('finished')
     else this.#finishIfReached()
+  }
+
+  /** What is not there yet is not waited for: ends as `timeout` once it is at the head. */
+  endAtHead(): void {
+    if (this.state === 'live') this.end('timeout')
+    else this.#endsAtHead = true
   }
 
   /** From now on the peer sees what these rights allow. Nothing is missed: it moves between rounds. */
@@ -384,7 +391,9 @@ export abstract class Subscription
   #join(rest: readonly PublishedEvent[]): void {
     if (!this.#takeNewest(rest)) return
     this.#position = this.hub.head
-    if (this.#finishIfReached() || this.hub.holdsBack(this)) return
+    if (this.#finishIfReached()) return
+    if (this.#endsAtHead) return this.end('timeout')
+    if (this.hub.holdsBack(this)) return
     this.audience.removeBehind(this)
     this.state = 'live'
     this.audience.join(this)

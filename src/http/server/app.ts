@@ -117,6 +117,7 @@ function serverOptions(door: HttpDoor): ServerOptions {
 function attach(door: HttpDoor, server: Server | TlsServer): void {
   const { counters } = door
   // Whoever has sent its last request and said so still gets its answers (RFC 9112 §9.6); Node knows it, and does not say it.
+  // Held by `test/http/server/half-close.test.ts`.
   Object.assign(server, { httpAllowHalfOpen: true })
   // Node would drop those beyond 2,000, and with them perhaps the one that a proxy has added at the end.
   server.maxHeadersCount = 0
@@ -129,6 +130,8 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
     server.emit('request', request, response),
   )
   server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    // Not before TLS is agreed upon: who leaves until then has asked for nothing.
+    socket.allowHalfOpen = true
     lingerWhenClosing(socket)
     sliceWhatIsPipelined(socket)
   })

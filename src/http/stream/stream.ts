@@ -21,7 +21,7 @@ import { httpDate } from '../server/http-date.ts'
 import { isTls } from '../server/peer.ts'
 import { encodingFor } from './negotiation.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
-import { timeLimits } from './time-limits.ts'
+import { endWaiting, timeLimits } from './time-limits.ts'
 import { WebSocketEncoding } from './websocket-encoding.ts'
 import { streamRequestOf, type StreamRequest } from './stream-request.ts'
 
@@ -47,10 +47,13 @@ export async function stream(
     mayLogIn: handshake === null || handshake.access === 'everything',
   })
   const { encoding, query } = streamRequest
-  // The peer has gone, or has half-closed, which is the same for who asks for what does not end.
-  if (!socket.writable || socket.readableEnded) return void socket.destroy()
   // The connection ends with it, and whoever gets to its end first would ask for something else on it: Node's `fetch` does.
   const endsByItself = streamRequest.subscribe.bounds !== undefined || query.timeoutMs !== null
+  // `null`: who asks for what does not end and closes its end has gone, as PyPubSub takes it.
+  const onHalfClose =
+    endsByItself && handshake === null ? () => void endWaiting(query, subscription, hub) : null
+  const isHalfClosed = socket.readableEnded
+  if (!socket.writable || (isHalfClosed && onHalfClose === null)) return void socket.destroy()
   const head =
     handshake === null
       ? headOf(reply.raw, counters, encoding, endsByItself)
@@ -72,7 +75,8 @@ export async function stream(
   const ends = endsOf(door, streamRequest, subscription)
   detach(incoming, reply.raw)
   // Behind it: where two listen to an event and one goes, Node keeps a long array for the other.
-  follow(socket, { subscription, ends, webSocket })
+  follow(socket, { subscription, ends, webSocket, onHalfClose })
+  if (isHalfClosed) onHalfClose?.()
 }
 
 const WEB_SOCKET = new WebSocketEncoding()
@@ -196,9 +200,10 @@ function onClose(this: Socket): void {
   ends?.[Symbol.dispose]()
 }
 
-/** A peer that half-closes is taken to have gone, as PyPubSub takes it. */
 function onEnd(this: Socket): void {
-  this.destroy()
+  const { onHalfClose } = connectionOf(this).stream!
+  if (onHalfClose === null) this.destroy()
+  else onHalfClose()
 }
 
 /** A reset is an ordinary way to leave; `close` follows. */

@@ -29,6 +29,20 @@ export function timeLimits(
   return timers
 }
 
+/**
+ * For a peer that has closed its end behind its request: it still gets all that was published by now, but what is to come
+ * is not waited for, as a peer that has gone looks the same.
+ */
+export async function endWaiting(
+  { untilMs }: Pick<StreamQuery, 'untilMs'>,
+  subscription: Subscription,
+  hub: Hub,
+): Promise<void> {
+  if (untilMs !== null && untilMs <= hub.timeAgo(0)) return // it is about to end by itself
+  await hub.settled()
+  subscription.endAtHead()
+}
+
 async function finishBefore(timeMs: number, subscription: Subscription, hub: Hub): Promise<void> {
   // What was published before may still be on its way to the disk.
   await hub.settled()
