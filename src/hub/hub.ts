@@ -135,6 +135,8 @@ export class Hub implements Disposable {
   /** The groups of those who want the same, by what they want. */
   readonly #groups = new Map<string, AudienceGroup<Audience>>()
   readonly #audiences = new Map<string, Audience>()
+  /** Many come at a time who want the same, as after a restart: they need not look for it. */
+  #lastEntered: Audience | null = null
   readonly #sweeping = new SlicedWork(() => this.#index.sweep(SWEPT_AT_ONCE))
   readonly #encoders = new Map<string, EventEncoder>()
   readonly #subscriptions = new Set<Subscription>()
@@ -583,6 +585,19 @@ export class Hub implements Disposable {
     },
     share: Share,
   ): Audience {
+    const last = this.#lastEntered
+    if (
+      conditions.length === 0 &&
+      last?.group === group &&
+      last.conditions.length === 0 &&
+      last.rights.key === rights.key &&
+      last.encoder?.encoding === encoding &&
+      last.door === door
+    ) {
+      if (group.addUse(share)) this.#filterQuota.charge(share, group.filterWeight)
+      last.members++
+      return last
+    }
     const names = conditions.map((condition) => condition.key).toSorted()
     const form = [encoding?.key ?? null, door ?? null]
     const key = shortKey(JSON.stringify([form, rights.key, group.key, ...names]))
@@ -598,6 +613,7 @@ export class Hub implements Disposable {
       group.add(audience)
     }
     audience.members++
+    this.#lastEntered = audience
     return audience
   }
 
@@ -607,6 +623,7 @@ export class Hub implements Disposable {
     if (group.removeUse(share)) this.#filterQuota.charge(share, -group.filterWeight)
     if (--audience.members > 0) return
     this.#audiences.delete(audience.key)
+    if (this.#lastEntered === audience) this.#lastEntered = null
     if (group.remove(audience)) this.#forget(group)
   }
 

@@ -13,7 +13,12 @@ import { noSuchPage } from '../server/errors.ts'
 import { identify } from '../server/identify.ts'
 import { peerAddress } from '../server/peer.ts'
 import { ThreadSlice } from '../server/thread-slice.ts'
-import { decodePath, isReserved, topicFilters } from '../server/topic-path.ts'
+import {
+  decodePath,
+  isReserved,
+  topicFilters,
+  type TopicFilterLimits,
+} from '../server/topic-path.ts'
 import { asksForPast, AT_HEAD, startOf, type Start } from './resume.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 import { streamQuery, type StreamQuery } from './stream-query.ts'
@@ -56,10 +61,14 @@ export async function streamRequestOf(
   // Reading thousands of topics takes some ms, sorting them and making a subscription of them as long again each: of all
   // requests together one step in a turn, however many connections they come by.
   const slice = path.length > LONG_PATH_CHARACTERS ? new ThreadSlice() : null
-  if (slice !== null) await slice.next()
-  const filters = topicFilters(path, limits)
-  if (slice !== null) await slice.next()
-  const wants = canonicalFilters(filters)
+  let wants
+  if (slice === null) wants = wantsOf(path, limits)
+  else {
+    await slice.next()
+    const filters = topicFilters(path, limits)
+    await slice.next()
+    wants = canonicalFilters(filters)
+  }
   const query = streamQuery(originalUrl, incoming.headers, limits, (ms) => door.hub.timeAgo(ms))
   const encoding = encodingFor(knowsAdditions(query, incoming.headers))
   const conditions = conditionsOf(query, door)
@@ -82,6 +91,19 @@ export async function streamRequestOf(
   const bounds = boundsOf(query)
   const bounded = bounds === null ? subscribe : { ...subscribe, bounds }
   return { encoding, subscribe: bounded, gap, query, login }
+}
+
+let lastPath = ''
+let lastLimits: TopicFilterLimits | null = null
+let lastWants: CanonicalFilters | null = null
+
+/** Many come at a time who ask for the same, as after a restart: it is read once for them. */
+function wantsOf(path: string, limits: TopicFilterLimits): CanonicalFilters {
+  if (lastWants !== null && path === lastPath && limits === lastLimits) return lastWants
+  lastWants = canonicalFilters(topicFilters(path, limits))
+  lastPath = path
+  lastLimits = limits
+  return lastWants
 }
 
 /** They may change while something is waited for. */
