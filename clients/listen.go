@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand"
 	"net/http"
 	"os"
 	"time"
@@ -21,7 +22,7 @@ func main() { log.Fatal(listen(os.Args[1], os.Args[2], show)) }
 func show(event []byte) { fmt.Printf("%s\n", event) }
 
 func listen(url, place string, handle func(event []byte)) error {
-	for wait := time.Second; ; wait += (30*time.Second - wait) / 4 {
+	for wait, chance := time.Second, rand.New(rand.NewSource(time.Now().UnixNano())); ; wait += (30*time.Second - wait) / 4 {
 		ctx, cancel := context.WithCancel(context.Background())
 		silence := time.AfterFunc(20*time.Second, cancel) // a keep-alive is due every 5 s
 		request, err := http.NewRequestWithContext(ctx, "GET", url, nil)
@@ -39,14 +40,15 @@ func listen(url, place string, handle func(event []byte)) error {
 		}
 		lines, line, next := json.NewDecoder(answer.Body), json.RawMessage{}, ""
 		for ; lines.Decode(&line) == nil; silence.Reset(20 * time.Second) {
-			texts, places := map[string]string{}, map[string]map[string]string{}
-			_, _ = json.Unmarshal(line, &texts), json.Unmarshal(line, &places) // values of other types stay empty
+			texts, places, times := map[string]string{}, map[string]map[string]string{}, map[string]map[string]time.Duration{}
+			// Values of other types stay empty.
+			_, _, _ = json.Unmarshal(line, &texts), json.Unmarshal(line, &places), json.Unmarshal(line, &times)
 			next, wait = texts["pubsub_cursor"], time.Second
 			if silence.Stop(); next != "" {
 				handle(line)
 			} else if next = texts["cursor"] + places["opened"]["cursor"] + places["gap"]["resumes_at"]; places["gap"] != nil {
 				log.Print("events are missing: ", places["gap"]["reason"])
-			} else if places["closing"]["reason"] == "revoked" {
+			} else if wait += times["closing"]["retry_after_ms"] * time.Millisecond; places["closing"]["reason"] == "revoked" {
 				return fmt.Errorf("the right to see this was withdrawn: %s", line)
 			}
 			if next != "" && (os.WriteFile(place+".new", []byte(next), 0o600) != nil || os.Rename(place+".new", place) != nil) {
@@ -55,6 +57,6 @@ func listen(url, place string, handle func(event []byte)) error {
 		}
 		log.Print("the stream broke: ", answer.Status)
 		cancel()
-		time.Sleep(wait + time.Duration(time.Now().Nanosecond()))
+		time.Sleep(wait + time.Duration(chance.Int63n(int64(wait/2))))
 	}
 }

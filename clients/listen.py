@@ -13,15 +13,15 @@ def listen(url, cursor_file, user="", password=""):
         if os.path.exists(cursor_file):
             headers["X-Fetch-Since-Cursor"] = pathlib.Path(cursor_file).read_text().strip()
         for told in lines_of(urllib.request.Request(url, headers=headers)):
-            place, wait = told, 1
-            if "pubsub_topics" in told:
+            is_event = "pubsub_topics" in told
+            place = told if is_event else told.get("opened") or told.get("gap") or told.get("closing") or told
+            wait = 1 if place is told else place.get("retry_after_ms", 1000) / 1000
+            if is_event:
                 yield told
-            else:
-                place = told.get("opened") or told.get("gap") or told.get("closing") or told
-                if "gap" in told:
-                    print("events are missing:", place["reason"], file=sys.stderr)
-                if place.get("reason") == "revoked":
-                    raise PermissionError("the right to see these events was withdrawn")
+            elif "gap" in told:
+                print("events are missing:", place["reason"], file=sys.stderr)
+            elif place.get("reason") == "revoked":
+                raise PermissionError("the right to see these events was withdrawn")
             if cursor := place.get("pubsub_cursor") or place.get("resumes_at") or place.get("cursor"):
                 pathlib.Path(cursor_file + ".new").write_text(cursor)
                 os.replace(cursor_file + ".new", cursor_file)
@@ -37,4 +37,4 @@ def lines_of(request):
             raise RuntimeError(f"{error}: {error.read().decode()}") from None
         after = str(getattr(error, "headers", {}).get("Retry-After"))
         print("the stream broke:", error, file=sys.stderr)
-        time.sleep(int(after) if after.isdigit() else 0)
+        time.sleep(int(after) * random.uniform(1, 1.5) if after.isdigit() else 0)

@@ -26,12 +26,14 @@ while :; do
       *' status '[34][0-9][0-9]) echo "refused: $line" >&2; exit 1 ;;
       *'"pubsub_cursor": "'*'"}') pause=1; handle "$line" </dev/null || exit 1; keep pubsub_cursor ;;
       *'"reason": "revoked"'*) echo "the right to see this was withdrawn: $line" >&2; exit 1 ;;
+      *'"closing": {'*) keep cursor; pause=${line##*'"retry_after_ms": '} pause=$((${pause%%\}*} / 1000 + 1)) ;;
       *'"gap": {'*) echo "events are missing: $line" >&2; keep resumes_at ;;
       *'"cursor": "'*) pause=1; keep cursor ;;
       *) echo "$line" >&2 ;;
     esac
   done <"$file.pipe"
-  sleep "$((pause + $(od -An -N1 -tu1 /dev/urandom) % (pause + 1)))" & child=$!
-  wait "$child"
+  ms=$((pause * 1000 + $(od -An -N2 -tu2 /dev/urandom) * pause / 66)) # by chance up to twice as long
+  sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))" & child=$!
+  wait "$child" || { sleep $((ms / 1000)) & child=$!; wait "$child"; } # a sleep that knows whole seconds only
   pause=$((pause < 16 ? pause * 2 : 30))
 done

@@ -83,6 +83,7 @@ export async function startServer(
       streamsMax: limits.streamsPerAddressMax,
       streamsLeft: () => connectionLimit.left,
     },
+    drainWindowMs: server.drainWindowMs,
     keepAliveMs: times.keepAliveMs,
     onBug,
   }

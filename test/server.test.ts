@@ -49,6 +49,36 @@ describe('a stop', { concurrency: true }, () => {
       assert.match(server.output(), new RegExp(`${signal}: stopping`))
     })
 
+  test('each stream is asked to come back at another time, within server.drain_window', async () => {
+    await using server = await startPubsub({ server: { drain_window: '1.7s' } })
+    await using streams = new AsyncDisposableStack()
+    const asked: number[] = []
+    const said: Promise<string>[] = []
+    for (let n = 0; n < 40; n++) {
+      const client = streams.use(await RawClient.open(server.port))
+      client.send(
+        get('/a', `Accept: ${n % 2 === 0 ? 'text/event-stream' : 'application/x-ndjson'}`),
+      )
+      await client.head()
+      said.push(client.rest())
+    }
+    await server.stop()
+    for (const text of await Promise.all(said)) {
+      const times = [...text.matchAll(/(?:^retry: |"retry_after_ms": )(\d+)/gm)].map(([, ms]) =>
+        Number(ms),
+      )
+      assert.ok(times.length > 0)
+      asked.push(...times)
+      // A farewell of server-sent events says it twice, and the opening before it another one.
+      if (times.length > 1) assert.equal(times.at(-1), times.at(-2))
+    }
+    assert.ok(
+      asked.every((ms) => ms >= 1_000 && ms <= 1_700),
+      asked.join(),
+    )
+    assert.ok(new Set(asked).size > 30, asked.join())
+  })
+
   test('streams that do not read hold it up no longer', async () => {
     await using server = await startPubsub({ server: { backlog: { size: 1_000 } } })
     await using stopped = await listen(server, '/flood')

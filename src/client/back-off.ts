@@ -9,10 +9,15 @@ export class BackOff {
     this.#mostMs = mostMs
   }
 
-  /** How long to wait now, in ms; never less than the other side asked for. */
+  /**
+   * How long to wait now, in ms; never less than the other side asked for. It may have asked everybody for the same, so chance
+   * adds up to half of that.
+   */
   next(askedMs = 0): number {
-    const span = Math.min(this.#mostMs, this.#firstMs * 2 ** this.#failures++)
-    return Math.min(askedMs, ASKED_MS_MAX) + span * (0.1 + 0.9 * Math.random())
+    const spanMs = Math.min(this.#mostMs, this.#firstMs * 2 ** this.#failures++)
+    const leastMs = Math.min(askedMs, ASKED_MS_MAX)
+    const furtherMs = Math.min(leastMs / 2, this.#mostMs) * Math.random()
+    return leastMs + furtherMs + spanMs * (0.1 + 0.9 * Math.random())
   }
 
   /** It works again. */

@@ -58,6 +58,11 @@ const serverSection = sectionReader({
       reserveBytes: setting('reserve_bytes', 64 * MIB, bytes(0, 1024 * GIB)),
     }),
   ),
+  /**
+   * Window in which streams are asked to come back after a stop at most; it grows by 2 ms for each of them. 30 s are enough for
+   * 15,000, and nobody who looks at a page waits longer.
+   */
+  drainWindowMs: setting('drain_window', 30_000, duration(0, 3_600_000)),
   /** File that holds the process id while the server runs. None: service managers know it already. */
   pidFile: optional('pid_file', text),
   /** Names by which browsers reach us, in lower case. None: our own pages work by address and as localhost. */

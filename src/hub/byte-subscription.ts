@@ -1,7 +1,13 @@
 import type { Audience, Batch } from './audience.ts'
-import type { CloseReason, Gap, SharedEncoding, Sink } from './encoding.ts'
-import type { Cursor, Position } from './event.ts'
-import { Subscription, type DueNow, type HubInternals, type Manner } from './subscription.ts'
+import type { Gap, SharedEncoding, Sink } from './encoding.ts'
+import type { Position } from './event.ts'
+import {
+  Subscription,
+  type DueNow,
+  type EndOfSubscription,
+  type HubInternals,
+  type Manner,
+} from './subscription.ts'
 
 /** The bytes of an encoding, which all get who are due the same. */
 export interface SharedBytes {
@@ -83,21 +89,19 @@ export class ByteSubscription extends Subscription {
     if (this.#held === null) this.#write(line)
   }
 
-  protected sayEnd(reason: CloseReason, cursor: () => Cursor, hangUp: () => void): void {
+  protected sayEnd({ reason, cursor, retryAfterMs, hangUp }: EndOfSubscription): void {
     // `finished` without events is an empty 200; any other reason before the first event lets the sink send an error.
     if (reason === 'finished') this.#writeEvents(EMPTY)
-    const farewell = this.#held === null ? this.#farewell(reason, cursor()) : null
+    const farewell =
+      this.#held === null
+        ? this.#encoding.closing({ reason, cursor: cursor(), retryAfterMs }, Date.now())
+        : null
     hangUp()
     this.outlet.end(reason, farewell)
   }
 
   get #encoding(): SharedEncoding {
     return this.audience.encoder!.encoding
-  }
-
-  #farewell(reason: CloseReason, cursor: Cursor): Uint8Array {
-    const closing = { reason, cursor, retryAfterMs: RETRY_AFTER_MS }
-    return this.#encoding.closing(closing, Date.now())
   }
 
   #keepAliveLine(): Uint8Array {
@@ -121,6 +125,3 @@ export class ByteSubscription extends Subscription {
 }
 
 const EMPTY = new Uint8Array()
-
-/** What a closed subscriber is asked to wait before it comes back. */
-const RETRY_AFTER_MS = 1_000

@@ -29,6 +29,7 @@ export interface Closing {
   readonly reason: CloseReason
   /** Where the subscriber was, so that it can resume. */
   readonly cursor: Cursor
+  /** How long it is asked to wait before it comes back. */
   readonly retryAfterMs: number
 }
 

@@ -4,7 +4,7 @@ import { SlicedWork } from './sliced-work.ts'
 /** A stream that is about to end: nothing is due to it any more, and it has not been told yet. */
 export interface Ending {
   /** Must not throw: held by `test/hub/containment.test.ts`. */
-  tellEnd(reason: CloseReason): void
+  tellEnd(reason: CloseReason, retryAfterMs: number): void
 }
 
 /**
@@ -12,24 +12,24 @@ export interface Ending {
  * loop are told at once, the others bit by bit.
  */
 export class Endings {
-  readonly #waiting: { readonly ending: Ending; readonly reason: CloseReason }[] = []
+  readonly #waiting: { readonly ending: Ending; readonly why: Parameters<Ending['tellEnd']> }[] = []
   readonly #work = new SlicedWork(() => this.#tellNext())
   #leftInTurn = AT_ONCE_MAX
 
-  add(ending: Ending, reason: CloseReason): void {
+  add(ending: Ending, ...why: Parameters<Ending['tellEnd']>): void {
     if (this.#leftInTurn === AT_ONCE_MAX) setImmediate(() => (this.#leftInTurn = AT_ONCE_MAX))
     if (this.#leftInTurn > 0) {
       this.#leftInTurn--
-      ending.tellEnd(reason)
+      ending.tellEnd(...why)
     } else {
-      this.#waiting.push({ ending, reason })
+      this.#waiting.push({ ending, why })
       this.#work.start()
     }
   }
 
   #tellNext(): boolean {
     const next = this.#waiting.pop()
-    next?.ending.tellEnd(next.reason)
+    next?.ending.tellEnd(...next.why)
     return this.#waiting.length > 0
   }
 }

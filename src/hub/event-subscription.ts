@@ -1,8 +1,13 @@
 import type { Audience, Batch } from './audience.ts'
-import type { CloseReason, Gap } from './encoding.ts'
-import type { Cursor } from './event.ts'
+import type { Gap } from './encoding.ts'
 import type { EventSink } from './event-sink.ts'
-import { Subscription, type DueNow, type HubInternals, type Manner } from './subscription.ts'
+import {
+  Subscription,
+  type DueNow,
+  type EndOfSubscription,
+  type HubInternals,
+  type Manner,
+} from './subscription.ts'
 
 /** One whose door makes the bytes for each subscriber by itself. */
 export class EventSubscription extends Subscription {
@@ -35,7 +40,7 @@ export class EventSubscription extends Subscription {
     this.outlet.keepAlive?.()
   }
 
-  protected sayEnd(reason: CloseReason, cursor: () => Cursor, hangUp: () => void): void {
+  protected sayEnd({ reason, cursor, hangUp }: EndOfSubscription): void {
     hangUp()
     this.outlet.end(reason, cursor())
   }

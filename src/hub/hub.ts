@@ -23,6 +23,7 @@ import { SharedPredicates, type EventPredicate } from './predicate.ts'
 import { PublicPlaces } from './public-places.ts'
 import { Quota } from './quota.ts'
 import type { Rights } from './rights.ts'
+import { retryAfterMs } from './retry-after.ts'
 import { Ring } from './ring.ts'
 import { Rounds } from './rounds.ts'
 import { shortKey } from './short-key.ts'
@@ -57,6 +58,8 @@ export interface HubOptions {
   readonly conditionsMax: number
   /** What one share may hold. */
   readonly perShare?: ShareLimits
+  /** Window in which all who were ended by one cause are asked to come back at most, in ms. Absent: 0, all as soon as can be. */
+  readonly drainWindowMs?: number
   /** Silence before a keep-alive, in ms. Absent: that of PyPubSub. */
   readonly keepAliveMs?: number | undefined
   /**
@@ -186,6 +189,7 @@ export class Hub implements Disposable {
       queueBytesMax: options.queueBytesMax,
       stallTimeoutMs: options.stallTimeoutMs,
       head: log.head,
+      retryAfterMs: (reason) => this.retryAfterMs(reason),
       holdsBack: (subscription) => this.#holdsBack(subscription),
       keepsRest: (after, rights) => this.#keepsRest(after, rights),
       withRights: ({ audience, share }, rights) =>
@@ -331,6 +335,11 @@ export class Hub implements Disposable {
 
   get head(): Position {
     return this.#internals.head
+  }
+
+  /** How long a subscriber that is ended now for a reason is asked to stay away; another time each time. */
+  retryAfterMs(reason: CloseReason): number {
+    return retryAfterMs(reason, this.subscriberCount, this.#options.drainWindowMs ?? 0)
   }
 
   /** Tells every subscriber and closes it. */

@@ -2,7 +2,7 @@ import type { Audience, Batch, DueEvents, LiveMember, WaitingMember } from './au
 import type { Bounds } from './bounds.ts'
 import type { OnBug } from './bug.ts'
 import { PAGE_BYTES, type CatchUp, type DuePage, type LogReader } from './catch-up.ts'
-import type { CloseReason, Gap, SharedEncoding, Sink } from './encoding.ts'
+import type { CloseReason, Closing, Gap, SharedEncoding, Sink } from './encoding.ts'
 import type { Ending, Endings } from './endings.ts'
 import type { Cursor, Position, PublishedEvent } from './event.ts'
 import type { EventLog } from './event-log.ts'
@@ -31,6 +31,8 @@ export interface HubInternals {
   readonly stallTimeoutMs: number
   /** The position of the last round that was delivered. */
   readonly head: Position
+  /** How long one that ends now is asked to stay away. */
+  retryAfterMs(reason: CloseReason): number
   /** It may not be live now, and is told to go on later. */
   holdsBack(subscription: Subscription): boolean
   /** All events after a position are still in the log that may be seen with these rights. */
@@ -44,6 +46,12 @@ export interface HubInternals {
   withWants(subscription: Subscription, change: WantsChange): Audience
   /** It has ended: nothing is due to it any more. */
   release(subscription: Subscription): void
+}
+
+export interface EndOfSubscription extends Pick<Closing, 'reason' | 'retryAfterMs'> {
+  readonly cursor: () => Cursor
+  /** Takes it out of the hub; to be called before the sink is told. */
+  readonly hangUp: () => void
 }
 
 /** How a subscription goes on and ends. */
@@ -115,8 +123,8 @@ export abstract class Subscription
   /** `lineAtHead`: makes the line of one that is live, once for all who share an encoding. */
   protected abstract giveSignOfLife(lineAtHead?: (encoding: SharedEncoding) => Uint8Array): void
 
-  /** Tells the peer that it ends. `hangUp` takes it out of the hub, and is to be called before the sink is told. */
-  protected abstract sayEnd(reason: CloseReason, cursor: () => Cursor, hangUp: () => void): void
+  /** Tells the peer that it ends. */
+  protected abstract sayEnd(end: EndOfSubscription): void
 
   get isBehind(): boolean {
     return this.state === 'behind'
@@ -168,7 +176,8 @@ export abstract class Subscription
     this.#leaveAudience()
     this.state = 'ending'
     this.#position = place
-    this.hub.endings.add(this, reason)
+    // Now, as those that end with it are fewer by the time it is told.
+    this.hub.endings.add(this, reason, this.hub.retryAfterMs(reason))
   }
 
   /** Something that was done for it has thrown: it ends as `internal`, and nobody else. */
@@ -177,11 +186,11 @@ export abstract class Subscription
     this.endAt(place, 'internal')
   }
 
-  tellEnd(reason: CloseReason): void {
+  tellEnd(reason: CloseReason, retryAfterMs: number): void {
     if (this.state === 'ended') return // the peer has gone meanwhile
     try {
       const cursor = () => this.hub.log.cursorOf(this.#position)
-      this.sayEnd(reason, cursor, () => this.close())
+      this.sayEnd({ reason, cursor, retryAfterMs, hangUp: () => this.close() })
     } catch (error) {
       this.hub.onBug('ending a stream', error)
       this.#giveUp()

@@ -19,3 +19,10 @@ test('what the other side asks for is the least, but not for ever', () => {
   assert.ok(backOff.next(5_000) >= 5_000)
   assert.ok(backOff.next(1e12) < 700_000)
 })
+
+test('a crowd that was asked for the same time comes back over half of that again', () => {
+  for (const askedMs of [1_000, 5_000, 20_000]) {
+    const waits = Array.from({ length: 200 }, () => new BackOff(1, 30_000).next(askedMs) - askedMs)
+    assert.ok(Math.min(...waits) < askedMs / 8 && Math.max(...waits) > (askedMs / 8) * 3)
+  }
+})

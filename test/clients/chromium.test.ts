@@ -186,7 +186,7 @@ describe('a page in Chromium', { skip: missing('chromium') }, () => {
       assert.ok(!all.some(({ type }) => type === 'gap'))
     })
 
-    test('is told nothing of a keep-alive, and comes back with its id', async () => {
+    test('is told of a keep-alive by its own name only, and comes back with its id', async () => {
       await using site = await startSite()
       await using server = await startPubsub({
         server: { backlog: { size: 10 }, cors: { origins: [site.origin] } },
@@ -200,7 +200,7 @@ describe('a page in Chromium', { skip: missing('chromium') }, () => {
       const answeredBefore = proxy.answered.length
       await publish(server, '/b', { n: 2 })
       const id = await heard(() =>
-        /: still alive\nid: (\S+)\n\n/.exec(proxy.answered.slice(answeredBefore)),
+        /event: stillalive\nid: (\S+)\n/.exec(proxy.answered.slice(answeredBefore)),
       )
       assert.deepEqual(
         (await fired(page)).map(({ type }) => type),

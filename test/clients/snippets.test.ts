@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import {
   copyFileSync,
   mkdtempSync,
@@ -249,6 +251,21 @@ for (const [file, { skip, prepare, start }] of Object.entries(snippets))
       assert.match(errors, /withdrawn/)
     })
 
+    test('all that are told to come back at one time do so later, and not in one instant', async () => {
+      const COUNT = 5
+      const ASKED_MS = 2_500
+      await using crowd = await CutCrowd.open(COUNT, ASKED_MS)
+      await using listeners = new AsyncDisposableStack()
+      for (let n = 0; n < COUNT; n++) {
+        const cursorFile = join(mkdtempSync(join(directory, 'case-')), 'cursor')
+        listeners.use(start({ url: `${crowd.url}/a?n=${n}`, cursorFile, directory }))
+      }
+      const waitsMs = await crowd.waitsMs
+      assert.ok(Math.min(...waitsMs) >= ASKED_MS, waitsMs.join())
+      // Chance spreads them over 1,250 ms and more: five so close to each other would be one case of a million.
+      assert.ok(Math.max(...waitsMs) - Math.min(...waitsMs) > 40, waitsMs.join())
+    })
+
     test('a refusal that asking again would not mend ends it, with the reason', async () => {
       const { config, cursorFile } = await lasting()
       await using server = await startPubsub(config)
@@ -354,6 +371,50 @@ for (const { language, file, skip, command } of examples)
       }
     },
   )
+
+/** A server that cuts off its first so many streams in one instant, and sees how long they stay away. */
+class CutCrowd implements AsyncDisposable {
+  readonly url: string
+  /** Resolves once all are back. */
+  readonly waitsMs: Promise<readonly number[]>
+  readonly #server: Server
+
+  private constructor(server: Server, count: number, askedMs: number) {
+    this.#server = server
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const cursor = randomUUID()
+    const { promise, resolve } = Promise.withResolvers<readonly number[]>()
+    const streams: ServerResponse[] = []
+    const waitsMs = new Map<string, number>()
+    let cutMs = 0
+    this.waitsMs = promise
+    server.on('request', ({ url }: IncomingMessage, response: ServerResponse) => {
+      response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
+      response.write(`{"stillalive": 1.5, "opened": {"cursor": "${cursor}"}}\n`)
+      if (cutMs > 0) {
+        if (!waitsMs.has(url!)) waitsMs.set(url!, performance.now() - cutMs)
+        response.end() // nothing is left to wait for when the client is ended
+        if (waitsMs.size === count) resolve([...waitsMs.values()])
+      } else if (streams.push(response) === count) {
+        const closing = { reason: 'shutdown', cursor, retry_after_ms: askedMs }
+        const line = `{"stillalive": 1.5, "closing": ${JSON.stringify(closing).replaceAll(/([:,])/g, '$1 ')}}\n`
+        for (const stream of streams) stream.write(line, () => stream.destroy())
+        cutMs = performance.now()
+      }
+    })
+  }
+
+  static async open(count: number, askedMs: number): Promise<CutCrowd> {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return new CutCrowd(server, count, askedMs)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise((resolve) => this.#server.close(resolve))
+  }
+}
 
 /** Publishes an event once, however often the server goes down meanwhile. */
 async function publish(url: string, path: string, payload: object): Promise<void> {

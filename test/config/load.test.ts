@@ -61,6 +61,7 @@ test('empty sections give every default', () => {
         durability: 'disk',
         reserveBytes: 67_108_864,
       },
+      drainWindowMs: 30_000,
       pidFile: null,
       hostnames: [],
       cors: { origins: [] },

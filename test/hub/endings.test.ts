@@ -9,15 +9,16 @@ test('a few are told at once, a crowd bit by bit, each of them once and why', as
   const end = (name: string) =>
     endings.add(
       {
-        tellEnd(reason) {
+        tellEnd(reason, retryAfterMs) {
           for (const endMs = performance.now() + 0.02; performance.now() < endMs;);
-          told.push(`${name} ${reason}`)
+          told.push(`${name} ${reason} ${retryAfterMs}`)
         },
       },
       'shutdown',
+      5,
     )
   end('first')
-  assert.deepEqual(told, ['first shutdown'])
+  assert.deepEqual(told, ['first shutdown 5'])
   for (let n = 0; n < 2_000; n++) end(`${n}`)
   assert.ok(told.length < 1_000, `${told.length} were told in one turn`)
   let turns = 0
@@ -25,5 +26,5 @@ test('a few are told at once, a crowd bit by bit, each of them once and why', as
   assert.ok(turns > 3, `in ${turns} turns`)
   assert.equal(new Set(told).size, 2_001)
   end('later')
-  assert.equal(told.at(-1), 'later shutdown')
+  assert.equal(told.at(-1), 'later shutdown 5')
 })

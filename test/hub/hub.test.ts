@@ -3,6 +3,7 @@ import { mock, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { BoundsRequest } from '../../src/hub/bounds.ts'
 import type { Position, PublishedEvent } from '../../src/hub/event.ts'
+import type { Closing } from '../../src/hub/encoding.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import type { EventPredicate } from '../../src/hub/predicate.ts'
 import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
@@ -443,6 +444,40 @@ test('who gets other bytes than the rest of its audience is not sent those of th
   assert.deepEqual(bounded.sink.lines.slice(0, 3), ['open', '/a/1 {}', '/a/2 {}'])
   assert.equal(bounded.sink.ended, 'finished')
   assert.deepEqual(held.sink.lines, ['open', '/a/1 {}', '/a/2 {}', '/a/3 {}'])
+})
+
+test('each of a crowd that is ended at once is asked to come back at a time of its own, over the window of all of them', async () => {
+  const log = new MemoryEventLog({ eventsMax: 1, maxAgeMs: 0, bytesMax: 1e9 })
+  const options = { queueBytesMax: 1e6, stallTimeoutMs: 1e6, topicFiltersMax: 1, conditionsMax: 1 }
+  const hub = new Hub(log, { ...options, drainWindowMs: 1e9 })
+  const askedMs: number[] = []
+  const encoding = {
+    ...PLAIN,
+    closing: ({ retryAfterMs }: Closing) => {
+      askedMs.push(retryAfterMs)
+      return PLAIN.event({ path: '/', payload: { text: '{}' } } as PublishedEvent)
+    },
+  }
+  const COUNT = 2_000
+  for (let n = 0; n < COUNT; n++)
+    hub.subscribe(
+      byteRequest({
+        wants: [{ topics: ['a'], privateOnly: false }],
+        rights: PUBLIC_ONLY,
+        from: 'head',
+        encoding,
+        sink: new RecordingSink(),
+        opening: Buffer.from('open\n'),
+      }),
+    )
+  hub[Symbol.dispose]()
+  while (askedMs.length < COUNT) await turn()
+  const mostMs = 2_000 + 2 * COUNT
+  assert.ok(askedMs.every((ms) => ms >= 1_000 && ms <= mostMs))
+  assert.ok(new Set(askedMs).size > COUNT / 2)
+  // Those that are told last, when most have gone, are spread as the first. That not one of them is would be a chance of 1e-24.
+  for (const some of [askedMs.slice(0, 60), askedMs.slice(-60)])
+    assert.ok(some.some((ms) => ms > mostMs / 2))
 })
 
 test('when the hub is closed, every subscriber is told', () => {

@@ -1,7 +1,7 @@
 import type { Closing, Gap } from '../../hub/encoding.ts'
 import type { Cursor, PublishedEvent } from '../../hub/event.ts'
 import type { Framing } from './framing.ts'
-import { closingText, eventText, gapText } from './pypubsub-line.ts'
+import { closingText, eventText, gapText, keepAliveLine } from './pypubsub-line.ts'
 import type { StreamEncoding } from './stream-encoding.ts'
 
 /**
@@ -19,9 +19,9 @@ export class SseEncoding implements StreamEncoding {
     this.#framing = framing
   }
 
-  opened(cursor: Cursor): Uint8Array {
+  opened(cursor: Cursor, _nowMs: number, retryAfterMs: number): Uint8Array {
     return this.#framing.frame(
-      `retry: ${RECONNECT_MS}\nid: ${cursor}\nevent: opened\ndata: {"cursor": "${cursor}"}\n\n`,
+      `retry: ${retryAfterMs}\nid: ${cursor}\nevent: opened\ndata: {"cursor": "${cursor}"}\n\n`,
     )
   }
 
@@ -29,9 +29,14 @@ export class SseEncoding implements StreamEncoding {
     return this.#framing.frame(`id: ${event.cursor}\ndata: ${eventText(event)}\n\n`)
   }
 
-  /** Without data nothing is dispatched, but the last event id moves on. */
-  keepAlive(_nowMs: number, cursor: () => Cursor): Uint8Array {
-    return this.#framing.frame(`: still alive\nid: ${cursor()}\n\n`)
+  /**
+   * Moves the last event id on. It has data and a name, though the standard asks for neither: of a block with an id alone half of
+   * the libraries make an event without data, on which `JSON.parse` throws (docs/clients.md, test/clients/sse-libraries.test.ts).
+   */
+  keepAlive(nowMs: number, cursor: () => Cursor): Uint8Array {
+    return this.#framing.frame(
+      `event: stillalive\nid: ${cursor()}\ndata: ${keepAliveLine(nowMs)}\n`,
+    )
   }
 
   gap(gap: Gap): Uint8Array {
@@ -45,6 +50,3 @@ export class SseEncoding implements StreamEncoding {
     return Buffer.concat([this.#framing.frame(text), this.#framing.end(reason)])
   }
 }
-
-/** How long a browser waits before it comes back, in ms. */
-const RECONNECT_MS = 1_000

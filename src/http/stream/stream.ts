@@ -121,7 +121,8 @@ function openingOf(
   const opening = [head]
   if (encoding.hasControlLines) {
     const from = subscribe.from === 'head' ? hub.head : subscribe.from
-    opening.push(encoding.opened(hub.cursorOf(from), nowMs))
+    // Most cuts that are not told end all streams, as a stop does.
+    opening.push(encoding.opened(hub.cursorOf(from), nowMs, hub.retryAfterMs('shutdown')))
   }
   if (gap !== null) opening.push(encoding.gap(gap, nowMs))
   return Buffer.concat(opening)

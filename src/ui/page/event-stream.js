@@ -49,7 +49,9 @@ export class EventStream {
       }
       if (this.#cursor !== before) failures = 0
       const most = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** failures)
-      const pauseMs = Math.max(outcome.retryAfterMs ?? 0, most * (0.5 + Math.random() / 2))
+      // The server may have asked everybody for the same.
+      const askedMs = (outcome.retryAfterMs ?? 0) * (1 + Math.random() / 2)
+      const pauseMs = Math.max(askedMs, most * (0.5 + Math.random() / 2))
       this.#tell({ type: 'reconnecting', pauseMs, why: outcome.why })
       await pause(pauseMs, signal)
     }

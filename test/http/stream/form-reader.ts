@@ -33,10 +33,16 @@ const sse: Form = {
       fields.set(name, value)
     }
     const cursor = fields.get('id') ?? assert.fail('no id')
-    const payload = JSON.parse(fields.get('data') ?? '{}')
-    const type = fields.has('data') ? (fields.get('event') ?? 'event') : 'keep-alive'
+    const payload = JSON.parse(fields.get('data') ?? assert.fail('no data'))
+    const type = fields.get('event') ?? 'event'
     if (type === 'opened') assert.match(fields.get('retry') ?? '', /^\d+$/)
-    return { type: type as Told['type'], cursor, payload, reason: payload.reason }
+    if (type === 'stillalive') assert.equal(typeof payload.stillalive, 'number')
+    return {
+      type: type === 'stillalive' ? 'keep-alive' : (type as Told['type']),
+      cursor,
+      payload,
+      reason: payload.reason,
+    }
   },
 }
 

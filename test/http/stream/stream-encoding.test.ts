@@ -154,7 +154,7 @@ describe('server-sent events', () => {
     fc.assert(property, { numRuns: 500 })
   })
 
-  test('what is told beside events fires under a name of its own, and a keep-alive only moves the id on', () => {
+  test('what is told beside events fires under a name of its own, with data that is JSON, and moves the id on', () => {
     const told = fc.record({
       cursor: anyCursor,
       gap: anyGap,
@@ -162,23 +162,29 @@ describe('server-sent events', () => {
       alive: anyCursor,
     })
     const property = fc.property(told, ({ cursor, gap, closing, alive }) => {
-      const opened = readFrames(sse.opened(cursor))
+      const opened = readFrames(sse.opened(cursor, 0, closing.retryAfterMs))
       assert.deepEqual(opened.dispatched, [
         { type: 'opened', data: `{"cursor": "${cursor}"}`, lastEventId: cursor },
       ])
-      assert.ok(opened.retry! > 0)
+      assert.equal(opened.retry, closing.retryAfterMs)
       assert.deepEqual(readFrames(sse.gap(gap)).dispatched.map(named), [['gap', gap.cursor]])
       const farewell = readFrames(
         sse.keepAlive(0, () => alive),
         sse.closing(closing),
       )
-      assert.deepEqual(farewell.dispatched.map(named), [['closing', closing.cursor]])
+      assert.deepEqual(farewell.dispatched.map(named), [
+        ['stillalive', alive],
+        ['closing', closing.cursor],
+      ])
       assert.equal(farewell.retry, closing.retryAfterMs)
-      assert.deepEqual(readFrames(sse.keepAlive(0, () => alive)), {
-        dispatched: [],
+      assert.deepEqual(readFrames(sse.keepAlive(1_588_132_959_000, () => alive)), {
+        dispatched: [
+          { type: 'stillalive', data: '{"stillalive": 1588132959.0}', lastEventId: alive },
+        ],
         lastEventId: alive,
         retry: undefined,
       })
+      for (const { data } of [...opened.dispatched, ...farewell.dispatched]) JSON.parse(data)
     })
     fc.assert(property)
   })
