@@ -11,12 +11,40 @@ export function escapeDnValue(value: string): string {
  * `null`: not a DN.
  */
 export function canonicalDn(text: string): string | null {
+  const rdns = canonicalRdns(text)
+  return rdns === null ? null : JSON.stringify(rdns)
+}
+
+/** Whether an entry is another one, or below it. Not, if either is no DN. */
+export function isInSubtree(dn: string, base: string): boolean {
+  const [inner, outer] = [canonicalRdns(dn), canonicalRdns(base)]
+  if (inner === null || outer === null || inner.length < outer.length) return false
+  return JSON.stringify(inner.slice(inner.length - outer.length)) === JSON.stringify(outer)
+}
+
+/** As RFC 4514 writes it: without the spaces that are no part of it. `null`: not a DN. */
+export function plainDn(text: string): string | null {
   const rdns = partsOf(text)?.map((avas) =>
-    avas.map(({ type, value, hex }) =>
-      JSON.stringify([type, withoutCaseAndSpaces(value), ...(hex ? ['hex'] : [])]),
-    ),
+    avas.map(({ type, value, hex }) => `${type}=${hex ? `#${value}` : escapeDnValue(value)}`),
   )
-  return rdns === undefined ? null : JSON.stringify(rdns.map((avas) => avas.toSorted()))
+  return rdns?.map((avas) => avas.join('+')).join(',') ?? null
+}
+
+/** The value of an attribute by which an entry is told from those beside it. */
+export function valueInRdn(dn: string, type: string): string | null {
+  const [rdn = []] = partsOf(dn) ?? []
+  return rdn.find((each) => each.type === type.toLowerCase())?.value ?? null
+}
+
+function canonicalRdns(text: string): readonly (readonly string[])[] | null {
+  const rdns = partsOf(text)?.map((avas) =>
+    avas
+      .map(({ type, value, hex }) =>
+        JSON.stringify([type, withoutCaseAndSpaces(value), ...(hex ? ['hex'] : [])]),
+      )
+      .toSorted(),
+  )
+  return rdns ?? null
 }
 
 /**
@@ -54,7 +82,8 @@ function partsOf(text: string): readonly (readonly AttributeAndValue[])[] | null
     const match = ATTRIBUTE_AND_VALUE.exec(rest)
     if (match === null) return null
     const [whole, type = '', hex, value = '', separator] = match
-    const parsed = hex === undefined ? { value: unescape(value), hex: false } : fromHex(hex)
+    const parsed =
+      hex === undefined ? { value: unescape(withoutSpacesBehind(value)), hex: false } : fromHex(hex)
     rdns.at(-1)!.push({ type: type.toLowerCase(), ...parsed })
     rest = rest.slice(whole.length)
     if (separator === '') return rdns
@@ -65,6 +94,15 @@ function partsOf(text: string): readonly (readonly AttributeAndValue[])[] | null
 /** `type = value` and what comes after it: `,` before the next RDN, `+` within one, or the end. */
 const ATTRIBUTE_AND_VALUE =
   /^ *([a-z][a-z\d-]*|\d+(?:\.\d+)*) *= *(?:#((?:[\da-f]{2})+) *|((?:[^\\",;+<>\0# ]|\\(?:[\\ "#+,;<=>]|[\da-f]{2}))(?:[^\\",;+<>\0]|\\(?:[\\ "#+,;<=>]|[\da-f]{2}))*|))(,|\+|$)/i
+
+/** Spaces before a separator are no part of the value, but for one behind a backslash. */
+function withoutSpacesBehind(value: string): string {
+  let end = value.length
+  while (value[end - 1] === ' ') end--
+  let backslashes = 0
+  while (value[end - 1 - backslashes] === '\\') backslashes++
+  return value.slice(0, backslashes % 2 === 1 ? end + 1 : end)
+}
 
 function unescape(value: string): string {
   return value.replace(

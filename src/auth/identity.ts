@@ -22,10 +22,10 @@ export interface Login {
 
 export type LoginResult =
   | { readonly type: 'accepted'; readonly login: Login }
-  /** Unknown name, wrong or empty password. */
-  | { readonly type: 'refused' }
-  /** The directory could not be asked. */
-  | { readonly type: 'unavailable' }
+  /** Unknown name, wrong or empty password. `reason`: which of them, for the log alone. */
+  | { readonly type: 'refused'; readonly reason?: string }
+  /** The directory could not be asked, or does not say. `reason`: what it does, as `answers busy (51)`; peers may be told. */
+  | { readonly type: 'unavailable'; readonly reason?: string }
   /** Not judged: too many others of this address came before. Worth another try. */
   | { readonly type: 'postponed' }
 

@@ -1,11 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { type Client, ResultCodeError, SASL_MECHANISMS } from 'ldapts'
 import type { LogLevel } from '../ops/logger.ts'
 import { SeldomReport } from '../ops/seldom-report.ts'
 import { addressBlock } from './address-block.ts'
-import { canonicalDn, escapeDnValue, nameInDn } from './distinguished-name.ts'
+import { canonicalDn } from './distinguished-name.ts'
 import { ExpiringCache } from './expiring-cache.ts'
-import { ANONYMOUS, type Credentials, type Identity, type LoginResult } from './identity.ts'
+import { ANONYMOUS, type Credentials, type Identity } from './identity.ts'
 import { LdapServer, type LdapServerOptions } from './ldap-connection.ts'
 import {
   FIRST,
@@ -14,19 +13,15 @@ import {
   TooManyWaitingError,
 } from './ldap-connections.ts'
 import { LiveLogin } from './live-login.ts'
-import type { Directory } from './logins.ts'
-import { membershipFilter } from './membership-filter.ts'
+import { LdapLookup, type LdapLookupOptions, type LdapUser } from './ldap-lookup.ts'
+import { asciiLine, LdapResultError, OVERLOADED_CODES } from './ldap-result.ts'
+import type { Directory, DirectoryResult } from './logins.ts'
 import { NAME_COMPARED_MAX } from './name.ts'
 import { OptionError } from './option-error.ts'
 import { rightsOf } from './rights-of.ts'
 
-export interface LdapDirectoryOptions extends LdapServerOptions, LdapConnectionsOptions {
-  /** What a user binds as: `uid=%s,ou=people,dc=example,dc=org`. */
-  readonly userDn: string
-  /** The entry under which groups are searched for. */
-  readonly baseScope: string
-  /** Filters that find the groups of the user `%s`. */
-  readonly membershipPatterns: readonly string[]
+export interface LdapDirectoryOptions
+  extends LdapServerOptions, LdapConnectionsOptions, LdapLookupOptions {
   /** What the members of a group, or a single user, may do; by DN. */
   readonly acl: ReadonlyMap<string, LdapGrant>
   /** An accepted login is not asked again for so long. A refused one for as long, but at most 5 s. */
@@ -43,17 +38,18 @@ export interface LdapGrant {
   readonly secureTopics: readonly string[]
 }
 
-/** Told once when the directory is out of reach and once when it is back; seldom, if that goes on and on. */
+/** Told once when the directory is out of reach and once when it is back, and of results that are none; seldom, if that goes on and on. */
 export type LdapLog = (level: LogLevel, message: string) => void
 
 /** The users of an LDAP directory. They prove their password by a simple bind; their groups decide what they may. */
 export class LdapDirectory implements Directory, AsyncDisposable {
   readonly #options: LdapDirectoryOptions
   readonly #outages: SeldomReport
+  readonly #results: SeldomReport
   readonly #crowds: SeldomReport
   readonly #server: LdapServer
   readonly #connections: LdapConnections
-  readonly #membershipFilters: ReadonlyArray<(name: string) => string>
+  readonly #lookup: LdapLookup
   readonly #grants: ReadonlyMap<string, LdapGrant>
   readonly #cache = new ExpiringCache<Answer>(CACHED_MAX)
   readonly #cacheSecret = randomBytes(32)
@@ -66,44 +62,45 @@ export class LdapDirectory implements Directory, AsyncDisposable {
 
   /** @throws {OptionError} */
   constructor(options: LdapDirectoryOptions, log: LdapLog) {
-    if (options.userDn.split('%s').length !== 2)
-      throw new OptionError(
-        `user_dn ${JSON.stringify(options.userDn)} must have one %s for the name`,
-      )
     this.#options = options
     this.#outages = new SeldomReport(log, 'warn')
+    this.#results = new SeldomReport(log, 'warn')
     this.#crowds = new SeldomReport(log, 'warn')
     this.#server = new LdapServer(options)
     this.#connections = new LdapConnections(this.#server, options)
-    this.#membershipFilters = options.membershipPatterns.map(membershipFilter)
     this.#grants = grantsByDn(options.acl)
+    this.#lookup = new LdapLookup(options, options.acl.keys(), log)
   }
 
   async authenticate(
     { name, password }: Credentials,
     address: string | null,
-  ): Promise<LoginResult> {
+  ): Promise<DirectoryResult> {
     // To bind without a password succeeds for any name in many directories (RFC 4513, section 5.1.2), and to bind without a
     // name may; where strings end at a NUL, `\0x` is such an empty password.
     if (name === '' || password === '' || `${name}${password}`.includes('\0'))
-      return { type: 'refused' }
+      return {
+        type: 'refused',
+        reason: 'an empty name or password, which no directory is asked about',
+      }
     if (name.length > NAME_COMPARED_MAX || password.length > PASSWORD_LENGTH_MAX)
-      return { type: 'refused' }
+      return { type: 'refused', reason: 'too long a name or password' }
     const key = this.#keyOf(name, password)
     const answer = this.#cache.get(key) ?? (await this.#ask(key, { name, password }, address))
     if (answer.type !== 'accepted') return answer
 
-    const { identity, askedAtMs } = answer
+    const { identity, names, askedAtMs } = answer
+    const credentials = { name, password, identity, names, confirmedAtMs: askedAtMs }
     const login: LiveLogin = new LiveLogin(identity, (isWatched) => {
-      if (isWatched) this.#watch(key, login, { name, password, identity, confirmedAtMs: askedAtMs })
+      if (isWatched) this.#watch(key, login, credentials)
       else this.#unwatch(key, login)
     })
-    return { type: 'accepted', login }
+    return { type: 'accepted', login, names }
   }
 
   endLogins(isEnded: (name: string) => boolean): void {
-    for (const [key, { name, identity }] of this.#open)
-      if (isEnded(name) || isEnded(identity.name ?? name)) this.#end(key)
+    for (const [key, { name, names }] of this.#open)
+      if ([name, ...names].some(isEnded)) this.#end(key)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,33 +137,49 @@ export class LdapDirectory implements Directory, AsyncDisposable {
   ): Promise<Answer> {
     const askedAtMs = performance.now()
     try {
-      const identity = await this.#connections.use(
-        (client) => this.#identify(client, name, password),
+      const found = await this.#connections.use(
+        (client) => this.#lookup.lookUp(client, name, password),
         share,
       )
-      if (this.#isAway) this.#outages.over(`LDAP directory ${this.#server.name} answers again`)
-      this.#isAway = false
-      return identity === null ? { type: 'refused' } : { type: 'accepted', identity, askedAtMs }
+      this.#isBack()
+      if (found.type === 'refused') return found
+      return { type: 'accepted', identity: this.#identityOf(found), names: found.names, askedAtMs }
     } catch (error) {
       if (error instanceof TooManyWaitingError) {
         this.#crowds.add(error.message)
         return { type: 'postponed' }
       }
-      if (!this.#isAway && !this.#isDisposed)
-        this.#outages.add(`LDAP directory ${this.#server.name} cannot be asked: ${reasonOf(error)}`)
-      this.#isAway = true
-      return { type: 'unavailable' }
+      if (this.#isDisposed) return { type: 'unavailable', reason: 'cannot be asked' }
+      if (error instanceof LdapResultError) return this.#withoutAnswer(error)
+      this.#isOut(`cannot be asked: ${reasonOf(error)}`)
+      return { type: 'unavailable', reason: 'cannot be asked' }
     }
   }
 
-  /** `null`: the directory refuses the name or the password. */
-  async #identify(client: Client, name: string, password: string): Promise<Identity | null> {
-    const dn = await this.#bind(client, name, password)
-    if (dn === null) return null
-    const entry = await this.#entryOf(client, name, dn)
-    const grants = entry.dns.flatMap((found) => this.#grants.get(found) ?? [])
+  /** It is there, but does not say who that is. */
+  #withoutAnswer(error: LdapResultError): Answer {
+    if (OVERLOADED_CODES.has(error.code)) this.#isOut(error.message)
+    else {
+      this.#isBack()
+      this.#results.add(`LDAP directory ${this.#server.name} ${error.message}`, error.result)
+    }
+    return { type: 'unavailable', reason: `answers ${error.result}` }
+  }
+
+  #isOut(why: string): void {
+    if (!this.#isAway) this.#outages.add(`LDAP directory ${this.#server.name} ${why}`)
+    this.#isAway = true
+  }
+
+  #isBack(): void {
+    if (this.#isAway) this.#outages.over(`LDAP directory ${this.#server.name} answers again`)
+    this.#isAway = false
+  }
+
+  #identityOf({ name, dns }: LdapUser): Identity {
+    const grants = dns.flatMap((dn) => this.#grants.get(dn) ?? [])
     return {
-      name: entry.name,
+      name,
       rights: rightsOf(grants.flatMap(({ segments }) => [...segments.values()])),
       secureTopics: new Set(grants.flatMap(({ secureTopics }) => secureTopics)),
     }
@@ -174,79 +187,22 @@ export class LdapDirectory implements Directory, AsyncDisposable {
 
   /**
    * The DNs of the ACL, as written there, whose rights a name has, and how the directory spells the name. `password` `null`: asked
-   * as anonymous, who may see less. `null`: the directory refuses the name or the password.
-   * @throws {Error} it cannot be asked.
+   * about without proof; by a `user_dn` as anonymous, who may see less. `null`: the directory refuses the name or the password.
+   * @throws {Error} it cannot be asked, or does not say.
    */
   grantsOf(
     name: string,
     password: string | null,
-  ): Promise<{ readonly name: string; readonly dns: readonly string[] } | null> {
+  ): Promise<
+    | { readonly names: readonly string[]; readonly dns: readonly string[] }
+    | { readonly refusal: string }
+  > {
     return this.#connections.use(async (client) => {
-      const dn = await this.#bind(client, name, password)
-      if (dn === null) return null
-      const entry = await this.#entryOf(client, name, dn)
-      const held = (text: string) => entry.dns.includes(canonicalDn(text) ?? '')
-      return { name: entry.name, dns: [...this.#options.acl.keys()].filter(held) }
+      const found = await this.#lookup.lookUp(client, name, password)
+      if (found.type === 'refused') return { refusal: found.reason }
+      const held = (text: string) => found.dns.includes(canonicalDn(text) ?? '')
+      return { names: found.names, dns: [...this.#options.acl.keys()].filter(held) }
     }, FIRST)
-  }
-
-  /**
-   * The name as the directory has it, and the DNs of the user and the groups. A directory takes many spellings of a name for
-   * one, and compares some attributes (`memberUid`) more strictly than others: the groups are those of the entry, whatever was
-   * typed. Of an entry that may not be read, or is bound to by something else than its DN, the spelling is not known.
-   */
-  async #entryOf(client: Client, name: string, dn: string): Promise<Entry> {
-    const timeLimit = Math.ceil(this.#options.timeoutMs / 1000)
-    const [own, typed] = await Promise.all([
-      canonicalDn(dn) === null ? dn : this.#ownDn(client, dn, timeLimit),
-      this.#groupsOf(client, name, timeLimit),
-    ])
-    const itsName = nameInDn(own, this.#options.userDn) ?? name
-    const groups = itsName === name ? typed : await this.#groupsOf(client, itsName, timeLimit)
-    const dns = new Set([own, ...groups].map((text) => canonicalDn(text) ?? ''))
-    return { name: itsName, dns: [...dns] }
-  }
-
-  /** How the directory writes a DN; as it is, if that cannot be known. */
-  async #ownDn(client: Client, dn: string, timeLimit: number): Promise<string> {
-    try {
-      const { searchEntries } = await client.search(dn, {
-        scope: 'base',
-        attributes: ['1.1'],
-        timeLimit,
-      })
-      return searchEntries[0]?.dn ?? dn
-    } catch (error) {
-      if (error instanceof ResultCodeError) return dn
-      throw error
-    }
-  }
-
-  async #groupsOf(client: Client, name: string, timeLimit: number): Promise<readonly string[]> {
-    const searches = this.#membershipFilters.map((filterFor) =>
-      client.search(this.#options.baseScope, {
-        filter: filterFor(name),
-        attributes: ['1.1'],
-        timeLimit,
-      }),
-    )
-    const found = (await Promise.all(searches)).flatMap(({ searchEntries }) => searchEntries)
-    return found.map(({ dn }) => dn)
-  }
-
-  /** The user's DN; `null`: the directory refuses the name or the password. Without a password nobody is bound. */
-  async #bind(client: Client, name: string, password: string | null): Promise<string | null> {
-    const dn = this.#options.userDn.replace('%s', () => escapeDnValue(name))
-    // ldapts would take such a "DN" for a SASL mechanism.
-    if (SASL_MECHANISMS.some((mechanism) => mechanism === dn)) return null
-    try {
-      if (password === null) await client.bind('', '')
-      else await client.bind(dn, password)
-    } catch (error) {
-      if (error instanceof ResultCodeError && REFUSING_CODES.has(error.code)) return null
-      throw error
-    }
-    return dn
   }
 
   /** What an answer means for the cache and for open logins. */
@@ -261,6 +217,7 @@ export class LdapDirectory implements Directory, AsyncDisposable {
       if (open === undefined) return
       open.confirmedAtMs = answer.askedAtMs
       open.identity = answer.identity
+      open.names = answer.names
       for (const login of open.logins) login.change(answer.identity)
     }
   }
@@ -329,9 +286,14 @@ export class LdapDirectory implements Directory, AsyncDisposable {
 }
 
 type Answer =
-  | { readonly type: 'accepted'; readonly identity: Identity; readonly askedAtMs: number }
-  | { readonly type: 'refused' }
-  | { readonly type: 'unavailable' }
+  | {
+      readonly type: 'accepted'
+      readonly identity: Identity
+      readonly names: readonly string[]
+      readonly askedAtMs: number
+    }
+  | { readonly type: 'refused'; readonly reason: string }
+  | { readonly type: 'unavailable'; readonly reason: string }
   | { readonly type: 'postponed' }
 
 /** As typed. */
@@ -343,14 +305,10 @@ interface NameAndPassword {
 /** Logins with the same credentials that somebody listens to: rechecked with one question. */
 interface OpenLogins extends NameAndPassword {
   identity: Identity
+  /** All that the directory knows its user by. */
+  names: readonly string[]
   confirmedAtMs: number
   readonly logins: Set<LiveLogin>
-}
-
-interface Entry {
-  readonly name: string
-  /** The user's own and those of the groups, in canonical form. */
-  readonly dns: readonly string[]
 }
 
 /** Some 300 bytes each. */
@@ -361,12 +319,6 @@ const PASSWORD_LENGTH_MAX = 1_024
 
 /** Spares the directory (and its lock-out counters) a client that retries in a loop; short for those who mistyped. */
 const REFUSAL_CACHED_MAX_MS = 5_000
-
-/**
- * noSuchObject, invalidDNSyntax, inappropriateAuthentication (an entry without a password), invalidCredentials; and
- * constraintViolation and unwillingToPerform, which 389 Directory Server and FreeIPA answer for a locked account.
- */
-const REFUSING_CODES = new Set([32, 34, 48, 49, 19, 53])
 
 function grantsByDn(acl: ReadonlyMap<string, LdapGrant>): ReadonlyMap<string, LdapGrant> {
   const grants = new Map<string, LdapGrant>()
@@ -379,10 +331,9 @@ function grantsByDn(acl: ReadonlyMap<string, LdapGrant>): ReadonlyMap<string, Ld
   return grants
 }
 
-/** One line: a part of it may be the directory's text. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   // Node's error for a name with several addresses, all of which refuse, has a code and no message.
   const text = error.message || ('code' in error ? String(error.code) : error.name)
-  return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 300)
+  return asciiLine(text)
 }

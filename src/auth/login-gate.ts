@@ -73,14 +73,14 @@ export class LoginGate {
     if (result.type === 'postponed') return this.#postpone()
     // Those that were judged beside it have failed meanwhile: else as many guesses were free as fit into one moment.
     const isTooMany = !admission.hasTurn && limiter.isSlowed(claimant)
-    if (result.type === 'refused') this.#countRefusal(claimant)
+    if (result.type === 'refused') this.#countRefusal(claimant, result.reason)
     if (isTooMany) return this.#postpone()
     if (result.type === 'refused') await clock.sleep(Math.max(0, startMs + refusalMs - clock.now()))
     else limiter.succeeded(claimant)
     return result
   }
 
-  #countRefusal(claimant: Claimant): void {
+  #countRefusal(claimant: Claimant, reason: string | undefined): void {
     const { limiter } = this.#options
     limiter.failed(claimant)
     this.refusedCount++
@@ -88,7 +88,8 @@ export class LoginGate {
     const who = name === null ? 'a login that cannot be read' : `a login as ${shown(name)}`
     const failures = limiter.failuresAt(address)
     const lately = failures > 1 ? `, the ${failures}th failure there lately` : ''
-    this.#refusals.add(`${who} from ${address ?? 'an unknown address'} was refused${lately}`)
+    const why = reason === undefined ? '' : ` (LDAP: ${reason})`
+    this.#refusals.add(`${who} from ${address ?? 'an unknown address'} was refused${why}${lately}`)
   }
 
   /** Nothing was judged, so that the time says nothing: it is held only to slow whoever does not wait by himself. */

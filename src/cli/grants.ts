@@ -1,4 +1,5 @@
 import { LdapDirectory } from '../auth/ldap-directory.ts'
+import { LdapResultError } from '../auth/ldap-result.ts'
 import { isSameName } from '../auth/name.ts'
 import { GaveUpError } from '../client/client-error.ts'
 import type { AclUser } from '../config/acl-file.ts'
@@ -57,8 +58,8 @@ export async function grantsFor(
   if (own !== null) return own
   if (ldap === null) return unknown(`${shown(name)} is no user of the ACL file`)
   const found = await directoryGrants(name, ldap, where.settings)
-  if (found === null) return unknown(`the directory refuses ${shown(name)}`)
-  return inFile(found.name) ?? found
+  if ('refusal' in found) return unknown(`the directory refuses ${shown(name)} (${found.refusal})`)
+  return found.names.map(inFile).find((each) => each !== null) ?? found
 }
 
 /** `null`: it never logs in. */
@@ -78,24 +79,22 @@ function noPassword({ name, where }: AclUser): string {
   return `${shown(name)} has no password (${where})`
 }
 
-/** `null`: the directory refuses the name or the password. */
 async function directoryGrants(
   name: string,
   ldap: NonNullable<Clients['ldap']>,
   where: Where,
-): Promise<(Subject & { readonly name: string }) | null> {
+): Promise<(Subject & { readonly names: readonly string[] }) | { readonly refusal: string }> {
   const password = process.env['PUBSUBD_PASSWORD'] || null
   await using directory = new LdapDirectory({ ...ldap, waitingMax: 1 }, () => {})
-  let entry: { readonly name: string; readonly dns: readonly string[] } | null
+  let found: Awaited<ReturnType<typeof directory.grantsOf>>
   try {
-    entry = await directory.grantsOf(name, password)
+    found = await directory.grantsOf(name, password)
   } catch (error) {
-    throw new GaveUpError(`the directory cannot be asked: ${(error as Error).message}`, {
-      cause: error,
-    })
+    const what = error instanceof LdapResultError ? '' : 'cannot be asked: '
+    throw new GaveUpError(`the directory ${what}${(error as Error).message}`, { cause: error })
   }
-  if (entry === null) return null
-  const { dns } = entry
+  if ('refusal' in found) return found
+  const { names, dns } = found
   const grants = dns.map((dn): Grant => {
     const path = ['clients', 'ldap', 'acl', dn]
     const { segments, secureTopics } = ldap.acl.get(dn)!
@@ -107,17 +106,23 @@ async function directoryGrants(
       whereTopic: (topic) => where([...path, 'topics', secureTopics.indexOf(topic)]),
     }
   })
-  const asked =
-    password === null
-      ? 'without a password (PUBSUBD_PASSWORD), which may have shown less, and says nothing about whether the name exists'
-      : 'as that user'
-  const found = dns.length === 0 ? 'nothing of clients.ldap.acl' : dns.join(' and ')
+  const held = dns.length === 0 ? 'nothing of clients.ldap.acl' : dns.join(' and ')
   return {
-    name: entry.name,
+    names,
     grants,
     isRefused: false,
     notes: [
-      `${shown(name)} is no user of the ACL file; the directory, asked ${asked}, finds ${found}`,
+      `${shown(name)} is no user of the ACL file; the directory, asked ${askedAs(ldap, password)}, finds ${held}`,
     ],
   }
+}
+
+function askedAs({ search }: NonNullable<Clients['ldap']>, password: string | null): string {
+  if (search !== null) {
+    const who = search.bindAs === null ? 'without a name' : `as ${search.bindAs.dn}`
+    return password === null ? `${who}, without proof of the password (PUBSUBD_PASSWORD)` : who
+  }
+  return password === null
+    ? 'without a password (PUBSUBD_PASSWORD), which may have shown less, and says nothing about whether the name exists'
+    : 'as that user'
 }

@@ -92,19 +92,31 @@ export function section<F extends Fields>(
   }
 }
 
-/** Reads a map that has these settings; warns of any other key. */
-export function sectionReader<F extends Fields>(fields: F): SectionReader<Values<F>> {
+/** What must hold between the settings of a section. What is not there could not be read, and is told anyway. */
+type Rule<F extends Fields> = (values: Partial<Values<F>>, place: Place) => void
+
+/** Reads a map that has these settings; warns of any other key. What breaks a rule is told with all else that is wrong. */
+export function sectionReader<F extends Fields>(
+  fields: F,
+  rules: readonly Rule<F>[] = [],
+): SectionReader<Values<F>> {
   const names = Object.values(fields).map((field) => field.key)
   const reader: Reader<Values<F>> = (node, place) => {
     const entries = entriesOf(node, place)
     for (const [key, entry] of entries)
       if (!names.includes(key)) warnOfUnknownKey(key, names, placeBelow(place, key, entry), place)
-    const values = readAll(Object.entries(fields), ([name, { key, read }]) => {
-      const entry = entries.get(key)
-      return [name, read(entry?.value, placeBelow(place, key, entry ?? place))]
-    })
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name has its value
-    return Object.fromEntries(values) as Values<F>
+    const values: Record<string, unknown> = {}
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each name has the value of its reader
+    const typed = values as Values<F>
+    const fieldsThenRules = [
+      ...Object.entries(fields).map(([name, field]) => () => {
+        const entry = entries.get(field.key)
+        values[name] = field.read(entry?.value, placeBelow(place, field.key, entry ?? place))
+      }),
+      ...rules.map((rule) => () => rule(typed, place)),
+    ]
+    readAll(fieldsThenRules, (step) => step())
+    return typed
   }
   return Object.assign(reader, { fields })
 }

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { canonicalDn, escapeDnValue, nameInDn } from '../../src/auth/distinguished-name.ts'
+import {
+  canonicalDn,
+  escapeDnValue,
+  isInSubtree,
+  nameInDn,
+  plainDn,
+  valueInRdn,
+} from '../../src/auth/distinguished-name.ts'
 
 function assertSame(...dns: readonly [string, ...string[]]): void {
   for (const dn of dns) {
@@ -131,4 +138,39 @@ test('a name of any characters is found in the DN that was made of it', () => {
       assert.equal(nameInDn(dn, 'uid=%s,dc=example'), name)
     }),
   )
+})
+
+test('an entry is below another one whose DN its own ends with, RDN by RDN, in any spelling', () => {
+  for (const [dn, base] of [
+    ['cn=a,ou=b,dc=x', 'OU=B , dc=X'],
+    ['dc=x', 'dc=x'],
+    ['cn=a\\2Cb,dc=x', 'dc=x'],
+  ] as const)
+    assert.ok(isInSubtree(dn, base), dn)
+  for (const [dn, base] of [
+    ['dc=x', 'cn=a,dc=x'],
+    ['cn=a,dc=x', 'dc=y'],
+    ['cn=a\\,dc=x', 'dc=x'],
+    ['cn=ab,dc=x', 'cn=b,dc=x'],
+    ['nobody', 'dc=x'],
+    ['dc=x', 'nobody'],
+  ] as const)
+    assert.ok(!isInSubtree(dn, base), dn)
+})
+
+test('a DN is written without the spaces that are no part of it, and still names the same entry', () => {
+  assert.equal(plainDn(' CN = Some  Group ,ou= x + cn=y'), 'cn=Some  Group,ou=x+cn=y')
+  assert.equal(plainDn('cn=#0305ab,dc=x'), 'cn=#0305ab,dc=x')
+  assert.equal(plainDn('nobody'), null)
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), fc.constantFrom(' , ', ','), (value, between) => {
+      const dn = `cn=${escapeDnValue(value)}${between}dc=x`
+      assert.equal(canonicalDn(plainDn(dn)!), canonicalDn(dn))
+    }),
+  )
+})
+
+test('the value by which an entry is told from those beside it', () => {
+  assert.equal(valueInRdn('sn=x+UID=a\\, b,uid=c', 'uid'), 'a, b')
+  assert.equal(valueInRdn('cn=a,uid=b', 'uid'), null)
 })

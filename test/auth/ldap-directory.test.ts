@@ -83,13 +83,13 @@ sharedTest('a name that would mean more than a name is refused', async (slapd) =
     '$&',
     'a\r\nb',
   ])
-    assert.deepEqual(await logIn(directory, name, 'alice-secret'), { type: 'refused' }, name)
+    assert.equal((await logIn(directory, name, 'alice-secret')).type, 'refused', name)
 })
 
 sharedTest('a name that is all of the bind name is never a SASL mechanism', async (slapd) => {
   await using directory = openDirectory({ ...slapd, userDn: '%s' })
   for (const name of ['EXTERNAL', 'PLAIN'])
-    assert.deepEqual(await logIn(directory, name, 'x'), { type: 'refused' })
+    assert.equal((await logIn(directory, name, 'x')).type, 'refused')
 })
 
 sharedTest(
@@ -101,9 +101,9 @@ sharedTest(
     const binds = await slapd.logged(/BIND/)
     await using directory = openDirectory(slapd)
     for (const password of ['', '\0', '\0alice-secret'])
-      assert.deepEqual(await logIn(directory, 'alice', password), { type: 'refused' })
+      assert.equal((await logIn(directory, 'alice', password)).type, 'refused')
     for (const name of ['', '\0', 'alice\0'])
-      assert.deepEqual(await logIn(directory, name, 'alice-secret'), { type: 'refused' })
+      assert.equal((await logIn(directory, name, 'alice-secret')).type, 'refused')
     assert.equal(await slapd.logged(/BIND/), binds)
   },
 )
@@ -134,7 +134,7 @@ sharedTest(
     ]) {
       await using directory = openDirectory(options)
       for (const name of ['alice', 'carol']) await acceptedLogin(directory, name, `${name}-secret`)
-      assert.deepEqual(await logIn(directory, 'bob', 'wrong'), { type: 'refused' })
+      assert.equal((await logIn(directory, 'bob', 'wrong')).type, 'refused')
     }
   },
 )
@@ -144,7 +144,7 @@ sharedTest('a directory that no trusted CA vouches for is not told a password', 
   for (const options of [{ uri: slapd.ldapsUri }, { uri: slapd.uri, startTls: true }]) {
     const log: string[] = []
     await using directory = openDirectory({ ...options, log })
-    assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
+    assert.equal((await logIn(directory, 'alice', 'alice-secret')).type, 'unavailable')
     assert.match(
       log.join('\n'),
       /^warn: LDAP directory ldaps?:\/\/127\.0\.0\.1:\d+ cannot be asked: .*certificate/,
@@ -172,7 +172,7 @@ sharedTest(
         ca: slapd.caPem,
         log,
       })
-      assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
+      assert.equal((await logIn(directory, 'alice', 'alice-secret')).type, 'unavailable')
       assert.match(log.join(), /does not match certificate/)
     }
   },
@@ -192,7 +192,7 @@ sharedTest('answers are kept for a while, refusals too', async (slapd) => {
   await using directory = openDirectory({ ...slapd, cacheMs: 60_000 })
   for (let i = 0; i < 3; i++) {
     await acceptedLogin(directory, 'alice', 'alice-secret')
-    assert.deepEqual(await logIn(directory, 'alice', 'wrong'), { type: 'refused' })
+    assert.equal((await logIn(directory, 'alice', 'wrong')).type, 'refused')
   }
   assert.equal((await slapd.logged(/BIND dn=.*method/)) - binds, 2)
 })
@@ -212,14 +212,7 @@ sharedTest('a login on a used connection has only its own rights', async (slapd)
   await acceptedLogin(directory, 'alice', 'alice-secret')
   const { identity } = await acceptedLogin(directory, 'bob', 'bob-secret')
   assert.deepEqual([identity.name, identity.rights.seesNothing], ['bob', true])
-  assert.deepEqual(await logIn(directory, 'alice', 'bob-secret'), { type: 'refused' })
-})
-
-sharedTest('when a search fails the login is unavailable', async (slapd) => {
-  const log: string[] = []
-  await using directory = openDirectory({ ...slapd, baseScope: 'ou=nowhere,dc=nowhere', log })
-  assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
-  assert.match(log.join(), /Code: 0x20$/)
+  assert.equal((await logIn(directory, 'alice', 'bob-secret')).type, 'refused')
 })
 
 for (const startTls of [false, true])
@@ -243,7 +236,7 @@ ownTest('an open login holds through a short outage, which is told once', async 
   const told = changesOf(login)
   await slapd.stop()
   for (let i = 0; i < 3; i++)
-    assert.deepEqual(await logIn(directory, 'bob', 'bob-secret'), { type: 'unavailable' })
+    assert.equal((await logIn(directory, 'bob', 'bob-secret')).type, 'unavailable')
   await slapd.start()
   await acceptedLogin(directory, 'bob', 'bob-secret')
   assert.deepEqual(told.all, [])
@@ -285,7 +278,7 @@ test('a directory that is not there is unavailable', async () => {
   await using server = await startServer(() => {})
   await server[Symbol.asyncDispose]()
   await using directory = openDirectory(server)
-  assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
+  assert.equal((await logIn(directory, 'alice', 'alice-secret')).type, 'unavailable')
 })
 
 const mute: Record<string, (socket: Socket) => void> = {
@@ -321,7 +314,10 @@ for (const [behaviour, behave] of Object.entries(mute))
         logIn(directory, 'alice', 'alice-secret'),
         logIn(directory, 'bob', 'bob-secret'),
       ])
-      assert.deepEqual(results, [{ type: 'unavailable' }, { type: 'unavailable' }])
+      assert.deepEqual(
+        results.map(({ type }) => type),
+        ['unavailable', 'unavailable'],
+      )
       assert.equal(log.length, 1)
       assert.doesNotMatch(log.join(), /secret/)
     })
@@ -331,7 +327,7 @@ test('a directory that accepts StartTLS and then says nothing is unavailable in 
     socket.once('data', () => socket.write(STARTTLS_ACCEPTED)),
   )
   await using directory = openDirectory({ ...server, startTls: true, timeoutMs: 300 })
-  assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
+  assert.equal((await logIn(directory, 'alice', 'alice-secret')).type, 'unavailable')
 })
 
 test('a password is never sent before StartTLS succeeded', async () => {
@@ -341,7 +337,7 @@ test('a password is never sent before StartTLS succeeded', async () => {
       socket.on('data', (chunk) => received.push(chunk)).once('data', () => socket.end(answer)),
     )
     await using directory = openDirectory({ ...server, startTls: true, timeoutMs: 500 })
-    assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), { type: 'unavailable' })
+    assert.equal((await logIn(directory, 'alice', 'alice-secret')).type, 'unavailable')
   }
   const all = Buffer.concat(received).toString('latin1')
   assert.match(all, /1\.3\.6\.1\.4\.1\.1466\.20037/)
@@ -355,13 +351,13 @@ test('when too many of an address are waiting, more are postponed at once, and t
   const from = (address: string) => (_: unknown, n: number) =>
     logIn(directory, `user${n}`, address, address)
   const waiting = Array.from({ length: 1_002 }, from('2001:db8::1'))
-  assert.deepEqual(await logIn(directory, 'alice', 'x', '2001:db8::2'), { type: 'postponed' })
+  assert.equal((await logIn(directory, 'alice', 'x', '2001:db8::2')).type, 'postponed')
   const others = Array.from({ length: 20 }, from('192.0.2.2'))
   const postponed = await Promise.all(waiting.slice(-20))
   assert.ok(postponed.every(({ type }) => type === 'postponed'))
   await directory[Symbol.asyncDispose]()
   for (const result of await Promise.all([...waiting.slice(0, -20), ...others]))
-    assert.deepEqual(result, { type: 'unavailable' })
+    assert.equal(result.type, 'unavailable')
   assert.match(log.join(), /^warn: 1000 log-ins wait .*limits\.waiting_logins/)
 })
 
@@ -433,7 +429,7 @@ sharedTest('after disposal nothing keeps the process alive', async (slapd) => {
     output += String(chunk)
   })
   assert.deepEqual(await once(child, 'close'), [0, null])
-  assert.match(output, /^accepted \{ type: 'unavailable' \}/)
+  assert.match(output, /^accepted \{ type: 'unavailable'/)
 })
 
 test('options that cannot work are refused', async () => {

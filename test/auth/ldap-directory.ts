@@ -18,7 +18,9 @@ export function openDirectory({
   return new LdapDirectory(
     {
       uri,
-      userDn: USER_DN,
+      userDn: options.search ? null : USER_DN,
+      search: null,
+      memberOf: null,
       baseScope: BASE_DN,
       membershipPatterns: MEMBERSHIP_PATTERNS,
       acl: new Map(acl),

@@ -67,8 +67,8 @@ test(
       new AclUsers([userOf('alice', null), userOf('bob', 'other')]),
       directory,
     )
-    assert.deepEqual(await logIn(logins, 'alice', 'alice-secret'), { type: 'refused' })
-    assert.deepEqual(await logIn(logins, 'bob', 'bob-secret'), { type: 'refused' })
+    assert.equal((await logIn(logins, 'alice', 'alice-secret')).type, 'refused')
+    assert.equal((await logIn(logins, 'bob', 'bob-secret')).type, 'refused')
     await acceptedLogin(logins, 'bob', 'other')
     assert.equal(await slapd.logged(/BIND dn="uid=/), 0)
     assert.equal((await acceptedLogin(logins, 'carol', 'carol-secret')).identity.name, 'carol')

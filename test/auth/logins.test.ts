@@ -18,6 +18,7 @@ test('a user of the file is not let in by a directory that takes another name fo
     authenticate: async () => ({
       type: 'accepted',
       login: new LiveLogin({ ...ANONYMOUS, name: 'carol' }),
+      names: ['carol'],
     }),
     endLogins: () => {},
   }
@@ -26,4 +27,20 @@ test('a user of the file is not let in by a directory that takes another name fo
   assert.deepEqual(await logIn(blocked, 'cárol', 'carol-secret'), { type: 'refused' })
   const logins = new Logins(new AclUsers([]), directory)
   assert.equal((await acceptedLogin(logins, 'cárol', 'carol-secret')).identity.name, 'carol')
+})
+
+test('a user of the file is not let in by another name of its entry in the directory', async () => {
+  const directory: Directory = {
+    authenticate: async () => ({
+      type: 'accepted',
+      login: new LiveLogin({ ...ANONYMOUS, name: 'carol' }),
+      names: ['carol', 'carol@example.org'],
+    }),
+    endLogins: () => {},
+  }
+  const blocked = { password: null, segments: new Map(), secureTopics: [] }
+  for (const name of ['Carol', 'CAROL@example.org', 'caz']) {
+    const logins = new Logins(new AclUsers([{ ...blocked, name }]), directory)
+    assert.deepEqual(await logIn(logins, 'caz', 'carol-secret'), { type: 'refused' }, name)
+  }
 })

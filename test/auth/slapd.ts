@@ -44,6 +44,31 @@ export const USERS: ReadonlyMap<string, string> = new Map(
   PEOPLE.map(({ uid, password }) => [uid, password]),
 )
 
+/** Those whose login name is no part of their DN: it is their `uid`. */
+const STAFF = [
+  {
+    rdn: 'cn=Doe\\2C Jane (x)*',
+    cn: ['Doe, Jane (x)*'],
+    uid: ['jdoe'],
+    mail: ['jane@example.org'],
+    password: 'jdoe-secret',
+  },
+  {
+    rdn: 'cn=Poe\\2C Edgar',
+    cn: ['Poe, Edgar'],
+    uid: ['epoe', 'edgar'],
+    mail: [],
+    password: 'epoe-secret',
+  },
+  { rdn: 'cn=First Twin', cn: ['First Twin'], uid: ['twin'], mail: [], password: 'twin-secret' },
+  { rdn: 'cn=Second Twin', cn: ['Second Twin'], uid: ['twin'], mail: [], password: 'twin-secret' },
+]
+
+export const STAFF_DN = `ou=staff,${BASE_DN}`
+
+/** Whoever searches for them. */
+export const SERVICE = { dn: `cn=pubsubd,ou=services,${BASE_DN}`, password: 'service-secret' }
+
 export const GROUPS = {
   committers: `cn=committers,ou=groups,${BASE_DN}`,
   board: `cn=Board\\, Inner,ou=groups,${BASE_DN}`,
@@ -69,16 +94,20 @@ export interface Slapd extends AsyncDisposable {
 
 /**
  * A real OpenLDAP directory on free ports, in a directory of its own. Like many old ones it lets a bind without a password
- * succeed. Under `ou=people` there is a referral, too.
+ * succeed. Groups that are added while it runs are named by `memberOf` of their members. `rules`: what stands in front of its
+ * own access rules. `groupsOfBob`: more groups, which bob is in. Under `ou=people` there is a referral, too.
  */
-export async function startSlapd(): Promise<Slapd> {
+export async function startSlapd({
+  rules = '',
+  groupsOfBob = [],
+}: { rules?: string; groupsOfBob?: readonly string[] } = {}): Promise<Slapd> {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-slapd-'))
   const config = join(directory, 'slapd.conf')
   makeCertificates(directory)
   mkdirSync(join(directory, 'data'))
-  writeFileSync(config, slapdConf(directory))
-  writeFileSync(join(directory, 'data.ldif'), ldif())
-  execFileSync('slapadd', ['-f', config, '-l', join(directory, 'data.ldif')], slapdPath())
+  writeFileSync(config, slapdConf(directory, rules))
+  writeFileSync(join(directory, 'data.ldif'), ldif(groupsOfBob))
+  execFileSync('slapadd', ['-q', '-f', config, '-l', join(directory, 'data.ldif')], slapdPath())
 
   const [port, ldapsPort] = [await freePort(), await freePort()]
   const uri = `ldap://127.0.0.1:${port}`
@@ -159,12 +188,13 @@ function slapdPath() {
   return { env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } }
 }
 
-function slapdConf(directory: string): string {
+function slapdConf(directory: string, rules: string): string {
   const schemas = ['core', 'cosine', 'inetorgperson', 'nis']
   return `
 ${schemas.map((name) => `include /etc/ldap/schema/${name}.schema`).join('\n')}
 modulepath /usr/lib/ldap
 moduleload back_mdb
+moduleload memberof
 allow bind_anon_cred bind_anon_dn
 pidfile ${directory}/slapd.pid
 TLSCACertificateFile ${directory}/ca.pem
@@ -175,12 +205,14 @@ suffix "${BASE_DN}"
 rootdn "cn=admin,${BASE_DN}"
 rootpw admin
 directory ${directory}/data
+${rules}
 access to attrs=userPassword by anonymous auth by * none
 access to * by * read
+overlay memberof
 `
 }
 
-function ldif(): string {
+function ldif(groupsOfBob: readonly string[]): string {
   const people = PEOPLE.map((person) => ({ ...person, dn: `${person.rdn},ou=people,${BASE_DN}` }))
   const odd = people.filter(({ uid }) => !['alice', 'bob', 'carol'].includes(uid))
   const alice = `uid=alice,ou=people,${BASE_DN}`
@@ -192,13 +224,37 @@ function ldif(): string {
       objectClass: ['referral', 'extensibleObject'],
       ref: ['ldap://127.0.0.1:1/dc=elsewhere'],
     }),
+    entry(STAFF_DN, { objectClass: ['organizationalUnit'], ou: ['staff'] }),
+    entry(`ou=services,${BASE_DN}`, { objectClass: ['organizationalUnit'], ou: ['services'] }),
+    entry(SERVICE.dn, {
+      objectClass: ['organizationalRole', 'simpleSecurityObject'],
+      cn: ['pubsubd'],
+      userPassword: [SERVICE.password],
+    }),
+    ...STAFF.map(({ rdn, cn, uid, mail, password }) =>
+      entry(`${rdn},${STAFF_DN}`, {
+        objectClass: ['inetOrgPerson'],
+        cn,
+        uid,
+        mail,
+        sn: ['somebody'],
+        userPassword: [password],
+      }),
+    ),
     ...people.map(({ uid, dn, password }) =>
       entry(dn, {
+        memberOf: uid === 'bob' ? groupsOfBob.map(groupDn) : [],
         objectClass: ['inetOrgPerson'],
         uid: [uid],
         cn: ['somebody'],
         sn: ['somebody'],
         userPassword: [password],
+      }),
+    ),
+    ...groupsOfBob.map((name) =>
+      entry(groupDn(name), {
+        objectClass: ['groupOfNames'],
+        member: [`uid=bob,ou=people,${BASE_DN}`],
       }),
     ),
     entry(GROUPS.committers, { objectClass: ['groupOfNames'], member: [alice] }),
@@ -211,6 +267,10 @@ function ldif(): string {
       memberUid: odd.map(({ uid }) => uid).filter((uid) => /^[\x21-\x7e].*[\x21-\x7e]$/.test(uid)),
     }),
   ].join('\n')
+}
+
+function groupDn(name: string): string {
+  return `cn=${name},ou=groups,${BASE_DN}`
 }
 
 /** Base64 throughout, so that no text needs escapes of LDIF's own. */

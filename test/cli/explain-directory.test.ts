@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GROUPS, startSlapd } from '../auth/slapd.ts'
+import { BASE_DN, GROUPS, SERVICE, startSlapd } from '../auth/slapd.ts'
+import { TemporaryFiles } from '../config/temporary-files.ts'
 import { missing } from '../programs.ts'
 import { explain, withDirectory } from './explain.ts'
 
@@ -31,8 +32,59 @@ test(
     assert.match(bob.told[1]!, /asked as that user, finds nothing of clients\.ldap\.acl/)
     const carol = await as('carol', 'wrong', ['listen', '/private/commit'])
     assert.equal(carol.code, 3)
-    assert.match(carol.told[1]!, /the directory refuses "carol", so its login is refused/)
+    assert.match(
+      carol.told[1]!,
+      /the directory refuses "carol" \(invalidCredentials \(49\)\), so its login is refused/,
+    )
     const unproven = await as('alice', '', ['listen', '/private/commit'])
     assert.match(unproven.told[1]!, /asked without a password/)
+  },
+)
+
+test(
+  'a directory that searches says without a password whose groups decide, and by which list',
+  { skip: missing('slapd') },
+  async () => {
+    await using slapd = await startSlapd({ groupsOfBob: ['readers'] })
+    using files = new TemporaryFiles()
+    const settings = `server: {}
+clients:
+  payloaders: [127.0.0.1]
+  bad_credentials: reject
+  ldap:
+    uri: ${slapd.uri}
+    base_scope: ${BASE_DN}
+    search:
+      bind_dn: ${SERVICE.dn}
+      password_file: ${files.write('password', SERVICE.password)}
+      base: ${BASE_DN}
+      filter: (uid=%s)
+    member_of: memberOf
+    acl:
+      cn=readers,ou=groups,${BASE_DN}: [commit]
+`
+    const as = (name: string, password = '') =>
+      explain(['--as', name, 'listen', '/private/commit'], {
+        settings,
+        acl: '',
+        environment: { PUBSUBD_PASSWORD: password },
+      })
+    const bob = await as('Bob')
+    assert.equal(bob.code, 0)
+    assert.match(bob.told[1]!, /asked as cn=pubsubd\S+, without proof .*, finds cn=readers/)
+    assert.match(
+      bob.told[2]!,
+      /all, by the list of cn=readers\S+ \(pubsub\.yaml, line 15, column 7\)/,
+    )
+    assert.equal((await as('bob', 'bob-secret')).code, 0)
+    assert.match((await as('bob', 'wrong')).told[1]!, /refuses "bob" \(invalidCredentials \(49\)\)/)
+    assert.match((await as('no')).told[1]!, /refuses "no" \(search\.filter finds no entry\)/)
+    const elsewhere = settings.replace(`base: ${BASE_DN}`, 'base: dc=nowhere')
+    const { code, errors } = await explain(['--as', 'bob', '/a'], { settings: elsewhere, acl: '' })
+    assert.equal(code, 4)
+    assert.match(
+      errors,
+      /the directory answers noSuchObject \(32\) to the search for a user below dc=nowhere/,
+    )
   },
 )

@@ -135,13 +135,19 @@ test('the keys commented out in the shipped file are right, and show the default
   const certificate = files.write('cert.pem', FIRST.certPem)
   const text = readFileSync(SHIPPED, 'utf8')
     .replaceAll(/^( *)# (?=[ #]*([a-z_]+:|- |cn=))/gm, '$1')
-    .replaceAll(/^( *)# (?=ca:)/gm, '$1')
+    .replaceAll(/^( *)# (?=ca:|member_of:|search:| +(bind_dn|password_file|base|filter):)/gm, '$1')
+    .replaceAll('/etc/pubsubd/ldap-password', files.write('password', 's3cret\n'))
     .replaceAll(/\/etc\/pubsubd\/(ldap-ca|cert|chain)\.pem/g, certificate)
     .replaceAll('/etc/pubsubd/key.pem', files.write('key.pem', FIRST.keyPem))
     .replaceAll(/\/etc\/pubsubd\/\w+-secrets\.json/g, files.write('secrets.json', '{}'))
     .replaceAll('/etc/pubsubd/dictionary', files.write('dictionary', '12345678'))
   assert.doesNotMatch(text, /^ *# *[a-z_]+:/m, 'a key is still commented out')
-  const { settings, warnings } = loadSettings(files.write('pubsub.yaml', text))
+  assert.throws(
+    () => loadSettings(files.write('pubsub.yaml', text)),
+    /^ConfigError: [^:]+pubsub\.yaml, line \d+, column \d+: clients\.ldap\.search finds the DN of a user, so take out user_dn$/,
+  )
+  const searching = text.replace(/^ *user_dn: uid=%s,ou=people,dc=example,dc=org\n/m, '')
+  const { settings, warnings } = loadSettings(files.write('pubsub.yaml', searching))
   assert.deepEqual(warnings, [])
   const defaults = load('server: {}\nclients: {}').settings
   assert.deepEqual(settings.limits, defaults.limits)
@@ -155,18 +161,18 @@ test('the keys commented out in the shipped file are right, and show the default
     defaults.server,
   )
   assert.deepEqual(settings.clients.oldschoolers, defaults.clients.oldschoolers)
-  const { uri, userDn, baseScope, membershipPatterns, acl, ca, ...ldap } =
+  const { uri, userDn, search, baseScope, membershipPatterns, memberOf, acl, ca, ...ldap } =
     settings.clients.ldap ?? assert.fail()
+  assert.equal(userDn, null)
+  assert.deepEqual(search, {
+    bindAs: { dn: 'cn=pubsubd,ou=services,dc=example,dc=org', password: 's3cret' },
+    base: 'ou=people,dc=example,dc=org',
+    filter: '(sAMAccountName=%s)',
+  })
+  assert.equal(memberOf, 'memberOf:1.2.840.113556.1.4.1941:')
   assert.deepEqual(
-    [uri, userDn, baseScope, membershipPatterns.length, acl.size, ca],
-    [
-      'ldaps://ldap.example.org',
-      'uid=%s,ou=people,dc=example,dc=org',
-      'ou=groups,dc=example,dc=org',
-      2,
-      1,
-      FIRST.certPem,
-    ],
+    [uri, baseScope, membershipPatterns.length, acl.size, ca],
+    ['ldaps://ldap.example.org', 'ou=groups,dc=example,dc=org', 2, 1, FIRST.certPem],
   )
   const { ldap: bare } = loadClients(
     'ldap: {uri: ldap://x, user_dn: uid=%s, base_scope: dc=x, acl: {}}',
@@ -700,7 +706,12 @@ test('an LDAP section gives its groups: segments by name, and secure topics apar
 })
 
 test('an LDAP section that lacks something or has a wrong type is refused', () => {
-  for (const key of ['uri', 'user_dn', 'base_scope', 'acl']) {
+  assert.match(
+    refusedClients(ldapWith({ user_dn: undefined })),
+    /clients\.ldap\.user_dn is missing, and so is search: one of them must say/,
+  )
+  assert.match(refusedClients(ldapWith({ user_dn: '[x]' })), /clients\.ldap\.user_dn must be/)
+  for (const key of ['uri', 'base_scope', 'acl']) {
     assert.match(
       refusedClients(ldapWith({ [key]: undefined })),
       new RegExp(`line 2, column \\d+: clients\\.ldap\\.${key} is missing`),
@@ -726,6 +737,128 @@ test('an LDAP section that lacks something or has a wrong type is refused', () =
     /starttls is for ldap:\/\/ only/,
   )
   assert.match(refusedClients('ldap: ldap://x'), /clients\.ldap must be a map, not text/)
+})
+
+/** A sound LDAP section with a search in place of `user_dn`, some of whose keys are replaced. */
+function searchWith(keys: Record<string, string | undefined>, others = {}): string {
+  const sound = { base: 'dc=x', filter: '"(uid=%s)"' }
+  const entries = Object.entries({ ...sound, ...keys }).filter(([, value]) => value !== undefined)
+  const search = `{${entries.map(([key, value]) => `${key}: ${value}`).join(', ')}}`
+  return ldapWith({ user_dn: undefined, search, ...others })
+}
+
+test('a search says where users are, by what they are found, and who searches', () => {
+  using files = new TemporaryFiles()
+  const bare = loadClients(searchWith({})).ldap
+  assert.equal(bare?.userDn, null)
+  assert.deepEqual(bare?.search, { bindAs: null, base: 'dc=x', filter: '(uid=%s)' })
+  for (const contents of ['s3cret word ', 's3cret word \n', 's3cret word \r\n']) {
+    const password_file = files.write('password', contents)
+    const { ldap } = loadClients(searchWith({ bind_dn: '"cn=a,dc=x"', password_file }))
+    assert.deepEqual(ldap?.search?.bindAs, { dn: 'cn=a,dc=x', password: 's3cret word ' })
+  }
+  const password_file = files.write('password', 's3cret')
+  for (const bind_dn of ['pubsubd@corp.example', '"CORP\\\\pubsubd"'])
+    assert.ok(loadClients(searchWith({ bind_dn, password_file })).ldap?.search?.bindAs)
+})
+
+test('a search that cannot work is refused, and no password is told', () => {
+  using files = new TemporaryFiles()
+  const sound = files.write('password', 's3cret')
+  for (const [keys, told] of [
+    [{ base: undefined }, /search\.base is missing/],
+    [{ base: 'here' }, /search\.base "here" is no DN/],
+    [{ filter: undefined }, /search\.filter is missing/],
+    [{ filter: '"(uid=x)"' }, /search\.filter cannot work: filter "\(uid=x\)" has no %s/],
+    [{ filter: '"(member=%d)"' }, /search\.filter cannot work: /],
+    [{ filter: '"(uid=%s"' }, /search\.filter cannot work: .* is no LDAP filter/],
+    [{ filter: '"(uid=*%s*)"' }, /search\.filter cannot work: .* compares no attribute/],
+    [{ bind_dn: 'cn=a' }, /search\.bind_dn needs password_file/],
+    [{ password_file: sound }, /search\.password_file needs bind_dn/],
+    [{ bind_dn: 'EXTERNAL', password_file: sound }, /search\.bind_dn must be a DN, or user@domain/],
+    [{ bind_dn: 'cn=a', password_file: '/nowhere' }, /password_file is not usable: .*ENOENT/],
+    ...['', '\n', 'two\nlines\n', 's3\0cret'].map(
+      (contents, n) =>
+        [
+          { bind_dn: 'cn=a', password_file: files.write(`wrong-${n}`, contents) },
+          /password_file must name a file with one line, the password; \S+ has none, or more/,
+        ] as const,
+    ),
+  ] as const) {
+    const message = refusedClients(searchWith(keys))
+    assert.match(message, told)
+    assert.doesNotMatch(message, /s3/)
+  }
+  assert.match(
+    refusedClients(searchWith({}, { user_dn: 'uid=%s' })),
+    /clients\.ldap\.search finds the DN of a user, so take out user_dn/,
+  )
+})
+
+test('what contradicts each other is told beside all else that is wrong', () => {
+  const told = refusedClients(
+    searchWith(
+      { filter: 'x', bind_dn: 'cn=a' },
+      { uri: '"ldaps://x"', starttls: 'on', user_dn: '"%s@x"', membership_patterns: '[a=%d, b]' },
+    ),
+  )
+  for (const each of [
+    /search\.filter cannot work/,
+    /search\.bind_dn needs password_file/,
+    /starttls is for ldap:\/\/ only/,
+    /membership pattern "b" has no %s/,
+  ])
+    assert.match(told, each)
+  const both = refusedClients(ldapWith({ user_dn: undefined, uri: 'x', acl: undefined }))
+  assert.match(both, /uri must be .*acl is missing.*user_dn is missing, and so is search/)
+})
+
+test('the DN of a user is known where it is searched for, or where user_dn is one', () => {
+  const { ldap } = loadClients(
+    searchWith({}, { membership_patterns: '[member=%d]', member_of: 'memberOf' }),
+  )
+  assert.deepEqual([ldap?.membershipPatterns, ldap?.memberOf], [['member=%d'], 'memberOf'])
+  assert.ok(loadClients(ldapWith({ membership_patterns: '[member=%d]' })).ldap)
+  for (const others of [{ membership_patterns: '[member=%d]' }, { member_of: 'memberOf' }])
+    assert.match(
+      refusedClients(ldapWith({ user_dn: '"%s@x"', ...others })),
+      /clients\.ldap\.user_dn is no DN, which %d and member_of need, but "%s@x"; take search/,
+    )
+  for (const [member_of, inFilter] of [
+    ['memberOf:1.2.840.113556.1.4.1941', 'memberOf:1.2.840.113556.1.4.1941:'],
+    ['"memberOf:1.2.840.113556.1.4.1941:"', 'memberOf:1.2.840.113556.1.4.1941:'],
+    ['isMemberOf', 'isMemberOf'],
+    ['a:caseExactMatch', 'a:caseExactMatch:'],
+  ] as const)
+    assert.equal(loadClients(ldapWith({ member_of })).ldap?.memberOf, inFilter)
+  for (const member_of of [
+    '',
+    '(memberOf=x)',
+    'memberOf=',
+    'memberOf:',
+    'a:b:c',
+    'a::b',
+    '*',
+    'a b',
+    'ä',
+  ])
+    assert.match(refusedClients(ldapWith({ member_of: `"${member_of}"` })), /ldap\.member_of must /)
+})
+
+/** The DNs of the acl of which it is told that they are not below base_scope. */
+function outsideOf(section: string): readonly (string | undefined)[] {
+  return load(`server: {}\nclients: {payloaders: [::1], ${section}}`).warnings.map(
+    (warning) => /has "(.*)" in its acl, which is not below base_scope/.exec(warning)?.[1],
+  )
+}
+
+test('a group that nobody can be found in is told, and a user of the acl is none', () => {
+  const acl = '{"cn=a,ou=groups,dc=x": [a], "uid=bob,dc=y": [b], "cn=c,dc=z": [c]}'
+  const base_scope = '"ou=groups, DC=X"'
+  assert.deepEqual(outsideOf(ldapWith({ acl, base_scope, user_dn: '"uid=%s,dc=y"' })), [
+    'cn=c,dc=z',
+  ])
+  assert.deepEqual(outsideOf(searchWith({ base: 'dc=y' }, { acl, base_scope })), ['cn=c,dc=z'])
 })
 
 test('an LDAP address is ldap or ldaps with a host, and credentials in it are not told', () => {

@@ -195,6 +195,7 @@ test('all that is wrong with an LDAP section is told at once, each with its line
       cn=last,dc=net: [a]
       CN=Last, dc=net: [b]
     starttls: perhaps
+    member_of: (memberOf=x)
 `
   const text = SHAPED.slice(0, SHAPED.indexOf('#  ldap:')) + section
   await assert.rejects(started(text), (error) => {

@@ -29,6 +29,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'auth/equal-names.test.ts',
     'auth/ldap-connection.test.ts',
     'auth/ldap-directory.test.ts',
+    'auth/ldap-lookup.test.ts',
     'auth/logins-directory.test.ts',
     'cli/completion-zsh.test.ts',
     'cli/explain-directory.test.ts',

@@ -37,7 +37,7 @@ export async function identify(
   if (result.type === 'unavailable')
     throw new HttpError(
       'DIRECTORY_UNAVAILABLE',
-      'the directory that knows your name cannot be asked now, try again later',
+      `the directory that knows your name ${result.reason ?? 'cannot be asked'}, try again later`,
     )
   throw new HttpError(
     'BAD_CREDENTIALS',

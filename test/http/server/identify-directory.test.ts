@@ -4,10 +4,12 @@ import {
   BASE_DN,
   GROUPS,
   MEMBERSHIP_PATTERNS,
+  SERVICE,
   startSlapd,
   USER_DN,
   type Slapd,
 } from '../../auth/slapd.ts'
+import { TemporaryFiles } from '../../config/temporary-files.ts'
 import { missing } from '../../programs.ts'
 import type { RunningServer } from '../../running-server.ts'
 import { RawClient } from '../raw-client.ts'
@@ -107,5 +109,67 @@ describe('users of an LDAP directory', { skip: missing('slapd') }, () => {
       await slapd.start()
     }
     assert.ok(await seesPrivate(rejecting, ALICE))
+  })
+})
+
+describe('users of an LDAP directory that are searched for', { skip: missing('slapd') }, () => {
+  const files = new TemporaryFiles()
+  let slapd: Slapd
+  let server: RunningServer
+  let misled: RunningServer
+  before(async () => {
+    slapd = await startSlapd({ groupsOfBob: ['readers'] })
+    const readers = `cn=readers,ou=groups,${BASE_DN}`
+    const ldap = {
+      uri: slapd.uri,
+      base_scope: BASE_DN,
+      search: {
+        bind_dn: SERVICE.dn,
+        password_file: files.write('password', `${SERVICE.password}\n`),
+        base: BASE_DN,
+        filter: '(uid=%s)',
+      },
+      membership_patterns: ['member=%d'],
+      acl: { [readers]: ['fruits'] },
+      cache: 0,
+    }
+    const elsewhere = { ...ldap, search: { ...ldap.search, base: 'dc=nowhere' } }
+    const start = (section: typeof ldap) =>
+      startPubsub({ clients: { ldap: section, bad_credentials: 'reject' }, limits: LOGINS_AT_ONCE })
+    ;[server, misled] = await Promise.all([start(ldap), start(elsewhere)])
+  })
+  after(async () => {
+    await server?.[Symbol.asyncDispose]()
+    await misled?.[Symbol.asyncDispose]()
+    await slapd?.[Symbol.asyncDispose]()
+    files[Symbol.dispose]()
+  })
+
+  test('log in by their name, and see what the list of their group says', async () => {
+    assert.ok(await seesPrivate(server, basic('bob', 'bob-secret')))
+    assert.equal(await seesPrivate(server, basic('jdoe', 'jdoe-secret')), false)
+  })
+
+  test('are told the same whether the name or the password is wrong', async () => {
+    const answers = []
+    for (const [name, password] of [
+      ['jdoe', 'wrong'],
+      ['nobody', 'jdoe-secret'],
+      ['twin', 'twin-secret'],
+      ['*', 'jdoe-secret'],
+    ] as const) {
+      await using client = await RawClient.open(server.port)
+      const { status, body } = await client.ask(get('/', basic(name, password)))
+      answers.push(`${status} ${body}`)
+    }
+    assert.match(answers[0]!, /^401 /)
+    assert.equal(new Set(answers).size, 1)
+  })
+
+  test('are told by its name what the directory answers when that says nothing about them', async () => {
+    await using client = await RawClient.open(misled.port)
+    const { status, body } = await client.ask(get('/', basic('bob', 'bob-secret')))
+    assert.equal(status, 503)
+    assert.match(body, /the directory that knows your name answers noSuchObject \(32\), try again/)
   })
 })
