@@ -80,10 +80,6 @@ describe('a start that fails says why, without a stack, and exits with 1', AT_ON
       /error pubsub\.yaml, line 3, column \d+: server\.port/,
     ],
     'no clients section': [{ 'pubsub.yaml': 'server: {port: 0}\n' }, /error .*clients/],
-    'a queue, which comes later': [
-      { 'pubsub.yaml': 'clients: {}\nserver: {port: 0}\nsqs: {a: {}}\n' },
-      /error .*sqs is not supported yet/,
-    ],
     'users that are no YAML': [
       { 'pubsub.yaml': CONFIG, 'pubsub_acl.yaml': 'alice:\n  password: a\n b: c\n' },
       /error pubsub_acl\.yaml, line 3/,

@@ -17,7 +17,8 @@ export async function flood(server: Reached, from: number, to: number): Promise<
 
 /** A stream whose reader has stopped. */
 export async function stopReading(server: Reached): Promise<RawClient> {
-  const stream = await listen(server, '/flood')
+  // With a parameter of ours, so that it is told why it ends.
+  const stream = await listen(server, '/flood?on_gap=oldest')
   stream.socket.pause()
   return stream
 }

@@ -83,7 +83,7 @@ describe('a subscriber that stopped reading', () => {
     await stopped.closed()
     // Where it was can be asked for: what is gone is told as a gap.
     await using back = await RawClient.open(keepingFew().port)
-    back.send(get('/flood', `X-Fetch-Since-Cursor: ${line.json.closing.cursor}`))
+    back.send(get(`/flood?cursor=${line.json.closing.cursor}`))
     await back.head()
     assert.equal((await back.line()).json.gap.reason, 'expired')
   })
