@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { RefusedError } from '../client/client-error.ts'
-import { listen, type ListenerOptions, type Told } from '../client/listener.ts'
+import { listen, type ListenerOptions, type ListenerMessage } from '../client/listener.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { DonePrefix } from './done-prefix.ts'
 import { EventCommand, type EventCommandOptions } from './event-command.ts'
@@ -71,8 +71,8 @@ class Following implements Disposable {
 
   async run(): Promise<number> {
     try {
-      for await (const told of listen({ ...this.#options.stream, signal: this.#signal }))
-        if (await this.#take(told)) break
+      for await (const message of listen({ ...this.#options.stream, signal: this.#signal }))
+        if (await this.#take(message)) break
     } catch (error) {
       // What has come is still done.
       if (error instanceof RefusedError && error.code === 'GONE') {
@@ -90,34 +90,42 @@ class Following implements Disposable {
   }
 
   /** Whether it is enough. */
-  async #take(told: Told): Promise<boolean> {
+  async #take(message: ListenerMessage): Promise<boolean> {
     if (this.#signal.aborted) return true // what came in the same piece is not begun any more
-    switch (told.type) {
+    switch (message.type) {
       case 'event':
-        await (this.#command === null ? this.#print(told) : this.#runCommand(told, this.#command))
+        await (this.#command === null
+          ? this.#print(message)
+          : this.#runCommand(message, this.#command))
         return ++this.#events >= this.#options.countMax
       case 'progress':
-        this.#done.begin(told.cursor)()
+        this.#done.begin(message.cursor)()
         break
       case 'gap':
         this.#gaps++
-        this.#status.tell(`gap: ${told.reason}`)
+        this.#status.tell(`gap: ${message.reason}`)
         if (!this.#options.failsOnGap) return false
         this.#exitCode ??= EXIT.gap
         return true
       case 'connected':
-        if (!told.isFirst) this.#status.tell('connected again')
+        if (!message.isFirst) this.#status.tell('connected again')
         this.#state = `listening to ${this.#options.stream.url.host}`
         break
       case 'disconnected':
-        this.#status.tell(`${told.reason}; trying again in ${(told.waitMs / 1_000).toFixed(1)} s`)
+        this.#status.tell(
+          `${message.reason}; trying again in ${(message.waitMs / 1_000).toFixed(1)} s`,
+        )
         this.#state = 'waiting to connect again'
     }
     return false
   }
 
   /** Resolves when there may be more. */
-  async #print({ text, event, cursor }: Extract<Told, { type: 'event' }>): Promise<void> {
+  async #print({
+    text,
+    event,
+    cursor,
+  }: Extract<ListenerMessage, { type: 'event' }>): Promise<void> {
     const formatted = this.#options.format({ ...event, text })
     this.#status.clear()
     const done = this.#done.begin(cursor)
@@ -137,7 +145,7 @@ class Following implements Disposable {
 
   /** Resolves when there may be more. */
   async #runCommand(
-    { text, event, cursor }: Extract<Told, { type: 'event' }>,
+    { text, event, cursor }: Extract<ListenerMessage, { type: 'event' }>,
     command: EventCommand,
   ): Promise<void> {
     const done = this.#done.begin(cursor)

@@ -33,7 +33,7 @@ export interface ListenerOptions {
 }
 
 /** What following a stream brings, in order. */
-export type Told =
+export type ListenerMessage =
   | {
       readonly type: 'event'
       /** As it came. */
@@ -54,7 +54,7 @@ export type Told =
  * comes, or when a range is over. Works with pubsubd and with PyPubSub, whose plain lines say less.
  * @throws {RefusedError} {GaveUpError}
  */
-export async function* listen(options: ListenerOptions): AsyncGenerator<Told, void> {
+export async function* listen(options: ListenerOptions): AsyncGenerator<ListenerMessage, void> {
   using exchange = new HttpExchange()
   const follower = new Follower(options)
   const backOff = new BackOff()
@@ -123,7 +123,7 @@ class Follower {
     throw new RefusedError(sentence, status, code)
   }
 
-  *opened(response: IncomingMessage): Generator<Told> {
+  *opened(response: IncomingMessage): Generator<ListenerMessage> {
     const type = (response.headers['content-type'] ?? '').split(';', 1)[0]!.trim()
     this.#isPlain = type === PLAIN
     if (!this.#isPlain && !LINES.has(type))
@@ -154,7 +154,7 @@ class Follower {
   async *lines(
     response: IncomingMessage,
     onAlive: () => void,
-  ): AsyncGenerator<Told, Exclude<StreamEnd, null>> {
+  ): AsyncGenerator<ListenerMessage, Exclude<StreamEnd, null>> {
     const splitter = new LineSplitter(LINE_BYTES_MAX)
     // In PyPubSub live events get in between a replay, so only behind it is the last cursor a place to come back to.
     const replay = { isOver: !this.#isPlain || this.#cursor === null, cursor: this.#cursor }

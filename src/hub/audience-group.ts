@@ -31,7 +31,7 @@ export interface Placed {
  * who gets other rights moves between them without another one.
  */
 export abstract class AudienceGroup<A extends Placed> extends UsedByShares implements WantOwner {
-  /** Equal for equal wishes. */
+  /** Equal for equal wants. */
   readonly key: string
   readonly audiences: A[] = []
   foundAt = -1
@@ -51,7 +51,7 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
   /** What else an event may be wanted by: these are asked only about events that may be seen. */
   abstract get predicates(): ReadonlySet<EventPredicate>
 
-  /** All of its wishes. */
+  /** All of its wants. */
   abstract get wants(): readonly Want[]
 
   /** What each share that uses it is charged with. */
@@ -150,7 +150,7 @@ export class SharedGroup<A extends Placed> extends AudienceGroup<A> {
   }
 }
 
-/** The group of one subscriber who has changed what it wants, and may do so again: each wish is added and dropped by itself. */
+/** The group of one subscriber who has changed what it wants, and may do so again: each want is added and dropped by itself. */
 export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
   readonly #index: WantIndex<AudienceGroup<A>>
   readonly #held = new Map<string, HeldWant>()

@@ -94,7 +94,7 @@ export interface Batch {
   readonly frames: readonly Uint8Array[]
 }
 
-/** Subscribers who are due the same: the same wishes, the same rights, the same encoding. */
+/** Subscribers who are due the same: the same wants, the same rights, the same encoding. */
 export class Audience {
   readonly id: number
   readonly key: string

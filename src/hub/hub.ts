@@ -646,7 +646,7 @@ export class Hub implements Disposable {
   }
 
   /**
-   * Whoever changes its wishes has them for itself from then on: to look for others who want the same would take too long.
+   * Whoever changes its wants has them for itself from then on: to look for others who want the same would take too long.
    * @throws {OverloadedError | ShareExceededError} nothing has changed.
    */
   #change(from: Audience, change: WantsChange, share: Share): Audience {

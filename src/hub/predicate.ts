@@ -5,7 +5,7 @@ import { UsedByShares, type Share } from './used-by-shares.ts'
 
 /** A condition beside the topics: an event that does not match it is not due. */
 export interface EventPredicate {
-  /** Equal for equal wishes: it is evaluated once per distinct key and event, and equal ones may share an audience. */
+  /** Equal for equal wants: it is evaluated once per distinct key and event, and equal ones may share an audience. */
   readonly key: string
   /** Asked only about events that the subscriber may see. Whose predicate throws, ends: due or not is not known then. */
   matches(event: PublishedEvent): boolean

@@ -37,10 +37,10 @@ export interface HubInternals {
   holdsBack(subscription: Subscription): boolean
   /** All events after a position are still in the log that may be seen with these rights. */
   keepsRest(after: Position, rights: Rights): boolean
-  /** Its audience for the same wishes and encoding with other rights. */
+  /** Its audience for the same wants and encoding with other rights. */
   withRights(subscription: Subscription, rights: Rights): Audience
   /**
-   * Its audience for other wishes and the same rest; the same one where those are its own already.
+   * Its audience for other wants and the same rest; the same one where those are its own already.
    * @throws {OverloadedError | ShareExceededError} nothing has changed.
    */
   withWants(subscription: Subscription, change: WantsChange): Audience

@@ -33,10 +33,10 @@ export function matcherOf(filters: readonly TopicFilter[]): (event: FilteredEven
 /** So many filters and topics are looked at one by one sooner than through an index. */
 const FEW = 16
 
-/** The same wishes in the same words: sorted, without repetitions, and alone where a filter wants everything. */
+/** The same wants in the same words: sorted, without repetitions, and alone where a filter wants everything. */
 export interface CanonicalFilters {
   readonly filters: readonly TopicFilter[]
-  /** Equal for equal wishes, and short however many they are. */
+  /** Equal for equal wants, and short however many they are. */
   readonly key: string
 }
 

@@ -6,7 +6,7 @@ import { isPathFilter, isPredicate, isTopicFilter, type Want } from './wants.ts'
 
 /** Who wants something, as the index knows it. */
 export interface WantOwner {
-  /** The position of the event that was last found to be wanted: several of one's wishes may match it. */
+  /** The position of the event that was last found to be wanted: several of one's wants may match it. */
   foundAt: number
   /** Whether anybody there may see an event that is not for all. */
   maySee(event: PublishedEvent): boolean
@@ -123,7 +123,7 @@ export class WantIndex<O extends WantOwner> {
 
   /** Everyone who wants the event, once each. */
   matching(event: PublishedEvent, onUnknown: OnUnknown<O>): readonly O[] {
-    // One owner has several entries once it has changed its wishes.
+    // One owner has several entries once it has changed its wants.
     const found = onceEach(this.#filters.matching(event), event)
     const owners = this.#byPath.get(event.path)
     if (owners !== undefined) collect(owners, event, found)

@@ -9,7 +9,7 @@ export interface PathFilter {
 }
 
 /**
- * One wish of a subscriber: topics that must all be on the event, its whole path, or what a predicate says (a glob, a
+ * One want of a subscriber: topics that must all be on the event, its whole path, or what a predicate says (a glob, a
  * pattern). However many subscribers have it, it is matched once for each event.
  */
 export type Want = TopicFilter | PathFilter | EventPredicate
@@ -41,7 +41,7 @@ export function isPrivateOnly(wants: Wants): boolean {
   return each.every((want) => isTopicFilter(want) && want.privateOnly)
 }
 
-/** Equal for equal wishes. */
+/** Equal for equal wants. */
 export function keyOfWant(want: Want): string {
   if (isTopicFilter(want)) return `topics ${canonicalFilters([want]).key}`
   return isPathFilter(want) ? keyOfPath(want.path) : `predicate ${want.key}`
@@ -81,7 +81,7 @@ export function weightOf({ filters, topics }: FilterCount): number {
 }
 
 /**
- * What a change brings and takes of topic filters, for whoever has wishes with these keys. One that is dropped and added is
+ * What a change brings and takes of topic filters, for whoever has wants with these keys. One that is dropped and added is
  * neither.
  */
 export function filtersOfChange(
@@ -99,7 +99,7 @@ function byKey<W extends Want>(wants: readonly W[]): Map<string, W> {
   return new Map(wants.map((want) => [keyOfWant(want), want]))
 }
 
-/** The same wishes in one order, and a key that is equal for equal ones. */
+/** The same wants in one order, and a key that is equal for equal ones. */
 export interface CanonicalWants {
   readonly wants: readonly Want[]
   readonly key: string
@@ -118,5 +118,5 @@ export function canonicalWants(wants: Wants): CanonicalWants {
   }
 }
 
-/** Whether an event is wanted by its topics or its path, of one subscriber's wishes. To be made once and asked about many events. */
+/** Whether an event is wanted by its topics or its path, of one subscriber's wants. To be made once and asked about many events. */
 export type WantsMatcher = (event: PublishedEvent) => boolean

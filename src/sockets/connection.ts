@@ -18,7 +18,7 @@ export interface OpenStream {
 export class Connection {
   /** Nothing more is carried out on it, since a stream has been asked for or the bytes make no sense. */
   inputIgnored = false
-  /** Something was sent while it was deaf. */
+  /** Something was sent while its input was ignored. */
   hasAnswer = false
   /** To the newest request, so that a broken one behind it is refused only after it. */
   lastResponse: ServerResponse | null = null

@@ -4,7 +4,7 @@ import { SLICED_LISTENER } from './input-slices.ts'
 
 /**
  * Takes a socket out of Node's HTTP layer, as Node itself does for an upgrade: an idle stream then keeps neither parser
- * nor request nor response, and what the peer sends behind its request is nobody's business any more. Node has no public
+ * nor request nor response, and what the peer sends behind its request is discarded. Node has no public
  * way to do it; where its insides are not what is known here, `false` comes back and the socket stays as it is, which
  * costs memory and nothing else.
  *

@@ -42,20 +42,20 @@ function gated(authenticator: Authenticator = users) {
   return { gate, clock, logged }
 }
 
-interface Told {
+interface Answered {
   type: LoginResult['type'] | null
   afterMs: number
 }
 
 /** What becomes of an attempt, and when. */
-function follow(clock: MovedClock, attempt: Promise<LoginResult>): Told {
-  const told: Told = { type: null, afterMs: NaN }
+function follow(clock: MovedClock, attempt: Promise<LoginResult>): Answered {
+  const told: Answered = { type: null, afterMs: NaN }
   const startMs = clock.now()
   void attempt.then(({ type }) => Object.assign(told, { type, afterMs: clock.now() - startMs }))
   return told
 }
 
-async function answerTo(clock: MovedClock, attempt: Promise<LoginResult>): Promise<Told> {
+async function answerTo(clock: MovedClock, attempt: Promise<LoginResult>): Promise<Answered> {
   const told = follow(clock, attempt)
   await clock.move(0)
   while (told.type === null) await clock.move(50)

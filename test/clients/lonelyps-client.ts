@@ -8,7 +8,7 @@ const SCRIPT = fileURLToPath(new URL('lonelyps_client.py', import.meta.url))
 export type Mode = 'http' | 'ws'
 
 /** What it prints, of each kind by itself: what comes first of two kinds is chance. */
-interface Told {
+interface ClientOutput {
   readonly message: {
     readonly topic: string
     readonly text: string | null
@@ -22,7 +22,11 @@ interface Told {
 /** lonelypsc as a process, which is told what to do. One thing at a time is waited for. */
 export class LonelypsClient implements AsyncDisposable {
   readonly #process: ClientProcess
-  readonly #untold: { [Kind in keyof Told]: Told[Kind][] } = { message: [], status: [], answer: [] }
+  readonly #untold: { [Kind in keyof ClientOutput]: ClientOutput[Kind][] } = {
+    message: [],
+    status: [],
+    answer: [],
+  }
 
   /** `broadcaster`: base of the server's URL. `secrets`: a file. */
   static async start(
@@ -76,7 +80,7 @@ export class LonelypsClient implements AsyncDisposable {
   }
 
   /** The next message that it has received. */
-  message(): Promise<Told['message']> {
+  message(): Promise<ClientOutput['message']> {
     return this.#next('message')
   }
 
@@ -88,12 +92,12 @@ export class LonelypsClient implements AsyncDisposable {
   }
 
   /** Resolves with the next that it is told of its connection. */
-  status(): Promise<Told['status']> {
+  status(): Promise<ClientOutput['status']> {
     return this.#next('status')
   }
 
   /** What it was told of its connection that nobody has asked for yet. */
-  get statuses(): readonly Told['status'][] {
+  get statuses(): readonly ClientOutput['status'][] {
     return this.#untold.status
   }
 
@@ -107,7 +111,7 @@ export class LonelypsClient implements AsyncDisposable {
   }
 
   /** Ends it as its application would, and resolves with the messages that nobody has asked for. */
-  async finish(): Promise<readonly Told['message'][]> {
+  async finish(): Promise<readonly ClientOutput['message'][]> {
     this.#process.hangUp()
     assert.deepEqual(await this.#next('answer'), { ended: true })
     const { code, errors } = await this.#process.ended()
@@ -119,18 +123,18 @@ export class LonelypsClient implements AsyncDisposable {
     await this.#process[Symbol.asyncDispose]()
   }
 
-  #ask(command: object): Promise<Told['answer']> {
+  #ask(command: object): Promise<ClientOutput['answer']> {
     this.#process.say(JSON.stringify(command))
     return this.#next('answer')
   }
 
-  async #next<Kind extends keyof Told>(kind: Kind): Promise<Told[Kind]> {
+  async #next<Kind extends keyof ClientOutput>(kind: Kind): Promise<ClientOutput[Kind]> {
     for (;;) {
       const next = this.#untold[kind].shift()
       if (next !== undefined) return next
       const { json } = await this.#process.line()
-      if ('topic' in json) this.#untold.message.push(json as unknown as Told['message'])
-      else if ('status' in json) this.#untold.status.push(json['status'] as Told['status'])
+      if ('topic' in json) this.#untold.message.push(json as unknown as ClientOutput['message'])
+      else if ('status' in json) this.#untold.status.push(json['status'] as ClientOutput['status'])
       else this.#untold.answer.push(json)
     }
   }

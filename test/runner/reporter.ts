@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import type { TestEvent } from 'node:test/reporters'
 
 /** What a file with tests tells the runner, one JSON text on each line of descriptor 3. */
-export type Told =
+export type TestReport =
   | { readonly type: 'began' | 'ended'; readonly id: number; readonly name: string }
   | { readonly type: 'passed' }
   | { readonly type: 'skipped'; readonly reason: string }
@@ -20,14 +20,14 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
   const names: string[] = []
   for await (const event of source) {
     if (event.type === 'test:start') names.splice(event.data.nesting, Infinity, event.data.name)
-    const told = toldOf(event, names)
-    if (told !== null) writeSync(RUNNER, `${JSON.stringify(told)}\n`)
+    const outcome = reportOf(event, names)
+    if (outcome !== null) writeSync(RUNNER, `${JSON.stringify(outcome)}\n`)
   }
   yield* []
 }
 
 /** `names` are those of the test and of what it is in, outermost first. */
-function toldOf(event: TestEvent, names: readonly string[]): Told | null {
+function reportOf(event: TestEvent, names: readonly string[]): TestReport | null {
   switch (event.type) {
     case 'test:dequeue':
       return { type: 'began', id: event.data.testId, name: event.data.name }

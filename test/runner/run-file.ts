@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { endProcesses } from './processes.ts'
-import type { Told } from './reporter.ts'
+import type { TestReport } from './reporter.ts'
 
 const REPORTER = fileURLToPath(new URL('reporter.ts', import.meta.url))
 
@@ -73,7 +73,7 @@ export async function runFile(file: string, options: FileOptions): Promise<FileR
     // Not by readline, which ends lines at U+2028, too: names of tests may have it.
     const lines = (unread + text).split('\n')
     unread = lines.pop()!
-    for (const line of lines) tests.take(JSON.parse(line) as Told)
+    for (const line of lines) tests.take(JSON.parse(line) as TestReport)
   })
   let isLate = false
   const limit = setTimeout(() => {
@@ -112,7 +112,7 @@ class TestsOfFile {
   readonly failures: Failure[] = []
   readonly #running = new Map<number, string>()
 
-  take(told: Told): void {
+  take(told: TestReport): void {
     switch (told.type) {
       case 'began':
         this.#running.set(told.id, told.name)

@@ -156,7 +156,7 @@ function attach(door: HttpDoor, server: Server | TlsServer): void {
       socket.destroy()
       return
     }
-    // A stream may stand on this socket: what comes behind its request is nobody's business.
+    // A stream may stand on this socket: what comes behind its request is discarded.
     const connection = connectionOf(socket)
     if (connection.inputIgnored) connection.hasAnswer = true
     else if (isAnswerable(socket)) refuseBroken(door, error, socket)
@@ -291,7 +291,7 @@ function refuseRequest(
     isAwaitingContinue(response) ||
     isLongBody(incoming.headers)
   if (mustClose) connection.inputIgnored = connection.hasAnswer = true
-  // What has been asked for behind it may be a stream, whose connection stays deaf.
+  // What has been asked for behind it may be a stream, whose input stays ignored.
   else if (connection.lastResponse === response) connection.inputIgnored = false
   refuse(response, door.counters, refusal, { mustClose })
 }

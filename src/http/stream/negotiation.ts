@@ -22,7 +22,7 @@ export function encodingFor(
   const pypubsub = forms.pypubsub.find(
     ({ variant }) => variant.isOldSchool === isOldSchool && variant.hasAdditions === knowsAdditions,
   )!
-  // An absent or unreadable header is no wish.
+  // An absent or unreadable header asks for nothing.
   if (!request.headers.accept?.includes('/')) return pypubsub
   const wanted = preferredType(request.headers.accept, [pypubsub.contentType, ...forms.ours.keys()])
   return forms.ours.get(wanted ?? '') ?? pypubsub

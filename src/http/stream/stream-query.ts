@@ -125,7 +125,7 @@ class Query {
     }
   }
 
-  /** Its empty value would be a wish misspelt, not none: what comes after a gap is at stake. */
+  /** Its empty value is something misspelt, not nothing: what comes after a gap is at stake. */
   onGap(): OnGap | null {
     return this.read('on_gap', readOnGap, this.#only('on_gap'))
   }

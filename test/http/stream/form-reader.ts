@@ -5,7 +5,7 @@ import { get } from '../requests.ts'
 import type { ReachedServer } from '../ways.ts'
 
 /** What a client learns from one frame of a stream. */
-export interface Told {
+export interface StreamItem {
   readonly type: 'event' | 'keep-alive' | 'opened' | 'gap' | 'closing'
   readonly cursor: string
   readonly payload: Readonly<Record<string, unknown>>
@@ -18,7 +18,7 @@ export interface Form {
   /** What asks for it: a media type, or `websocket`. */
   readonly name: string
   /** One whole frame, as text. */
-  read(text: string): Told
+  read(text: string): StreamItem
 }
 
 /** Server-sent events, by the rules of the WHATWG as far as a server of ours can use them. */
@@ -38,7 +38,7 @@ const sse: Form = {
     if (type === 'opened') assert.match(fields.get('retry') ?? '', /^\d+$/)
     if (type === 'stillalive') assert.equal(typeof payload.stillalive, 'number')
     return {
-      type: type === 'stillalive' ? 'keep-alive' : (type as Told['type']),
+      type: type === 'stillalive' ? 'keep-alive' : (type as StreamItem['type']),
       cursor,
       payload,
       reason: payload.reason,
@@ -114,11 +114,11 @@ export class FormReader implements AsyncDisposable {
     return new FormReader(client, form, server.keepsChunks)
   }
 
-  async next(): Promise<Told> {
+  async next(): Promise<StreamItem> {
     return (await this.#frame()) ?? assert.fail('the stream has ended as whole')
   }
 
-  async event(): Promise<Told> {
+  async event(): Promise<StreamItem> {
     for (;;) {
       const told = await this.next()
       if (told.type === 'event') return told
@@ -127,7 +127,7 @@ export class FormReader implements AsyncDisposable {
   }
 
   /** The next that is no event and not the opening; of one type, if that is said. */
-  async nextControl(type?: Told['type']): Promise<Told> {
+  async nextControl(type?: StreamItem['type']): Promise<StreamItem> {
     for (;;) {
       const told = await this.next()
       assert.notEqual(told.type, 'event')
@@ -157,7 +157,7 @@ export class FormReader implements AsyncDisposable {
   }
 
   /** `null`: the answer is whole. */
-  async #frame(): Promise<Told | null> {
+  async #frame(): Promise<StreamItem | null> {
     const text = this.#form.name === WEB_SOCKET ? await this.#message() : await this.#chunk()
     return text === null ? null : this.#form.read(text)
   }

@@ -10,7 +10,7 @@ import type { Cursor } from '../../../src/hub/event.ts'
 import { FaultyStateStore, ROW_LIMITS, settled } from '../../consumers/world.ts'
 
 /** A row with a recovery url, and those whom it is told. */
-class Told {
+class Recipient {
   readonly told: string[] = []
   readonly kept = new MemoryStateStore()
   isConfirmed = true
@@ -71,7 +71,7 @@ class Told {
 }
 
 test('losses that go on do not put off what is told of them', async (t) => {
-  const it = new Told(t)
+  const it = new Recipient(t)
   const row = await it.subscribed()
   for (let i = 0; i < 10; i++) {
     it.missed.add(row, Buffer.from(`t${i}`))
@@ -83,7 +83,7 @@ test('losses that go on do not put off what is told of them', async (t) => {
 })
 
 test('what is to be told goes to the recovery url of now, and to nobody who has ended it', async (t) => {
-  const it = new Told(t)
+  const it = new Recipient(t)
   const row = await it.subscribed()
   it.missed.add(row, Buffer.from('a'))
   await it.set('new')
@@ -96,7 +96,7 @@ test('what is to be told goes to the recovery url of now, and to nobody who has 
 })
 
 test('a loss that a full disk did not take is kept as soon as it has room', async (t) => {
-  const it = new Told(t)
+  const it = new Recipient(t)
   const row = await it.subscribed()
   it.state.isFull = true
   it.missed.add(row, Buffer.from('a'))
@@ -109,7 +109,7 @@ test('a loss that a full disk did not take is kept as soon as it has room', asyn
 })
 
 test('who does not confirm is told again more and more seldom, and at last no more', async (t) => {
-  const it = new Told(t)
+  const it = new Recipient(t)
   const row = await it.subscribed()
   it.isConfirmed = false
   it.missed.add(row, Buffer.from('a'))
