@@ -14,7 +14,7 @@ import {
 } from './ldap-connections.ts'
 import { LiveLogin } from './live-login.ts'
 import { LdapLookup, type LdapLookupOptions, type LdapUser } from './ldap-lookup.ts'
-import { asciiLine, LdapResultError, OVERLOADED_CODES } from './ldap-result.ts'
+import { asciiLine, LdapAnswerError, LdapResultError, OVERLOADED_CODES } from './ldap-result.ts'
 import type { Directory, DirectoryResult } from './logins.ts'
 import { NAME_COMPARED_MAX } from './name.ts'
 import { OptionError } from './option-error.ts'
@@ -150,20 +150,21 @@ export class LdapDirectory implements Directory, AsyncDisposable {
         return { type: 'postponed' }
       }
       if (this.#isDisposed) return { type: 'unavailable', reason: 'cannot be asked' }
-      if (error instanceof LdapResultError) return this.#withoutAnswer(error)
+      if (error instanceof LdapAnswerError) return this.#withoutAnswer(error)
       this.#isOut(`cannot be asked: ${reasonOf(error)}`)
       return { type: 'unavailable', reason: 'cannot be asked' }
     }
   }
 
   /** It is there, but does not say who that is. */
-  #withoutAnswer(error: LdapResultError): Answer {
-    if (OVERLOADED_CODES.has(error.code)) this.#isOut(error.message)
+  #withoutAnswer(error: LdapAnswerError): Answer {
+    if (error instanceof LdapResultError && OVERLOADED_CODES.has(error.code))
+      this.#isOut(error.message)
     else {
       this.#isBack()
-      this.#results.add(`LDAP directory ${this.#server.name} ${error.message}`, error.result)
+      this.#results.add(`LDAP directory ${this.#server.name} ${error.message}`, error.toPeers)
     }
-    return { type: 'unavailable', reason: `answers ${error.result}` }
+    return { type: 'unavailable', reason: error.toPeers }
   }
 
   #isOut(why: string): void {

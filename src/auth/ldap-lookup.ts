@@ -8,7 +8,13 @@ import {
 import type { LogLevel } from '../ops/logger.ts'
 import { canonicalDn, escapeDnValue, isInSubtree, nameInDn, plainDn } from './distinguished-name.ts'
 import { escapeFilterValue, type FilterPattern, membershipPattern } from './filter-pattern.ts'
-import { askedFor, describeResult, LdapResultError, UNSEEN_CODES } from './ldap-result.ts'
+import {
+  askedFor,
+  describeResult,
+  LdapAnswerError,
+  LdapResultError,
+  UNSEEN_CODES,
+} from './ldap-result.ts'
 import { OptionError } from './option-error.ts'
 import { UserFilter } from './user-filter.ts'
 
@@ -93,7 +99,7 @@ export class LdapLookup {
 
   /**
    * `password` `null`: who that is, without proof.
-   * @throws {LdapResultError} the directory does not say. {Error} it cannot be asked.
+   * @throws {LdapAnswerError} the directory does not say. {Error} it cannot be asked.
    */
   async lookUp(client: Client, name: string, password: string | null): Promise<Lookup> {
     return this.#userFilter === null
@@ -109,7 +115,8 @@ export class LdapLookup {
   async #lookUpByDn(client: Client, typed: string, password: string | null): Promise<Lookup> {
     const userDn = this.#options.userDn!
     const bindName = userDn.replace('%s', () => escapeDnValue(typed))
-    const refusal = await this.#bindAs(client, password === null ? '' : bindName, password ?? '')
+    if (password === null) await this.#bindNameless(client)
+    const refusal = password === null ? null : await this.#bindAs(client, bindName, password)
     if (refusal !== null) return refusal
     const dn = canonicalDn(bindName) === null ? null : bindName
     const [own, groups] = await Promise.all([
@@ -128,8 +135,7 @@ export class LdapLookup {
     password: string | null,
   ): Promise<Lookup> {
     const found = await this.#findUsers(client, filter, typed)
-    if (found === 'several' || found.length > 1)
-      return { type: 'refused', reason: 'search.filter finds several entries' }
+    if (found.length > 1) return { type: 'refused', reason: 'search.filter finds several entries' }
     const [entry] = found
     // An empty DN is nobody's, and to bind by it succeeds with any password in some directories.
     if (entry === undefined || entry.dn === '')
@@ -137,8 +143,9 @@ export class LdapLookup {
     const names = filter.namesIn(entry)
     const [name] = names
     if (name === undefined)
-      throw new Error(
-        `the entry ${entry.dn} of a user shows none of ${filter.attributes.join(', ')}: whoever searches must be allowed to read it`,
+      throw new LdapAnswerError(
+        `shows no ${filter.attributes.join(' and no ')} of ${entry.dn}, which whoever searches must be allowed to read`,
+        'does not show who that is',
       )
     if (password !== null) {
       const refusal = await this.#bindAs(client, entry.dn, password)
@@ -150,11 +157,7 @@ export class LdapLookup {
     return { type: 'user', name, names, dns: withOwn(entry.dn, dns) }
   }
 
-  async #findUsers(
-    client: Client,
-    filter: UserFilter,
-    name: string,
-  ): Promise<readonly Entry[] | 'several'> {
+  async #findUsers(client: Client, filter: UserFilter, name: string): Promise<readonly Entry[]> {
     const { base } = this.#options.search!
     await this.#bindToSearch(client)
     // Without a limit of ours: ldapts does not tell when one was exceeded, and where the directory has one of its own, the
@@ -164,18 +167,18 @@ export class LdapLookup {
       attributes: filter.attributes,
       timeLimit: this.#timeLimitS,
     })
-    try {
-      return (await askedFor(`the search for a user below ${base}`, asking)).searchEntries
-    } catch (error) {
-      if (error instanceof LdapResultError && error.code === SIZE_LIMIT_EXCEEDED) return 'several'
-      throw error
-    }
+    return (await askedFor(`the search for a user below ${base}`, asking)).searchEntries
   }
 
   async #bindToSearch(client: Client): Promise<void> {
-    const { dn, password } = this.#options.search!.bindAs ?? ANONYMOUS
-    const asked = dn === '' ? 'the bind without a name' : `the bind as search.bind_dn ${dn}`
-    await askedFor(asked, simpleBind(client, dn, password))
+    const { bindAs } = this.#options.search!
+    if (bindAs === null) return this.#bindNameless(client)
+    const { dn, password } = bindAs
+    await askedFor(`the bind as search.bind_dn ${dn}`, simpleBind(client, dn, password))
+  }
+
+  async #bindNameless(client: Client): Promise<void> {
+    await askedFor('the bind without a name', client.bind('', ''))
   }
 
   /** `null`: it was let in. */
@@ -196,7 +199,10 @@ export class LdapLookup {
       const [entry] = await this.#entryAt(client, dn, '(objectClass=*)', 'the entry of a user')
       return entry?.dn ?? dn
     } catch (error) {
-      if (error instanceof LdapResultError && UNSEEN_CODES.has(error.code)) return dn
+      const isLasting =
+        error instanceof LdapResultError &&
+        (UNSEEN_CODES.has(error.code) || error.code === UNWILLING_TO_PERFORM)
+      if (isLasting) return dn
       throw error
     }
   }
@@ -266,10 +272,8 @@ export class LdapLookup {
 
 type Refusal = Extract<Lookup, { readonly type: 'refused' }>
 
-const SIZE_LIMIT_EXCEEDED = 4
-
-/** Whoever gives no name. */
-const ANONYMOUS = { dn: '', password: '' }
+/** What directories say that let a user search for nothing. */
+const UNWILLING_TO_PERFORM = 53
 
 const AT_ONCE_MAX = 32
 

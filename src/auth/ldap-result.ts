@@ -1,22 +1,33 @@
 import { ResultCodeError } from 'ldapts'
 
-/** The directory has answered, and not with what it was asked for. It is not away, whatever else may be wrong. */
-export class LdapResultError extends Error {
-  readonly code: number
-  /** `sizeLimitExceeded (4)`: what peers may be told, too. */
-  readonly result: string
+/** The directory has answered, and does not say what it was asked. It is not away, whatever else may be wrong. */
+export class LdapAnswerError extends Error {
+  /** Of the message, what peers may be told: `answers sizeLimitExceeded (4)`. */
+  readonly toPeers: string
 
-  /** `asked`: what it was asked for, as `the bind as cn=…`. */
-  constructor(error: ResultCodeError, asked: string) {
-    super(`answers ${describeResult(error)} to ${asked}${adviceOn(error.code)}`, {
-      cause: error,
-    })
-    this.code = error.code
-    this.result = nameOfResult(error.code)
+  /** The message goes on from the directory's name. */
+  constructor(message: string, toPeers: string, cause?: unknown) {
+    super(message, { cause })
+    this.toPeers = toPeers
   }
 
   override get name(): string {
-    return 'LdapResultError'
+    return this.constructor.name
+  }
+}
+
+/** Another result than success. */
+export class LdapResultError extends LdapAnswerError {
+  readonly code: number
+
+  /** `asked`: what it was asked for, as `the bind as cn=…`. */
+  constructor(error: ResultCodeError, asked: string) {
+    super(
+      `answers ${describeResult(error)} to ${asked}${adviceOn(error.code)}`,
+      `answers ${nameOfResult(error.code)}`,
+      error,
+    )
+    this.code = error.code
   }
 }
 
@@ -31,7 +42,7 @@ export async function askedFor<T>(asked: string, asking: Promise<T>): Promise<T>
 }
 
 /** The name of a result with its number, `busy (51)`, as RFC 4511 has it. */
-export function nameOfResult(code: number): string {
+function nameOfResult(code: number): string {
   return `${NAMES.get(code) ?? 'a result without a name'} (${code})`
 }
 

@@ -26,8 +26,8 @@ Usage: pubsubd explain [publish|listen] PATH [options]
       --config FILE   settings (default: pubsub.yaml)
       --acl FILE      users and what they may see (default: pubsub_acl.yaml)
 
-A name that only the directory knows is looked up there: as that user with the password in PUBSUBD_PASSWORD, or without
-one anonymously, and may be shown less.
+A name that only the directory knows is looked up there: by whoever searches, where ldap.search is set; else as that user
+with the password in PUBSUBD_PASSWORD, or without one anonymously, and may be shown less.
 
 Exit code: 0 yes, or yes in part, 3 no, 4 the directory cannot be asked, 2 wrong usage, 1 the files cannot be used.
 

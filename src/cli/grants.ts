@@ -1,5 +1,5 @@
 import { LdapDirectory } from '../auth/ldap-directory.ts'
-import { LdapResultError } from '../auth/ldap-result.ts'
+import { LdapAnswerError } from '../auth/ldap-result.ts'
 import { isSameName } from '../auth/name.ts'
 import { GaveUpError } from '../client/client-error.ts'
 import type { AclUser } from '../config/acl-file.ts'
@@ -85,12 +85,15 @@ async function directoryGrants(
   where: Where,
 ): Promise<(Subject & { readonly names: readonly string[] }) | { readonly refusal: string }> {
   const password = process.env['PUBSUBD_PASSWORD'] || null
-  await using directory = new LdapDirectory({ ...ldap, waitingMax: 1 }, () => {})
+  const told: string[] = []
+  await using directory = new LdapDirectory({ ...ldap, waitingMax: 1 }, (_level, message) => {
+    told.push(message)
+  })
   let found: Awaited<ReturnType<typeof directory.grantsOf>>
   try {
     found = await directory.grantsOf(name, password)
   } catch (error) {
-    const what = error instanceof LdapResultError ? '' : 'cannot be asked: '
+    const what = error instanceof LdapAnswerError ? '' : 'cannot be asked: '
     throw new GaveUpError(`the directory ${what}${(error as Error).message}`, { cause: error })
   }
   if ('refusal' in found) return found
@@ -113,6 +116,7 @@ async function directoryGrants(
     isRefused: false,
     notes: [
       `${shown(name)} is no user of the ACL file; the directory, asked ${askedAs(ldap, password)}, finds ${held}`,
+      ...told,
     ],
   }
 }

@@ -62,6 +62,8 @@ clients:
     member_of: memberOf
     acl:
       cn=readers,ou=groups,${BASE_DN}: [commit]
+      cn=nowhere,ou=groups,${BASE_DN}: [release]
+    membership_patterns: [member=%d]
 `
     const as = (name: string, password = '') =>
       explain(['--as', name, 'listen', '/private/commit'], {
@@ -73,9 +75,10 @@ clients:
     assert.equal(bob.code, 0)
     assert.match(bob.told[1]!, /asked as cn=pubsubd\S+, without proof .*, finds cn=readers/)
     assert.match(
-      bob.told[2]!,
+      bob.told[3]!,
       /all, by the list of cn=readers\S+ \(pubsub\.yaml, line 15, column 7\)/,
     )
+    assert.match(bob.told[2]!, /nobody has the rights of cn=nowhere\S+ now: .* noSuchObject \(32\)/)
     assert.equal((await as('bob', 'bob-secret')).code, 0)
     assert.match((await as('bob', 'wrong')).told[1]!, /refuses "bob" \(invalidCredentials \(49\)\)/)
     assert.match((await as('no')).told[1]!, /refuses "no" \(search\.filter finds no entry\)/)
