@@ -74,7 +74,7 @@ interface Assertion {
 
 /** `(uid=%s)`, `(uid~=%s)`, `(uid:caseIgnoreMatch:=%s)`, `(userPrincipalName=%s@example.org)`, without escapes and asterisks. */
 const ASSERTION =
-  /(?:^|\() *([a-z][a-z\d-]*)(?::[\w.:-]*)? *[~<>]?=([^()*\\%]*)%s([^()*\\%]*)(?=\)|$)/gi
+  /(?:^|\() *([a-z][a-z\d-]*)(?::[\w.:-]*)? *[~<>]?=([^()*\\%]*)%s([^()*\\%]*)(?:\)|$)/gi
 
 /** Without those that are no text. */
 function textsOf(value: Entry[string]): readonly string[] {
