@@ -255,6 +255,23 @@ function missingTests(
   return wrong
 }
 
+/** A union of codes, such as `HubErrorCode`; doors have tables over them. Up to the next empty line. */
+const UNION_OF_CODES = /\btype (\w*ErrorCode) =([^]*?)(?:\n\n|$)/g
+
+const REFUSAL = /\bclass (\w+) extends PubSubError \{\n(?:.*\n)*? {2}readonly code(?:: (\w+))?/g
+
+/** Refusals in no union of codes, and unions that no table of a door holds, upon which tables without them would compile. */
+function unlistedRefusals(texts: Iterable<string>): string[] {
+  const all = [...texts].map((text) => text.replace(COMMENT, '')).join('\n\n')
+  const unions = new Map([...all.matchAll(UNION_OF_CODES)].map(([, name, text]) => [name!, text!]))
+  const listed = new Set(unions.values().flatMap((text) => text.match(/\w+/g) ?? []))
+  const refusals = [...all.matchAll(REFUSAL)].map(([, name, codes]) => codes ?? name!)
+  return [
+    ...refusals.filter((name) => !listed.has(name)),
+    ...unions.keys().filter((name) => !listed.has(name) && !all.includes(`Record<${name}, `)),
+  ]
+}
+
 function filesOf(directory: string): Map<string, string> {
   return new Map(
     readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -296,6 +313,10 @@ test('each file of src/ with logic has a test in the same place, or is named abo
     ...[...tests].map(([path, text]) => [`test/${path}`, text] as const),
   ])
   assert.deepEqual(missingTests(files, testedBy), [])
+})
+
+test('every refusal has its code in a union that is in the table of a door', () => {
+  assert.deepEqual(unlistedRefusals(sources.values()), [])
 })
 
 test('the picture of the architecture shows the imports as they are', () => {
@@ -401,4 +422,17 @@ test('what has no test, or one that has nothing to do with it, is found', () => 
     'a/other.ts is not what a/glue.test.ts tests: it does not come to it',
     'a/thread.ts is not what a/thread.test.ts tests: it does not come to it',
   ])
+})
+
+test('a refusal is found whose code is in no union, or in one that no table has', () => {
+  const refusal = (name: string, code: string) =>
+    `class ${name} extends PubSubError {\n  readonly code${code}\n}\n`
+  const texts = [
+    refusal('AError', " = 'A'") + refusal('Forgotten', " = 'F'"),
+    refusal('OwnError', ': OwnErrorCode'),
+    "export type RoomErrorCode = (\n  | AError\n)['code']\n\nconst Forgotten = 1",
+    "/** Record<LooseErrorCode, 1> */\ntype LooseErrorCode = 'B'",
+    'type DoorErrorCode = RoomErrorCode\n\nconst T: Record<DoorErrorCode, number> = { A: 1 }',
+  ]
+  assert.deepEqual(unlistedRefusals(texts), ['Forgotten', 'OwnErrorCode', 'LooseErrorCode'])
 })

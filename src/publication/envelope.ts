@@ -1,4 +1,4 @@
-import { PubSubError } from './errors.ts'
+import { EnvelopeTooLargeError } from './errors.ts'
 
 declare const envelopeBrand: unique symbol
 declare const tagsBrand: unique symbol
@@ -22,18 +22,13 @@ export interface Tags extends Readonly<Record<string, string>> {
   readonly [tagsBrand]: true
 }
 
-/** Envelope or tags are larger than the log takes. */
-class EnvelopeTooLargeError extends PubSubError {
-  readonly code = 'PAYLOAD_TOO_LARGE'
-}
-
 /** Bytes and the name of the door. It is for what the payload cannot say, so it is far smaller than a payload may be. */
 export const ENVELOPE_BYTES_MAX = 65_536
 
 /** As JSON. A trace context has at most some 600 (W3C Trace Context: `traceparent` 55, `tracestate` 512). */
 export const TAGS_BYTES_MAX = 1_024
 
-/** Copies the bytes. @throws {PubSubError} it is larger than `ENVELOPE_BYTES_MAX`. */
+/** Copies the bytes. @throws {EnvelopeTooLargeError} it is larger than `ENVELOPE_BYTES_MAX`. */
 export function sealed({ door, bytes }: EnvelopeContents): Envelope {
   const size = bytes.length + door.length
   if (size > ENVELOPE_BYTES_MAX)
@@ -60,7 +55,7 @@ export function contentsOf(envelope: Envelope): EnvelopeContents {
   return envelope as unknown as EnvelopeContents
 }
 
-/** @throws {PubSubError} they are larger than `TAGS_BYTES_MAX`. */
+/** @throws {EnvelopeTooLargeError} they are larger than `TAGS_BYTES_MAX`. */
 export function tagsOf(values: Readonly<Record<string, string>>): Tags {
   const size = Buffer.byteLength(JSON.stringify(values))
   if (size > TAGS_BYTES_MAX)

@@ -11,7 +11,12 @@ export abstract class PubSubError extends Error {
 }
 
 /** What may be wrong with something that is to be published, at any door. */
-export type PublicationErrorCode = (NotJsonError | NotAnObjectError | LimitExceededError)['code']
+export type PublicationErrorCode = (
+  | NotJsonError
+  | NotAnObjectError
+  | LimitExceededError
+  | EnvelopeTooLargeError
+)['code']
 
 export class NotJsonError extends PubSubError {
   readonly code = 'BAD_REQUEST'
@@ -27,4 +32,9 @@ export class NotAnObjectError extends PubSubError {
 /** A request asks for more than one request may. */
 export class LimitExceededError extends PubSubError {
   readonly code = 'LIMIT_EXCEEDED'
+}
+
+/** What belongs to a publication beside its payload (envelope, tags) is larger than the log takes. */
+export class EnvelopeTooLargeError extends PubSubError {
+  readonly code = 'PAYLOAD_TOO_LARGE'
 }

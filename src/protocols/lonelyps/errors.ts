@@ -11,7 +11,7 @@ type LonelypsErrorCode = NotAllowedError['code'] | HubErrorCode | PublicationErr
 
 /**
  * The status of an answer in the stateless mode; its client tries again after 502, 503 and 504, and after nothing else. `null`:
- * cannot happen here, as any bytes are a message and no request has a key, so it would be a bug. On a WebSocket, which has no
+ * cannot happen here, as any bytes are a message, and no request has a key or an envelope, so it would be a bug. On a WebSocket, which has no
  * answers that refuse, each of them ends the connection.
  */
 const STATUS: Readonly<Record<LonelypsErrorCode, number | null>> = {
@@ -25,6 +25,7 @@ const STATUS: Readonly<Record<LonelypsErrorCode, number | null>> = {
   IDEMPOTENCY_KEY_REUSED: null,
   BAD_REQUEST: null,
   NOT_AN_OBJECT: null,
+  PAYLOAD_TOO_LARGE: null,
 }
 
 /** `null`: it is a bug. */
