@@ -2,7 +2,7 @@
 
 lonelyps_client.py http|ws BROADCASTER SECRETS|none
 
-{"listen": {"exact": [TOPIC...], "glob": [GLOB...]}}   tells subscribed, and each message; "take": SECONDS for each
+{"listen": {"exact": [TOPIC...], "glob": [GLOB...]}}   tells subscribed once it is confirmed, and each message; "take": SECONDS for each
 {"leave": N}                                           ends the listening of the Nth listen, from 0; tells left
 {"notify": TOPIC, "text": TEXT}                        tells notified or refused
 {"notify": TOPIC, "size": BYTES}                       the same with bytes that repeat nowhere; tells their sha256, too
@@ -20,6 +20,7 @@ import zstandard
 from lonelypsc.config.file_config import get_auth_config_from_file
 from lonelypsc.config.http_config import make_http_pub_sub_config
 from lonelypsc.config.ws_config import make_websocket_pub_sub_config
+from lonelypsc.client import PubSubClientConnectionStatus
 from lonelypsc.http_client import HttpPubSubClient
 from lonelypsc.ws_client import WebsocketPubSubClient
 from lonelypsp.auth.config import AuthConfigFromParts
@@ -110,10 +111,18 @@ class Status:
         tell(status="abandoned")
 
 
+async def confirmed(client):
+    """Over ws subscribing returns before it is sent. The client is `LOST` until all that it has asked for is confirmed."""
+    while client.receiver.connection_status == PubSubClientConnectionStatus.LOST:
+        await asyncio.sleep(0.01)
+
+
 async def listen(client, about, started):
     exact = [topic.encode("latin-1") for topic in about.get("exact", [])]
     async with client.subscribe(exact=exact, glob=about.get("glob", [])) as subscription:
         messages = await subscription.messages()
+        if sys.argv[1] == "ws":
+            await confirmed(client)
         tell(subscribed=len(exact) + len(about.get("glob", [])))
         started.set_result(None)
         async for message in messages:
