@@ -51,7 +51,7 @@ export interface Times {
 }
 
 export interface RunningServer {
-  /** Where it listens, e.g. `http://0.0.0.0:2069`. */
+  /** Where it listens, e.g. `http://0.0.0.0:2069`, its doors' own ports included. */
   readonly urls: readonly string[]
   /** Open streams are judged by these users before it returns. */
   replaceUsers(users: readonly AclUser[]): void
@@ -158,6 +158,7 @@ export async function startServer(
       urls.push(await listen(secure, 'https', server.bind, server.tls.port))
       listening.push(secure)
     }
+    urls.push(...doors.flatMap((door) => door.urls))
     const watchdog = new Watchdog(logger) // behind the start, which may take its time
     return {
       urls,

@@ -6,6 +6,8 @@ import { loadSettings } from '../src/config/load.ts'
 import { startServer, type Times } from '../src/server.ts'
 
 export interface InProcessServer extends AsyncDisposable {
+  /** Where it says that it listens. */
+  readonly urls: readonly string[]
   readonly port: number
   readonly tlsPort: number | null
   readonly url: string
@@ -44,12 +46,17 @@ export async function startInProcess({
     loadAclFile(aclFile).users,
     times,
   )
-  const [port, tlsPort = null] = server.urls.map((url) => Number(new URL(url).port))
+  const portOf = (scheme: string) => {
+    const url = server.urls.find((each) => each.startsWith(`${scheme}:`))
+    return url === undefined ? null : Number(new URL(url).port)
+  }
+  const port = portOf('http')!
   let stopped: Promise<void> | null = null
   const stop = () => (stopped ??= server.stop())
   return {
-    port: port!,
-    tlsPort,
+    urls: server.urls,
+    port,
+    tlsPort: portOf('https'),
     url: `http://127.0.0.1:${port}`,
     directory,
     reloadAcl(text) {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
+import { LONELYPS } from '../src/protocols/lonelyps/lonelyps.ts'
 import { RawClient } from './http/raw-client.ts'
 import { eventsUpToNow, get, listen, put, startPubsub } from './http/requests.ts'
+import { startInProcess } from './in-process-server.ts'
 import { tlsSection } from './http/tls-section.ts'
 import { Command } from './cli/command.ts'
 
@@ -15,6 +17,18 @@ async function refusesConnections(port: number): Promise<boolean> {
     return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
   }
 }
+
+test('a door that listens on ports of its own is told at the start, behind those of HTTP', async (t) => {
+  const open = LONELYPS.open.bind(LONELYPS)
+  t.mock.method(LONELYPS, 'open', async (...wanted: Parameters<typeof open>) => {
+    const door = await open(...wanted)
+    return Object.assign(door, { urls: ['tcp://127.0.0.1:27000', 'tcp://127.0.0.1:27001'] })
+  })
+  await using server = await startInProcess({
+    config: 'server: {bind: 127.0.0.1, port: 0}\nclients: {}\nprotocols: {lonelyps: {}}\n',
+  })
+  assert.deepEqual(server.urls, [server.url, 'tcp://127.0.0.1:27000', 'tcp://127.0.0.1:27001'])
+})
 
 describe('a stop', { concurrency: true }, () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const)

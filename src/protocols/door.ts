@@ -16,7 +16,7 @@ export interface Door extends AsyncDisposable {
   readonly name: string
   /** What it answers on the HTTP port. `null`: it listens on ports of its own. */
   readonly mounted: MountedDoor | null
-  /** Where it listens itself, e.g. `tcp://0.0.0.0:27000`; told at the start. */
+  /** Where it listens itself, e.g. `tcp://0.0.0.0:27000`; told at the start (test/server.test.ts). */
   readonly urls: readonly string[]
 }
 
