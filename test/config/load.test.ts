@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { ConfigError } from '../../src/settings/config-error.ts'
 import { loadSettings } from '../../src/config/load.ts'
-import type { Settings } from '../../src/config/schema.ts'
+import { SETTINGS, type Settings } from '../../src/config/schema.ts'
+import { parseYaml } from '../../src/config/yaml.ts'
+import type { Fields } from '../../src/settings/section.ts'
+import type { YamlEntry, YamlNode } from '../../src/settings/yaml-node.ts'
 import { FIRST, SECOND } from './certificates.ts'
 import { TemporaryFiles } from './temporary-files.ts'
 
@@ -130,12 +133,33 @@ test('the shipped file is read without a warning', () => {
   )
 })
 
+/** Keys that are commented out are there. */
+function withoutCommentSigns(): string {
+  return readFileSync(SHIPPED, 'utf8')
+    .replaceAll(/^( *)# (?=[ #]*([a-z_]+:|- |cn=))/gm, '$1')
+    .replaceAll(/^( *)# (?=ca:|member_of:|search:| +(bind_dn|password_file|base|filter):)/gm, '$1')
+}
+
+test('every setting stands in the shipped file', () => {
+  const { root } = parseYaml(withoutCommentSigns(), 'pubsub.yaml')
+  const { sqs: _notYetServed, ...fields } = SETTINGS.fields!
+  assert.deepEqual(missingKeys(fields, root, ''), [])
+})
+
+/** Of a section and those in it, with dots between. */
+function missingKeys(fields: Fields, node: YamlNode, path: string): string[] {
+  const entries = node.type === 'map' ? node.entries : new Map<string, YamlEntry>()
+  return Object.values(fields).flatMap(({ key, fields: below }) => {
+    const entry = entries.get(key)
+    if (entry === undefined) return [path + key]
+    return below === undefined ? [] : missingKeys(below, entry.value, `${path}${key}.`)
+  })
+}
+
 test('the keys commented out in the shipped file are right, and show the defaults', () => {
   using files = new TemporaryFiles()
   const certificate = files.write('cert.pem', FIRST.certPem)
-  const text = readFileSync(SHIPPED, 'utf8')
-    .replaceAll(/^( *)# (?=[ #]*([a-z_]+:|- |cn=))/gm, '$1')
-    .replaceAll(/^( *)# (?=ca:|member_of:|search:| +(bind_dn|password_file|base|filter):)/gm, '$1')
+  const text = withoutCommentSigns()
     .replaceAll('/etc/pubsubd/ldap-password', files.write('password', 's3cret\n'))
     .replaceAll(/\/etc\/pubsubd\/(ldap-ca|cert|chain)\.pem/g, certificate)
     .replaceAll('/etc/pubsubd/key.pem', files.write('key.pem', FIRST.keyPem))

@@ -77,6 +77,7 @@ const WEB_SOCKET = 'websocket'
 export const FORMS: readonly Form[] = [
   sse,
   lines('application/x-ndjson', 'pubsub_topics', 'pubsub_cursor'),
+  lines('application/ndjson', 'pubsub_topics', 'pubsub_cursor'),
   lines('application/jsonl', 'pubsub_topics', 'pubsub_cursor'),
   lines('application/cloudevents+json', 'specversion', 'pubsubcursor'),
   lines(WEB_SOCKET, 'pubsub_topics', 'pubsub_cursor', false),

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { encodingFor } from '../../../src/http/stream/negotiation.ts'
+import { FORMS } from './form-reader.ts'
+import { encodingFor, STREAM_TYPES } from '../../../src/http/stream/negotiation.ts'
 
 const PYPUBSUB = 'application/vnd.pypubsub-stream'
 const NDJSON = 'application/x-ndjson'
@@ -39,4 +41,18 @@ test("the form is the one that Accept likes best, and PyPubSub's if it names non
     const request = { headers, httpVersionMinor: 1 } as IncomingMessage
     assert.equal(encodingFor(request, [], false).contentType, contentType, accept)
   }
+})
+
+test('each form is read by the contract of forms, and has its row in docs/streams.md', () => {
+  const [, ...ours] = STREAM_TYPES
+  assert.deepEqual(
+    FORMS.map(({ name }) => name)
+      .filter((name) => name !== 'websocket')
+      .toSorted(),
+    ours.toSorted(),
+  )
+  const [table] = /\n\|.*?\n\n/s.exec(
+    readFileSync(new URL('../../../docs/streams.md', import.meta.url), 'utf8'),
+  )!
+  for (const type of STREAM_TYPES) assert.ok(table.includes(`\`${type}\``), type)
 })
