@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -63,6 +71,21 @@ test('every file that docs/operating.md links to is there', () => {
   for (const link of links) assert.ok(existsSync(join(ROOT, 'docs', link)), link)
 })
 
+test('every line that deserves an alarm is one that the server writes', () => {
+  const [, table] = /\n\| line \| means .*\n(\|[^]*?)\n\n/.exec(PAGE)!
+  const rows = table!.split('\n').slice(1)
+  assert.ok(rows.length > 15)
+  const written = globSync('src/**/*.ts', { cwd: ROOT })
+    .map((file) => readFileSync(join(ROOT, file), 'utf8'))
+    .join('\n')
+    .replaceAll(/['`] \+\n *['`]/g, '') // a text that goes on in the next line
+  for (const row of rows)
+    for (const [, line] of row.split('|')[1]!.matchAll(/`([^`]+)`/g)) {
+      const pieces = line!.split('…').map((piece) => RegExp.escape(piece))
+      assert.match(written, new RegExp(`['\`].*${pieces.join('.*')}`), line)
+    }
+})
+
 /** The text of a file that the page shows, without the line that names it. */
 function example(language: string, file: string): string {
   const block = new RegExp(`\`\`\`${language}\n# ${RegExp.escape(file)}\n(.*?)\`\`\``, 's').exec(
@@ -90,7 +113,7 @@ class Directory implements Disposable {
 
 /**
  * A machine as the page describes it, in a directory: its paths are below that, the checkout is this one, and here is what
- * stands in for systemd and for other users.
+ * stands in for systemd, for other users and for other versions.
  */
 class Machine implements AsyncDisposable {
   readonly #directory = new Directory()
@@ -103,7 +126,9 @@ class Machine implements AsyncDisposable {
     const settings = example('yaml', '/etc/pubsubd/pubsub.yaml')
     this.#write('/etc/pubsubd/pubsub.yaml', settings.replace('server:', 'server:\n  port: 0'))
     this.#write('/programs/pubsubd', example('sh', '/usr/local/bin/pubsubd'))
-    this.#write('/programs/chown', '#!/bin/sh\n')
+    for (const program of ['chown', 'git', 'npm'])
+      this.#write(`/programs/${program}`, '#!/bin/sh\n')
+    this.#write('/etc/pubsubd/pubsub_acl.yaml', '{}\n')
     const backlog = [1, 2, 3].map(
       (n) => `{"timestamp": ${n}.5, "topics": ["a"], "json": {"n": ${n}}, "private": false}\n`,
     )
