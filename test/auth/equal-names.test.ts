@@ -6,14 +6,13 @@ import { AclUsers, type AclUser } from '../../src/auth/acl-users.ts'
 import { AttemptLimiter } from '../../src/auth/attempt-limiter.ts'
 import { SYSTEM_CLOCK } from '../../src/auth/clock.ts'
 import { ANONYMOUS } from '../../src/auth/identity.ts'
-import type { LdapSearchOptions } from '../../src/auth/ldap-lookup.ts'
 import { Logins } from '../../src/auth/logins.ts'
 import { nameKey } from '../../src/auth/name.ts'
 import { acceptedLogin, changesOf, logIn } from '../contracts/authenticator.ts'
 import { DEADLINE_MS } from '../deadline.ts'
 import { missing } from '../programs.ts'
-import { openDirectory } from './ldap-directory.ts'
-import { BASE_DN, SERVICE, type Slapd, startSlapd } from './slapd.ts'
+import { openDirectory, WAYS } from './ldap-directory.ts'
+import { BASE_DN, type Slapd, startSlapd } from './slapd.ts'
 
 const skip = missing('slapd')
 let slapd: Slapd
@@ -51,12 +50,6 @@ const spelling = fc
   .map(([before_, forms, behind]) =>
     [before_, ...forms.map((form, at) => FORMS[form]!('carol'[at]!)), behind].join(''),
   )
-
-/** How the directory knows a user: by the DN that is made of the name, or by a search for it. */
-const WAYS: Readonly<Record<string, { readonly search?: LdapSearchOptions }>> = {
-  'by its DN': {},
-  'by a search': { search: { bindAs: SERVICE, base: BASE_DN, filter: '(uid=%s)' } },
-}
 
 for (const [way, options] of Object.entries(WAYS)) {
   slapdTest(

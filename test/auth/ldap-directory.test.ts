@@ -14,30 +14,31 @@ import {
   changesOf,
   logIn,
 } from '../contracts/authenticator.ts'
-import { openDirectory } from './ldap-directory.ts'
+import { openDirectory, WAYS } from './ldap-directory.ts'
 import { missing } from '../programs.ts'
 import { BASE_DN, GROUPS, type Slapd, startSlapd, USER_DN, USERS } from './slapd.ts'
 
-authenticatorContract(
-  'LdapDirectory',
-  async () => {
-    const slapd = await startSlapd()
-    const segments = new Map([['orchard', ['fruits']]])
-    const acl = new Map([[GROUPS.committers, { segments, secureTopics: ['releases'] }]])
-    const directory = openDirectory({ uri: slapd.uri, acl })
-    return {
-      authenticator: directory,
-      changePassword: (name, password) => replace(slapd, dnOf(name), 'userPassword', password),
-      withdrawRights: () => replace(slapd, GROUPS.committers, 'member', `cn=nobody,${BASE_DN}`),
-      remove: (name) => slapd.asAdmin((client) => client.del(dnOf(name))),
-      async [Symbol.asyncDispose]() {
-        await directory[Symbol.asyncDispose]()
-        await slapd[Symbol.asyncDispose]()
-      },
-    }
-  },
-  { skip: missing('slapd') },
-)
+for (const [way, options] of Object.entries(WAYS))
+  authenticatorContract(
+    `LdapDirectory (${way})`,
+    async () => {
+      const slapd = await startSlapd()
+      const segments = new Map([['orchard', ['fruits']]])
+      const acl = new Map([[GROUPS.committers, { segments, secureTopics: ['releases'] }]])
+      const directory = openDirectory({ uri: slapd.uri, acl, ...options })
+      return {
+        authenticator: directory,
+        changePassword: (name, password) => replace(slapd, dnOf(name), 'userPassword', password),
+        withdrawRights: () => replace(slapd, GROUPS.committers, 'member', `cn=nobody,${BASE_DN}`),
+        remove: (name) => slapd.asAdmin((client) => client.del(dnOf(name))),
+        async [Symbol.asyncDispose]() {
+          await directory[Symbol.asyncDispose]()
+          await slapd[Symbol.asyncDispose]()
+        },
+      }
+    },
+    { skip: missing('slapd') },
+  )
 
 /** A test with a directory that it leaves as it was. */
 function sharedTest(name: string, run: (slapd: Slapd) => Promise<void>): void {

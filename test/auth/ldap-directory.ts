@@ -1,6 +1,12 @@
 import { LdapDirectory, type LdapDirectoryOptions } from '../../src/auth/ldap-directory.ts'
 import { DEADLINE_MS } from '../deadline.ts'
-import { BASE_DN, GROUPS, MEMBERSHIP_PATTERNS, USER_DN, type Slapd } from './slapd.ts'
+import { BASE_DN, GROUPS, MEMBERSHIP_PATTERNS, SERVICE, USER_DN, type Slapd } from './slapd.ts'
+
+/** How a directory knows a user: by the DN that is made of the name, or by a search for it. */
+export const WAYS: Readonly<Record<string, Partial<LdapDirectoryOptions>>> = {
+  'by its DN': {},
+  'by a search': { search: { bindAs: SERVICE, base: BASE_DN, filter: '(uid=%s)' } },
+}
 
 /**
  * A directory whose groups let their members see private events on a topic named after the group (see `GROUPS`), and

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Attribute, Change } from 'ldapts'
 import type { LdapGrant } from '../../src/auth/ldap-directory.ts'
 import type { LdapSearchOptions } from '../../src/auth/ldap-lookup.ts'
 import { AttemptLimiter } from '../../src/auth/attempt-limiter.ts'
 import { LoginGate } from '../../src/auth/login-gate.ts'
 import { OptionError } from '../../src/auth/option-error.ts'
-import {
-  acceptedLogin,
-  authenticatorContract,
-  changesOf,
-  logIn,
-} from '../contracts/authenticator.ts'
+import { acceptedLogin, changesOf, logIn } from '../contracts/authenticator.ts'
 import { DEADLINE_MS } from '../deadline.ts'
 import { missing } from '../programs.ts'
 import { openDirectory } from './ldap-directory.ts'
@@ -19,28 +13,6 @@ import { startPlayedDirectory, type Asked, type PlayedAnswer } from './played-di
 import { BASE_DN, GROUPS, SERVICE, type Slapd, STAFF_DN, startSlapd } from './slapd.ts'
 
 const SEARCH: LdapSearchOptions = { bindAs: SERVICE, base: BASE_DN, filter: '(uid=%s)' }
-
-authenticatorContract(
-  'LdapDirectory that searches before it binds',
-  async () => {
-    const slapd = await startSlapd()
-    const segments = new Map([['orchard', ['fruits']]])
-    const acl = new Map([[GROUPS.committers, { segments, secureTopics: ['releases'] }]])
-    const membershipPatterns = ['(member=%d)']
-    const directory = openDirectory({ uri: slapd.uri, acl, search: SEARCH, membershipPatterns })
-    return {
-      authenticator: directory,
-      changePassword: (name, password) => replace(slapd, dnOf(name), 'userPassword', password),
-      withdrawRights: () => replace(slapd, GROUPS.committers, 'member', `cn=nobody,${BASE_DN}`),
-      remove: (name) => slapd.asAdmin((client) => client.del(dnOf(name))),
-      async [Symbol.asyncDispose]() {
-        await directory[Symbol.asyncDispose]()
-        await slapd[Symbol.asyncDispose]()
-      },
-    }
-  },
-  { skip: missing('slapd') },
-)
 
 /** A test with a directory that it leaves as it was, but for groups of its own. */
 function sharedTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
@@ -477,11 +449,4 @@ async function addGroup(slapd: Slapd, cn: string, member: string[]): Promise<str
 async function addPosixGroup(slapd: Slapd, cn: string, memberUid: string): Promise<void> {
   const entry = { objectClass: 'posixGroup', cn, gidNumber: '9', memberUid }
   await slapd.asAdmin((client) => client.add(`cn=${cn},ou=groups,${BASE_DN}`, entry))
-}
-
-function replace(slapd: Slapd, dn: string, type: string, value: string): Promise<void> {
-  const modification = new Attribute({ type, values: [value] })
-  return slapd.asAdmin((client) =>
-    client.modify(dn, new Change({ operation: 'replace', modification })),
-  )
 }
