@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { Client } from 'ldapts'
+import { askedFor } from './ldap-result.ts'
 import { OptionError } from './option-error.ts'
 
 export interface LdapServerOptions {
@@ -52,7 +53,7 @@ export class LdapServer {
     const connection = new LdapConnection(socket)
     const isReady = async (client: Client) => {
       await once(socket, this.#isLdaps ? 'secureConnect' : 'connect')
-      if (this.#startTls) await client.startTLS({ ...this.#tls })
+      if (this.#startTls) await askedFor('StartTLS', client.startTLS({ ...this.#tls }))
     }
     try {
       await connection.run(isReady, signal)

@@ -38,7 +38,10 @@ export interface LdapGrant {
   readonly secureTopics: readonly string[]
 }
 
-/** Told once when the directory is out of reach and once when it is back, and of results that are none; seldom, if that goes on and on. */
+/**
+ * Told once when the directory is out of reach and once when it is back, and of answers that do not say who somebody is; seldom, if
+ * that goes on and on.
+ */
 export type LdapLog = (level: LogLevel, message: string) => void
 
 /** The users of an LDAP directory. They prove their password by a simple bind; their groups decide what they may. */
@@ -188,7 +191,7 @@ export class LdapDirectory implements Directory, AsyncDisposable {
 
   /**
    * The DNs of the ACL, as written there, whose rights a name has, and how the directory spells the name. `password` `null`: asked
-   * about without proof; by a `user_dn` as anonymous, who may see less. `null`: the directory refuses the name or the password.
+   * about without proof; by a `user_dn` as anonymous, who may see less. `refusal`: why the directory refuses the name or the password.
    * @throws {Error} it cannot be asked, or does not say.
    */
   grantsOf(

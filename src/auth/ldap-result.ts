@@ -2,7 +2,7 @@ import { ResultCodeError } from 'ldapts'
 
 /** The directory has answered, and does not say what it was asked. It is not away, whatever else may be wrong. */
 export class LdapAnswerError extends Error {
-  /** Of the message, what peers may be told: `answers sizeLimitExceeded (4)`. */
+  /** Of the message, what peers may be told: `answers sizeLimitExceeded (4) to this server`. */
   readonly toPeers: string
 
   /** The message goes on from the directory's name. */
@@ -24,7 +24,7 @@ export class LdapResultError extends LdapAnswerError {
   constructor(error: ResultCodeError, asked: string) {
     super(
       `answers ${describeResult(error)} to ${asked}${adviceOn(error.code)}`,
-      `answers ${nameOfResult(error.code)}`,
+      `answers ${nameOfResult(error.code)} to this server`,
       error,
     )
     this.code = error.code

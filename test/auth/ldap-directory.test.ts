@@ -345,6 +345,19 @@ test('a password is never sent before StartTLS succeeded', async () => {
   assert.doesNotMatch(all, /alice/)
 })
 
+test('a directory without StartTLS is not away, and its answer is named', async () => {
+  await using server = await startServer((socket) =>
+    socket.once('data', () => socket.write(STARTTLS_REFUSED)),
+  )
+  const log: string[] = []
+  await using directory = openDirectory({ ...server, startTls: true, log })
+  assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), {
+    type: 'unavailable',
+    reason: 'answers protocolError (2) to this server',
+  })
+  assert.match(log.join(), /^warn: LDAP directory \S+ answers protocolError \(2\) to StartTLS$/)
+})
+
 test('when too many of an address are waiting, more are postponed at once, and those of others are not', async () => {
   await using server = await startServer((socket) => socket.resume())
   const log: string[] = []

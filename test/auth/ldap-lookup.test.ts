@@ -179,7 +179,7 @@ test(
     await acceptedLogin(directory, 'jdoe', 'jdoe-secret')
     assert.deepEqual(await logIn(directory, 'twin', 'twin-secret'), {
       type: 'unavailable',
-      reason: 'answers sizeLimitExceeded (4)',
+      reason: 'answers sizeLimitExceeded (4) to this server',
     })
     const { identity } = await acceptedLogin(directory, 'alice', 'alice-secret')
     assert.deepEqual(rightsOf(identity), [['board'], ['committers']])
@@ -271,7 +271,7 @@ sharedTest('a wrong log-in of who searches is not one of the user', async (slapd
   await using directory = openDirectory({ ...slapd, search, log })
   assert.deepEqual(await logIn(directory, 'alice', 'alice-secret'), {
     type: 'unavailable',
-    reason: 'answers invalidCredentials (49)',
+    reason: 'answers invalidCredentials (49) to this server',
   })
   assert.match(
     log[0]!,
@@ -337,7 +337,11 @@ test('each result of a bind, a search and a question about a group is told by it
         assert.equal(log.length, 1, told)
         assert.ok(log[0]!.includes(`answers ${result}: because`), told)
       } else {
-        assert.deepEqual(answer, { type: 'unavailable', reason: `answers ${result}` }, told)
+        assert.deepEqual(
+          answer,
+          { type: 'unavailable', reason: `answers ${result} to this server` },
+          told,
+        )
         assert.equal(log.length, 1, told)
         assert.ok(log[0]!.includes(`answers ${result}: because`), told)
       }

@@ -7,7 +7,7 @@ test('a result is told by its name, its number, what the directory says of it an
   const asking = Promise.reject(new SizeLimitExceededError('too\nmany \u001b[31m'))
   await assert.rejects(askedFor('the search', asking), (error) => {
     assert.ok(error instanceof LdapResultError)
-    assert.equal(error.toPeers, 'answers sizeLimitExceeded (4)')
+    assert.equal(error.toPeers, 'answers sizeLimitExceeded (4) to this server')
     assert.match(
       error.message,
       /^answers sizeLimitExceeded \(4\): too many \[31m to the search \(its limit on entries /,

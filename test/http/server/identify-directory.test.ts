@@ -170,6 +170,9 @@ describe('users of an LDAP directory that are searched for', { skip: missing('sl
     await using client = await RawClient.open(misled.port)
     const { status, body } = await client.ask(get('/', basic('bob', 'bob-secret')))
     assert.equal(status, 503)
-    assert.match(body, /the directory that knows your name answers noSuchObject \(32\), try again/)
+    assert.match(
+      body,
+      /the directory that knows your name answers noSuchObject \(32\) to this server, try again/,
+    )
   })
 })
