@@ -1,3 +1,4 @@
+import { lowerAscii, upperAscii } from './ascii-case.ts'
 import type { Meter } from './meter.ts'
 import { DURATION, TIMESTAMP, type StaticType } from './static-types.ts'
 import { Duration, isList, isMap, keysOf, TypeName, type Value } from './values.ts'
@@ -72,8 +73,8 @@ export const METHODS: Readonly<Record<string, ServedFunction>> = {
     meter.spend(part.length / 32) ? text.endsWith(part) : undefined,
   ),
   contains: ofTexts(contains),
-  lowerAscii: ofText(8, (text) => text.toLowerCase()),
-  upperAscii: ofText(8, (text) => text.toUpperCase()),
+  lowerAscii: ofText(8, lowerAscii),
+  upperAscii: ofText(8, upperAscii),
   trim: ofText(32, (text) => text.trim()),
   getFullYear: ofTime((date) => date.getUTCFullYear()),
   getMonth: ofTime((date) => date.getUTCMonth()),

@@ -61,6 +61,7 @@ describe('an expression matches', () => {
     'project == "other" || commit.author.startsWith("ja")',
     'project.contains("fra") && project.endsWith("ra") && project.size() == 5',
     'project.upperAscii() == "INFRA"',
+    '"RENÉ".lowerAscii() == "renÉ" && "straße".upperAscii() == "STRAßE"', // only letters of ASCII
     'project in ["infra", "docs", 7]',
     'priority == 3 && priority == 3.0 && priority > 2.5 && priority in [1, 3]',
     'priority + 1 == 4 && 1 + priority == 4 && priority * 2 - 1 == 5 && priority / 2 == 1.5',
