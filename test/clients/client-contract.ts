@@ -8,6 +8,7 @@ import {
   READER,
   RECEIVED,
   REFUSED,
+  RENEE,
   sharedPubsub,
   startPubsub,
   WRONG_PASSWORD,
@@ -128,6 +129,15 @@ export function clientContract(name: string, missing: string | false, client: Pu
       assert.deepEqual(await client.publish(url, '{"n": 2}', WRONG_PASSWORD), refused)
       assert.equal((await client.publish(url, '{"n": 3}', READER)).status, 202)
       assert.deepEqual(await listener.numbers(1), [3])
+    })
+
+    test('a name and a password that are not ASCII log in as this client sends them', async () => {
+      const topic = newTopic()
+      await using listener = await client.listen(`${server().url}/${topic}`, RENEE).opened()
+      await client.publish(`${server().url}/private/svn/${topic}`, '{"n": "private"}')
+      const { status } = await client.publish(`${server().url}/commit/${topic}`, '{"n": 1}', RENEE)
+      assert.equal(status, 202)
+      assert.deepEqual(await listener.numbers(2), ['private', 1])
     })
 
     test('a comma means "or"', async () => {

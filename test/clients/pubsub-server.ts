@@ -16,6 +16,9 @@ export const ASFPY_LINE_BYTES = 300 * 1024
 /** Sees private events of `svn`, and may publish to the secure topic `commit`. */
 export const READER = { user: 'reader', password: 'open:sesame' }
 
+/** The same rights, and no ASCII: some clients send it in UTF-8, others in ISO-8859-1. */
+export const RENEE = { user: 'renée', password: 'été' }
+
 export const WRONG_PASSWORD = { ...READER, password: 'open' }
 
 /** Its streams have NULs. */
@@ -56,6 +59,10 @@ clients:
     acl: `
 ${READER.user}:
   password: ${READER.password}
+  acl: { subversion: [svn] }
+  topics: [commit]
+${RENEE.user}:
+  password: ${RENEE.password}
   acl: { subversion: [svn] }
   topics: [commit]
 `,

@@ -75,8 +75,9 @@ export function chunkedBody(...texts: readonly string[]): string {
   return `${chunks.join('')}0\r\n\r\n`
 }
 
-export function basic(name: string, password: string): string {
-  return `Authorization: Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+export function basic(name: string, password: string, encoding: BufferEncoding = 'utf8'): string {
+  const bytes = Buffer.from(`${name}:${password}`, encoding)
+  return `Authorization: Basic ${bytes.toString('base64')}`
 }
 
 /** Publishes on a connection of its own, and is accepted. */

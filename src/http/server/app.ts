@@ -24,6 +24,7 @@ import { sliceWhatIsPipelined } from '../../sockets/pipelining.ts'
 import type { HttpDoor } from './door.ts'
 import { HttpError, internalError } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
+import { latin1Credentials } from './latin-1-credentials.ts'
 import { isMountedUpgrade, mountedDoors, mountUpgrades } from './mount.ts'
 import { openapiOfTopics } from '../pages/openapi.ts'
 import { ownUrl } from '../pages/own-url.ts'
@@ -61,7 +62,8 @@ export async function httpServers(
   await app.register(basicAuth, {
     async validate(name, password, request) {
       const address = peerAddress(request.raw, door.options.trustedProxies)
-      request.loginResult = await door.logins.login({ address, name, password })
+      const read = latin1Credentials(request.headers.authorization!) ?? { name, password }
+      request.loginResult = await door.logins.login({ address, ...read })
     },
     strictCredentials: false,
   })

@@ -35,7 +35,10 @@ describe('users of an LDAP directory', { skip: missing('slapd') }, () => {
       user_dn: USER_DN,
       base_scope: BASE_DN,
       membership_patterns: MEMBERSHIP_PATTERNS,
-      acl: { [GROUPS.committers]: { fruit: ['fruits'], topics: ['guarded'] } },
+      acl: {
+        [GROUPS.committers]: { fruit: ['fruits'], topics: ['guarded'] },
+        [GROUPS.odd]: { fruit: ['fruits'] },
+      },
       cache: 0,
     }
     const acl = { bob: { password: 'file', acl: { fruit: ['fruits'] } } }
@@ -59,6 +62,11 @@ describe('users of an LDAP directory', { skip: missing('slapd') }, () => {
   test('see the private events of their groups', async () => {
     assert.ok(await seesPrivate(rejecting, ALICE))
     assert.equal(await seesPrivate(rejecting, basic('carol', 'carol-secret')), false)
+  })
+
+  test('whose names and passwords are not ASCII log in by UTF-8 and by ISO-8859-1', async () => {
+    for (const encoding of ['utf8', 'latin1'] as const)
+      assert.ok(await seesPrivate(rejecting, basic('Jürgen Müßig', 'pässwörd', encoding)))
   })
 
   test('publish to the secure topics of their groups', async () => {

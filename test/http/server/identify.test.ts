@@ -22,6 +22,8 @@ const USERS = {
   alice: { password: 'wonderland', acl: { fruit: ['fruits'] } },
   colon: { password: 'a:b::', acl: { fruit: ['fruits'] } },
   zoë: { password: 'pässwörd', acl: { fruit: ['fruits'] } },
+  anna: { password: 'été', acl: { fruit: ['fruits'] } },
+  renée: { password: 'a:b', acl: { fruit: ['fruits'] } },
   '': { password: 'nameless', acl: { fruit: ['fruits'] } },
   empty: { password: '', acl: { fruit: ['fruits'] } },
   none: { acl: { fruit: ['fruits'] } },
@@ -40,6 +42,11 @@ function authorization(text: string): string {
   return `Authorization: ${text}`
 }
 
+/** As Python's requests and aiohttp send it. */
+function latin1(name: string, password: string): string {
+  return basic(name, password, 'latin1')
+}
+
 function base64(text: string): string {
   return Buffer.from(text).toString('base64')
 }
@@ -51,6 +58,10 @@ describe('credentials that hold', () => {
     'the scheme in capitals': authorization(`BASIC ${base64('alice:wonderland')}`),
     'a password with colons': basic('colon', 'a:b::'),
     'UTF-8': basic('zoë', 'pässwörd'),
+    'ISO-8859-1': latin1('zo\xeb', 'p\xe4ssw\xf6rd'),
+    'ISO-8859-1 in the password alone': latin1('anna', '\xe9t\xe9'),
+    'ISO-8859-1 in the name alone': latin1('ren\xe9e', 'a:b'),
+    'UTF-8 that ISO-8859-1 would read otherwise': basic('anna', 'été'),
     'an empty name': basic('', 'nameless'),
   }
   for (const [what, header] of Object.entries(good))
@@ -75,9 +86,15 @@ describe('credentials that do not hold', () => {
     'no Base64': authorization('Basic :::'),
     'no colon': authorization(`Basic ${base64('alice')}`),
     'an empty header': authorization(''),
-    'Latin-1': authorization(
-      `Basic ${Buffer.from('zo\xeb:p\xe4ssw\xf6rd', 'latin1').toString('base64')}`,
+    'ISO-8859-1 of another password': latin1('zo\xeb', 'p\xe4ssw\xf6rt'),
+    'ISO-8859-1 without a colon': authorization(
+      `Basic ${Buffer.from('zo\xeb', 'latin1').toString('base64')}`,
     ),
+    'bytes that only ISO-8859-1 reads as the name, before a UTF-8 password': latin1(
+      'zo\xeb',
+      Buffer.from('pässwörd').toString('latin1'),
+    ),
+    'U+FFFD for what is no UTF-8': basic('zo\ufffd', 'p\ufffdssw\ufffdrd'),
     'control characters': basic('alice', 'wonder\0land\r\n'),
     'very long ones': basic('a'.repeat(20_000), 'b'.repeat(20_000)),
   }
