@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { BackOff } from '../client/back-off.ts'
 import { pause } from '../client/pause.ts'
-import type { ListenedEvent } from './event-format.ts'
+import { harmlessJson, type ListenedEvent } from './event-format.ts'
 
 export interface EventCommandOptions {
   /** For `sh -c`. */
@@ -45,7 +45,7 @@ export class EventCommand {
           tell(`the command ${failure} for ${where}; tried so often: ${tries}`)
           return 'failed'
         }
-        await this.#append(setAside, `${event.text}\n`)
+        await this.#append(setAside, `${harmlessJson(event.text)}\n`)
         tell(
           `the command ${failure} for ${where}; tried so often: ${tries}; the event is set aside in ${setAside}`,
         )

@@ -11,13 +11,15 @@ export interface ListenedEvent {
   readonly timestamp: number | null
 }
 
+/** Pipes end on terminals, too: behind `| tee` and `| less`, or in what `cat` shows tomorrow. */
 const FORMATS: Readonly<Record<string, (event: ListenedEvent) => string>> = {
-  json: ({ text }) => `${text}\n`,
-  payload: ({ text }) => `${payloadOf(text)}\n`,
+  json: ({ text }) => `${harmlessJson(text)}\n`,
+  payload: ({ text }) => `${harmlessJson(payloadOf(text))}\n`,
   pretty: ({ text, path, timestamp }) => {
     const time = new Date((timestamp ?? NaN) * 1_000)
     const shown = Number.isNaN(time.getTime()) ? '' : `${time.toISOString()} `
-    return `${shown}${path}\n${indented(payloadOf(text))}\n`
+    const place = forTerminal(path).replaceAll('\n', '\\u000a')
+    return `${shown}${place}\n${harmlessJson(indented(payloadOf(text)))}\n`
   },
 }
 
@@ -29,6 +31,23 @@ export function formatNamed(name: string): (event: ListenedEvent) => string {
     `--format is ${Object.keys(FORMATS).join(', ')}, not ${JSON.stringify(name)}`,
   )
 }
+
+/**
+ * The same JSON without what a terminal obeys, such as C1 controls and what turns lines around, and without the line ends of
+ * Unicode. Outside ASCII, and for DEL, there are only characters of strings, and any of those may be written as an escape. A
+ * carriage return can only be white space between tokens.
+ */
+export function harmlessJson(json: string): string {
+  return json
+    .replaceAll('\r', ' ')
+    .replaceAll(
+      OBEYED,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    )
+}
+
+/** None has two units of UTF-16. */
+const OBEYED = /[\u007f-\u009f\u2028\u2029\p{Bidi_Control}]/gu
 
 /** The same text for a terminal: what would move its cursor or turn its lines around is escaped as JSON has it. */
 export function forTerminal(text: string): string {

@@ -1,5 +1,6 @@
 import { exportedLine } from '../log/tools/exported-line.ts'
 import { StoreView } from '../log/tools/store-view.ts'
+import { harmlessJson } from './event-format.ts'
 import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
 import { parseTime } from './log-time.ts'
@@ -19,14 +20,17 @@ export async function logExport(words: readonly string[]): Promise<number> {
     values.until === undefined || /^0+[smhd]$/.test(values.until) ? Infinity : timeOf(values.until)
   const takesPrivate = values.private === true
   using bar = new ProgressBar('exporting')
+  const { isTTY } = process.stdout
   process.stdout.on('error', () => {}) // `write` is told as well
   for (const { events, gap, done, total } of view.pages({ sinceMs })) {
     if (gap === 'expired') expired++
     const wanted = view.published(events).filter(({ publishedAtMs }) => publishedAtMs < untilMs)
     const shown = wanted.filter(({ isPrivate }) => takesPrivate || !isPrivate)
     withheld += wanted.length - shown.length
-    if (!(await write(shown.map(exportedLine).join('')))) break
-    if (!process.stdout.isTTY) bar.show(done, total)
+    const lines = shown.map(exportedLine).join('')
+    // A file has the very words that were published, and a terminal must not obey them.
+    if (!(await write(isTTY ? harmlessJson(lines) : lines))) break
+    if (!isTTY) bar.show(done, total)
     if (wanted.length < events.length) break
   }
   bar[Symbol.dispose]()

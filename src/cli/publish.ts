@@ -102,7 +102,7 @@ async function publish(words: readonly string[]): Promise<number> {
   } finally {
     input.destroy() // else we would wait for more
   }
-  if (publisher.cursor !== null) process.stdout.write(`${publisher.cursor}\n`)
+  if (publisher.cursor !== null) process.stdout.write(`${printable(publisher.cursor)}\n`)
   if (stop.exitCode !== null) tellPublished(publisher)
   return stop.exitCode ?? EXIT.done
 }

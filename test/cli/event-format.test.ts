@@ -59,6 +59,39 @@ test('a format that is none is refused, also one that every object has', () => {
     })
 })
 
+/** What terminals obey, and ends of lines but for the one behind each. */
+const OBEYED = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
+
+/** Texts of what matters here. */
+const odd = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom('\u001b', '\n', '\r', '\t', '\u007f', '\u0085', '\u009b', '\u2028', '\u2029'),
+    fc.constantFrom('\u061c', '\u200e', '\u200f', '\u202a', '\u202e', '\u2066', '\u2069', '\u200d'),
+    fc.constantFrom('a', 'é', '𝄞', '"', '\\'),
+  ),
+})
+
+test('in every format a terminal obeys nothing of an event, and JSON stays the same JSON', () => {
+  const property = fc.property(odd, odd, odd, (name, value, path) => {
+    const payload = JSON.stringify({ [`x${name}`]: value })
+    const line = `${payload.slice(0, -1)}, ${SERVERS.replace('"/a"', JSON.stringify(path))}`
+    const whole = { ...event(line), path }
+    for (const format of ['json', 'payload', 'pretty']) {
+      const shown = formatNamed(format)(whole)
+      for (const part of shown.split('\n')) assert.doesNotMatch(part, OBEYED)
+      const json = format === 'pretty' ? shown.slice(shown.indexOf('\n')) : shown
+      assert.deepEqual(JSON.parse(json), JSON.parse(format === 'json' ? line : payload))
+    }
+    assert.equal(formatNamed('pretty')(whole).split('\n').length, 5)
+  })
+  fc.assert(property, { numRuns: 500 })
+})
+
+test('white space between tokens stays white space', () => {
+  const line = `{\t"a"\r:\t1, ${SERVERS}`
+  assert.equal(formatNamed('payload')(event(line)), '{\t"a" :\t1}\n')
+})
+
 test('whatever a text has in it, on a terminal it moves no cursor and turns no line around', () => {
   const text = fc.string({
     unit: fc.oneof(

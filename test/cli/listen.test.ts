@@ -45,6 +45,23 @@ describe('pubsubd listen', AT_ONCE, () => {
     assert.equal(command.stderr, '')
   })
 
+  test('a pipe, a command and the file of what is set aside get nothing that a terminal obeys', async () => {
+    const topic = newTopic()
+    const text = '\u009b31m\u202e\u2066\u2028\u2029\u0085\u007f'
+    await publish(server(), `/${topic}/${encodeURIComponent(`\n${text}`)}`, { text })
+    const url = `${server().url}/${topic}`
+    const once = ['--since', 'all', '--count', '1']
+    const exec = ['--exec', 'cat; exit 1', '--tries', '1', '--set-aside', 'failed']
+    for (const words of [[], ['--format', 'payload'], ['--format', 'pretty'], exec]) {
+      await using command = listen([url, ...once, ...words])
+      await command.exit()
+      const printed = command.stdout + command.read('failed') + command.stderr
+      assert.match(printed, /"text": ?"\\u009b31m\\u202e\\u2066\\u2028\\u2029\\u0085\\u007f"/)
+      for (const line of printed.split('\n'))
+        assert.doesNotMatch(line, /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u)
+    }
+  })
+
   test('--since and --until bring a range', async () => {
     const topic = await published(3)
     await using command = listen([`${server().url}/${topic}`, '--since', 'all', '--until', '0s'])

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { PROJECT } from './command.ts'
+import { Command, PROJECT } from './command.ts'
 import { exported, exportedLines, FIRST_SECONDS, withoutCursors, Workplace } from './log-command.ts'
 
 test('what was exported and imported is exported as the same', async () => {
@@ -23,6 +23,20 @@ test('what was exported and imported is exported as the same', async () => {
   const cursors = second.match(/"pubsub_cursor": "[^"]+"/g)
   assert.equal(new Set(cursors).size, 5)
   assert.equal(await place.output('export', '--store', 's2', '--private'), second)
+})
+
+test('a file has the characters that were published, and a terminal obeys none of them', async () => {
+  using place = new Workplace()
+  const raw = '\u009b31m\u202e\u2028\u2029\u0085\u007f'
+  const line = exported(0, { topic: `t${raw}`, payload: `"text": "${raw}"` })
+  await place.store('s', line)
+  assert.equal(withoutCursors(await place.output('export', '--store', 's')), withoutCursors(line))
+  const shell = `exec script -qec '"$NODE" "$MAIN" log export --store s' /dev/null`
+  await using terminal = new Command({}, { shell, in: place.directory })
+  assert.equal(await terminal.exit(), 0, terminal.stderr)
+  const shown = terminal.stdout.replaceAll('\r\n', '\n')
+  assert.doesNotMatch(shown.replaceAll('\n', ''), /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u)
+  assert.deepEqual(JSON.parse(shown).text, raw)
 })
 
 test('private events are left out unless they are asked for, and that is told', async () => {

@@ -314,6 +314,15 @@ test('an answer counts by its head, though its body never ends', async () => {
   assert.equal(server.requests.length, 1)
 })
 
+test('a terminal obeys nothing that a server says in place of a cursor', async () => {
+  await using server = await FakeServer.start((_request, response) => {
+    response.writeHead(202, { 'X-Pubsub-Cursor': '\u009b31m' }).end()
+  })
+  await using command = run([server.url, '-d', '{}'])
+  assert.equal(await command.exit(), 0, command.stderr)
+  assert.equal(command.stdout, '\\u{9b}31m\n')
+})
+
 test('no message shows the password of a URL', async () => {
   for (const words of [
     ['http://alice:s3/cr@et@localhost:99999/x', '-d', '{}'],
