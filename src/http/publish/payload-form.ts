@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { LimitExceededError, PubSubError } from '../../publication/errors.ts'
+import { LimitExceededError, NotJsonError, PubSubError } from '../../publication/errors.ts'
 import { arrayElements } from '../../publication/array-elements.ts'
 import { readJsonObject } from '../../publication/json-object.ts'
 import type { HttpLimits } from '../server/door.ts'
@@ -27,7 +27,7 @@ export function payloadFormOf({
   // In this order: a CloudEvent in headers may have data of any other type, lines too.
   if (type.startsWith('application/cloudevents')) return cloudEventForms.get(type) ?? refuseFormat()
   if (hasCloudEventHeader(headers)) return binary(rawHeaders)
-  return LINE_TYPES.has(type) ? lines : object
+  return LINE_TYPES.has(type) ? lines : objectOf(type)
 }
 
 /** Whether a body holds many, and is therefore read bit by bit. */
@@ -40,9 +40,47 @@ function mediaType(contentType: string): string {
   return contentType.split(';', 1)[0]!.trim().toLowerCase()
 }
 
-const object: PayloadForm = {
-  limit: payloadLimit,
-  read: (body, { jsonDepthMax }) => [readJsonObject(body, jsonDepthMax)],
+/** One JSON object, whatever its type: only what is none is asked whether its type says why. */
+function objectOf(type: string): PayloadForm {
+  return {
+    limit: payloadLimit,
+    read(body, { jsonDepthMax }) {
+      try {
+        return [readJsonObject(body, jsonDepthMax)]
+      } catch (error) {
+        throw error instanceof NotJsonError && isOfItsType(body, type) ? unknownType(type) : error
+      }
+    },
+  }
+}
+
+/**
+ * Whether a body that is no JSON is so because it is what its type says. JSON that is broken is often sent without a type of
+ * its own: curl's is that of a form.
+ */
+function isOfItsType(body: Buffer, type: string): boolean {
+  if (body.length === 0 || TYPES_OF_JSON.test(type) || !MEDIA_TYPE.test(type)) return false
+  return type !== 'application/x-www-form-urlencoded' || isForm(body)
+}
+
+/** Types that say JSON, or nothing. */
+const TYPES_OF_JSON =
+  /^(?:(?:application|text)\/json|[^/]+\/[^/]+\+json|text\/plain|application\/octet-stream)$/
+
+const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/
+
+/** A name, which JSON does not begin with, and an equals sign. */
+function isForm(body: Buffer): boolean {
+  return /^[^\s{}[\]"'=&]+=/.test(body.toString('latin1', 0, FORM_NAME_BYTES_MAX))
+}
+
+const FORM_NAME_BYTES_MAX = 256
+
+function unknownType(type: string): HttpError {
+  return new HttpError(
+    'UNKNOWN_TYPE',
+    `the body is no JSON but ${type}, which is not known here (Content-Type)`,
+  )
 }
 
 /** One object on each line. */

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { printable } from '../../ops/logger.ts'
 import type { PubSubError } from '../../publication/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
 import { mediaRanges } from './media-ranges.ts'
@@ -62,6 +63,12 @@ export const REFUSALS: Readonly<Record<HttpErrorCode, HttpRefusal>> = {
   BAD_CLOUD_EVENT: {
     status: 400,
     advice: 'see https://github.com/cloudevents/spec, version 1.0; nothing was published',
+    metBy: ['publish'],
+  },
+  UNKNOWN_TYPE: {
+    status: 400, // as PyPubSub, to which it is only no JSON
+    advice:
+      'send one JSON object as application/json (a webhook lets you choose it), or many, each on a line, as application/x-ndjson',
     metBy: ['publish'],
   },
   PAYLOAD_TOO_LARGE: {
@@ -207,7 +214,7 @@ export function refusalOf(error: PubSubError, accept: string | undefined): Refus
   if (status === 405) headers['Allow'] = 'GET, HEAD'
   if (status === 426) Object.assign(headers, UPGRADE)
   if (status === 429 || status === 503) headers['Retry-After'] = RETRY_AFTER_S
-  const detail = `${message}; ${advice}`
+  const detail = printable(`${message}; ${advice}`) // it may say what was sent, and is read on terminals
   if (!asksForProblem(accept))
     return { status, headers, contentType: TEXT, text: text ?? `${detail}\n` }
   // Our codes are no URIs that anybody could look up, and the status says what kind of problem it is (RFC 9457 §4.2.1).

@@ -220,3 +220,63 @@ describe('who asks for JSON is told where the events are', () => {
       assert.equal(headers['content-type'], 'text/plain; charset=utf-8')
     })
 })
+
+describe('what is no JSON because it is something else is refused by its type, with what to send', () => {
+  const record = '\u001e{"n": 1}\n'
+  const cases: readonly [type: string, body: string][] = [
+    ['application/x-www-form-urlencoded', 'payload=%7B%22n%22%3A+1%7D'],
+    ['Application/X-WWW-Form-Urlencoded; charset=utf-8', 'a=1&b=2'],
+    ['application/x-www-form-urlencoded', 'text=hello world'],
+    ['multipart/form-data; boundary=x', '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1'],
+    ['application/json-seq', record + record],
+    ['application/geo+json-seq', record],
+    ['application/x-jsonlines', '{"n": 1}\n{"n": 2}\n'],
+    ['application/jsonlines', '{"n": 1}\n{"n": 2}\n'],
+    ['application/x-json-stream', '{"n": 1}\n{"n": 2}\n'],
+    ['application/x-ldjson', '{"n": 1}\n{"n": 2}\n'],
+    ['application/yaml', 'n: 1\n'],
+    ['application/xml', '<n>1</n>'],
+    ['application/msgpack', '\x81'],
+    ['text/csv', 'n\n1\n'],
+  ]
+  for (const [type, body] of cases)
+    test(type, async () => {
+      const answer = await ask(body, `Content-Type: ${type}`)
+      assert.equal(answer.status, 400)
+      const name = type.split(';')[0]!.toLowerCase()
+      assert.ok(answer.body.startsWith(`the body is no JSON but ${name}, `), answer.body)
+      assert.match(
+        answer.body,
+        /send one JSON object as application\/json .*application\/x-ndjson\n$/,
+      )
+      const problem = await ask(body, `Content-Type: ${type}`, 'Accept: application/problem+json')
+      assert.equal(JSON.parse(problem.body).code, 'UNKNOWN_TYPE')
+    })
+})
+
+describe("what is broken JSON, or says nothing of its type, is refused in PyPubSub's words", () => {
+  const cases: readonly [type: string, body: string][] = [
+    ['application/x-www-form-urlencoded', '{"a": "b=c",}'], // as curl -d sends it
+    ['application/x-www-form-urlencoded', 'hello'],
+    ['application/x-www-form-urlencoded', '"a"="b"'],
+    ['application/x-www-form-urlencoded', ''],
+    ['application/json', '{"n": 1}\n{"n": 2}\n'],
+    ['application/vnd.github+json; charset=utf-8', 'payload=1'],
+    ['text/plain', 'a=1'],
+    ['application/octet-stream', 'a=1'],
+    [';;', 'a=1'],
+    ['\u009b31m/x', 'a=1'],
+    ['', 'a=1'],
+  ]
+  for (const [type, body] of cases)
+    test(`${JSON.stringify(type)}: ${body}`, async () => {
+      const answer = await ask(body, `Content-Type: ${type}`)
+      assert.equal(answer.status, 400)
+      assert.match(answer.body, /^I could not understand your request, sorry!/)
+    })
+})
+
+test('an object is published whatever its type says', async () => {
+  for (const type of ['application/x-www-form-urlencoded', 'application/x-jsonlines', 'text/csv'])
+    assert.equal((await ask('{"a=b": 1}', `Content-Type: ${type}`)).status, 202)
+})
