@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 
 /** A Python that has the packages of `clients/requirements.txt`. */
 export const PYTHON = process.env['PUBSUBD_TEST_PYTHON'] ?? 'python3'
@@ -18,6 +19,9 @@ const PYTHON_PACKAGES =
   'python3 -m venv DIRECTORY; DIRECTORY/bin/pip install -r test/clients/requirements.txt; ' +
   'export PUBSUBD_TEST_PYTHON=DIRECTORY/bin/python'
 
+/** The module whose packages are looked for. */
+const SDK_GO = fileURLToPath(new URL('clients/sdk-go', import.meta.url))
+
 function usual(install: string, ...probe: Program['probe']): Program {
   return { probe, install, isUsual: true }
 }
@@ -36,6 +40,7 @@ export const PROGRAMS = {
   asfpy: special(PYTHON_PACKAGES, PYTHON, '-c', 'import asfpy.pubsub, aiohttp, requests'),
   chromium: special('apt-get install chromium', 'chromium', '--version'),
   go: special('apt-get install golang-go', 'go', 'version'),
+  httpx: special(PYTHON_PACKAGES, PYTHON, '-c', 'import httpx, requests'),
   lonelypsc: special(
     PYTHON_PACKAGES,
     PYTHON,
@@ -44,6 +49,13 @@ export const PROGRAMS = {
   ),
   nginx: special('apt-get install nginx', NGINX, '-v'),
   ruby: special('apt-get install ruby', 'ruby', '--version'),
+  sdkGo: special(
+    'apt-get install golang-go; (cd test/clients/sdk-go && go mod download)',
+    'sh',
+    '-c',
+    'cd "$0" && GOPROXY=off GOFLAGS=-mod=readonly go list -deps . >/dev/null',
+    SDK_GO,
+  ),
   slapd: special('apt-get install slapd ldap-utils', 'sh', '-c', 'PATH=$PATH:/usr/sbin slapd -VV'),
   strace: special('apt-get install strace', 'strace', '-V'),
   websockets: special(PYTHON_PACKAGES, PYTHON, '-c', 'import websockets.sync.client'),

@@ -41,6 +41,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'clients/refused-bodies.test.ts',
     'clients/requests.test.ts',
     'clients/ruby.test.ts',
+    'clients/sdk-go.test.ts',
     'clients/snippets.test.ts',
     'clients/websockets.test.ts',
     'crash/crash.test.ts',

@@ -33,18 +33,19 @@ export function binaryCloudEvent(
   body: Buffer,
   jsonDepthMax: number,
 ): string {
-  const attributes = new Map<string, string>()
+  const written = new Map<string, string>()
   let contentType: string | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const header = rawHeaders[i]!.toLowerCase()
     if (header === 'content-type') contentType ??= rawHeaders[i + 1]!
     if (!header.startsWith('ce-')) continue
     const name = header.slice(3)
-    if (attributes.has(name)) refuse(`the header ce-${shownName(name)} is there twice`)
+    if (written.has(name)) refuse(`the header ce-${shownName(name)} is there twice`)
     if (name === 'datacontenttype') refuse('datacontenttype is the header Content-Type')
     if (name === 'data') refuse('data is the body, not a header')
-    attributes.set(name, headerValue(name, rawHeaders[i + 1]!))
+    written.set(name, rawHeaders[i + 1]!)
   }
+  const attributes = attributesIn(written)
   if (contentType !== undefined) attributes.set('datacontenttype', contentType)
   const members = JSON.stringify(Object.fromEntries(attributes)).slice(0, -1)
   const data = body.length === 0 ? '' : `, ${dataMember(contentType, body, jsonDepthMax)}`
@@ -108,17 +109,49 @@ function checkBase64(value: unknown, data: unknown): void {
 
 const BASE64 = /^[A-Za-z\d+/]*={0,2}$/
 
-/** First out of its quotes, then percent-decoded once (http-protocol-binding.md §3.1.3.2). */
-function headerValue(name: string, written: string): string {
+/**
+ * Percent-encoded once, as the binding says (http-protocol-binding.md §3.1.3.2), or as they stand: sdk-go and sdk-java encode
+ * nothing, for which one character that they should have encoded is the proof. Whoever leaves out one leaves out all.
+ * Held by `test/clients/sdk-go.test.ts`.
+ */
+function attributesIn(written: ReadonlyMap<string, string>): Map<string, string> {
+  const all = [...written]
+  const isEncoded =
+    all.every(([, value]) => PERCENT_ENCODED.test(value)) &&
+    !all.some(([name, value]) => hasEscapesOfUri(name, value))
+  const read = isEncoded ? decoded : asItStands
+  return new Map(all.map(([name, value]) => [name, read(name, value)]))
+}
+
+/** A URI that is none without its escapes: they are its own. */
+function hasEscapesOfUri(name: string, value: string): boolean {
+  const syntax = URIS.get(name)
+  return syntax !== undefined && syntax.test(value) && !syntax.test(decoded(name, value))
+}
+
+/** Printing ASCII, in which each percent sign begins an escape. */
+const PERCENT_ENCODED = /^(?:[ -$&-~]|%[\da-f]{2})*$/i
+
+const URIS: ReadonlyMap<string, RegExp> = new Map([
+  ['source', URI_REFERENCE],
+  ['dataschema', URI],
+])
+
+/** First out of its quotes, which older versions of the binding had. What is no UTF-8 must be rejected, it says. */
+function decoded(name: string, written: string): string {
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(written)
   const value = quoted === null ? written : quoted[1]!.replace(/\\(.)/g, '$1')
-  if (/[^ -~]/.test(value))
-    refuse(`the header ce-${shownName(name)} has characters that must be percent-encoded`)
   try {
     return decodeURIComponent(value)
   } catch {
     return refuse(`the header ce-${shownName(name)} has a percent sign that escapes no UTF-8`)
   }
+}
+
+/** Node gives each byte as a character. The SDKs send UTF-8; what is none is ISO-8859-1, as it was in HTTP once. */
+function asItStands(_name: string, written: string): string {
+  const bytes = Buffer.from(written, 'latin1')
+  return isUtf8(bytes) ? bytes.toString('utf8') : written
 }
 
 /** As JSON, as a string, or in base64, as the media type says (json-format.md §3.1). */

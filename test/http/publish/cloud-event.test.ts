@@ -12,6 +12,11 @@ function binary(headers: readonly string[], body: string | Uint8Array = ''): unk
   return JSON.parse(binaryCloudEvent([...REQUIRED, ...headers], Buffer.from(body), 10))
 }
 
+/** As Node gives the bytes of a header. */
+function raw(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
 describe('structured: the text is kept as it is', () => {
   for (const members of [
     '',
@@ -92,6 +97,25 @@ describe('binary: headers and body become the JSON format', () => {
     ['escapes, once', ['CE-Subject', '%E2%82%AC%2541'], '', { subject: '€%41' }],
     ['quotes', ['ce-subject', '"a \\"b\\" %20"'], '', { subject: 'a "b"  ' }],
     ['an extension', ['ce-comexample', '1'], '', { comexample: '1' }],
+    ['raw UTF-8', ['ce-subject', raw('Ünï "ç" 日🦀')], '', { subject: 'Ünï "ç" 日🦀' }],
+    ['raw ISO-8859-1', ['ce-subject', '\xdcn\xef'], '', { subject: 'Ünï' }],
+    ['a lone percent sign', ['ce-subject', '"100%"'], '', { subject: '"100%"' }],
+    ['half an escape', ['ce-subject', '%4'], '', { subject: '%4' }],
+    ['no escape', ['ce-subject', '%zz%20'], '', { subject: '%zz%20' }],
+    [
+      'escapes of one who encodes nothing',
+      ['ce-subject', '50%25', 'ce-comexample', raw('é')],
+      '',
+      { subject: '50%25', comexample: 'é' },
+    ],
+    [
+      'escapes of a URI that spell no UTF-8, of one who encodes nothing',
+      ['ce-dataschema', 'urn:%ff', 'ce-subject', raw('é')],
+      '',
+      { dataschema: 'urn:%ff', subject: 'é' },
+    ],
+    ['escapes of a URI', ['ce-dataschema', 'urn:a%20b'], '', { dataschema: 'urn:a%20b' }],
+    ['escaped escapes of a URI', ['ce-dataschema', 'urn:a%2520b'], '', { dataschema: 'urn:a%20b' }],
   ]
   for (const [name, headers, body, expected] of cases)
     test(name, () => assert.deepEqual(binary(headers, body), { ...MINIMAL, ...expected }))
@@ -105,7 +129,15 @@ describe('binary: headers and body become the JSON format', () => {
     ['twice', ['Ce-Id', '2'], '', /ce-id is there twice/],
     ['a line break by an escape', ['ce-subject', 'a%0d%0ab'], '', /control character/],
     ['half an escape', ['ce-subject', '%e2%82'], '', /percent sign/],
-    ['bytes that should be escaped', ['ce-subject', 'é'], '', /must be percent-encoded/],
+    ['an escape that is no UTF-8', ['ce-subject', '%C0%A0'], '', /percent sign/],
+    ['a raw control character', ['ce-subject', raw('é\u0085')], '', /control character/],
+    ['a raw tab', ['ce-subject', 'a\tb'], '', /control character/],
+    [
+      'a source that is no URI',
+      ['ce-dataschema', raw('urn:é')],
+      '',
+      /dataschema is no absolute URI/,
+    ],
     ['data as a header', ['ce-data', '1'], '{}', /data is the body/],
     ['datacontenttype as a header', ['ce-datacontenttype', 'a/b'], '', /header Content-Type/],
     ['bad JSON', JSON_DATA, '{', /not valid JSON/],
@@ -113,6 +145,14 @@ describe('binary: headers and body become the JSON format', () => {
   ]
   for (const [name, headers, body, message] of refused)
     test(`refused: ${name}`, () => assert.throws(() => binary(headers, body), { message }))
+})
+
+test('a refusal shows the name of an attribute on one line, and a terminal obeys nothing in it', async () => {
+  await using client = await RawClient.open(server().port)
+  const body = JSON.stringify({ ...MINIMAL, '\u202e\u009b\u2028': 1 })
+  const headers = ['Content-Type: application/cloudevents+json']
+  const answer = await client.ask(put('/a', body, headers))
+  assert.match(answer.body, /the attribute \\u\{202e\}\\u\{9b\}\\u\{2028\} has a name/)
 })
 
 test('every mode is published, and refused with a reason that is shown', async () => {
