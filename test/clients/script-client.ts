@@ -7,6 +7,8 @@ interface ListenScriptOptions extends ListenOptions {
   readonly raw?: boolean
   readonly since?: number
   readonly delimiter?: string
+  readonly library?: string
+  readonly encoding?: string
 }
 
 interface PublishScriptOptions extends Credentials {

@@ -36,6 +36,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'cli/checkpoint-flush.test.ts',
     'clients/asfpy.test.ts',
     'clients/chromium.test.ts',
+    'clients/lines.test.ts',
     'clients/lonelyps-pairs.test.ts',
     'clients/lonelyps.test.ts',
     'clients/refused-bodies.test.ts',

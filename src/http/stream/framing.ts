@@ -1,10 +1,11 @@
 import type { CloseReason } from '../../hub/encoding.ts'
+import { escapeLineEnds } from './escape-line-ends.ts'
 
 /** How a stream's text is put on the wire. */
 export interface Framing {
   /** Equal for equal bytes. */
   readonly key: string
-  /** One line or more that belong together. */
+  /** One line or more that belong together, in which nothing but a line feed ends a line for any reader. */
   frame(text: string): Uint8Array
   /** What comes behind the last one. */
   end(reason: CloseReason): Uint8Array
@@ -14,9 +15,10 @@ export interface Framing {
 export const CHUNKED: Framing = {
   key: 'chunked',
   frame(text) {
-    const length = Buffer.byteLength(text)
+    const lines = escapeLineEnds(text)
+    const length = Buffer.byteLength(lines)
     const size = length.toString(16)
-    return Buffer.from(`${size}\r\n${text}\r\n`, length === text.length ? 'latin1' : 'utf8')
+    return Buffer.from(`${size}\r\n${lines}\r\n`, length === lines.length ? 'latin1' : 'utf8')
   },
   /**
    * The last chunk says that the answer is whole, so only a client that has got what it asked for sees it: at any other
@@ -28,7 +30,7 @@ export const CHUNKED: Framing = {
 /** HTTP/1.0 knows no chunks: the end of the connection ends the stream. */
 export const UNCHUNKED: Framing = {
   key: 'unchunked',
-  frame: (text) => Buffer.from(text),
+  frame: (text) => Buffer.from(escapeLineEnds(text)),
   end: () => EMPTY,
 }
 

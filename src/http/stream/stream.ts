@@ -235,7 +235,9 @@ function headOf(
   endsByItself: boolean,
 ): Uint8Array {
   const isChunked = response.req.httpVersionMinor > 0
-  let lines = `Content-Type: ${contentType}\r\n`
+  // Python's requests reads a text whose charset is not named as ISO-8859-1, and would end lines within characters.
+  const charset = contentType.startsWith('text/') ? '; charset=utf-8' : ''
+  let lines = `Content-Type: ${contentType}${charset}\r\n`
   // Neither a cache nor nginx's buffer may keep events back.
   if (hasControlLines) lines += 'Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n'
   if (isChunked) lines += 'Transfer-Encoding: chunked\r\n'

@@ -2,6 +2,7 @@ import type { CloseReason } from '../../hub/encoding.ts'
 import type { Cursor } from '../../hub/event.ts'
 import { KEEP_ALIVE_MS } from '../../hub/keep-alive.ts'
 import { CLOSE_CODE, closeFrame, controlFrame, OPCODE, textFrame } from '../../websocket/frame.ts'
+import { escapeLineEnds } from './escape-line-ends.ts'
 import type { Framing } from './framing.ts'
 import { NdjsonEncoding } from './ndjson-encoding.ts'
 
@@ -24,7 +25,7 @@ const PING_INTERVAL_MS = 30_000
 
 const MESSAGES: Framing = {
   key: 'websocket',
-  frame: (text) => textFrame(text.slice(0, -1)), // a message needs no line break behind it
+  frame: (text) => textFrame(escapeLineEnds(text.slice(0, -1))), // a message needs no line break behind it
   end: (reason) => closeFrame(closeCodeOf[reason], reason),
 }
 

@@ -17,6 +17,7 @@ export interface StreamItem {
 export interface Form {
   /** What asks for it: a media type, or `websocket`. */
   readonly name: string
+  readonly contentType: string
   /** One whole frame, as text. */
   read(text: string): StreamItem
 }
@@ -24,6 +25,7 @@ export interface Form {
 /** Server-sent events, by the rules of the WHATWG as far as a server of ours can use them. */
 const sse: Form = {
   name: 'text/event-stream',
+  contentType: 'text/event-stream; charset=utf-8',
   read(text) {
     assert.ok(text.endsWith('\n\n') && !/[\r\0]/.test(text), JSON.stringify(text))
     const fields = new Map<string, string>()
@@ -50,6 +52,7 @@ const sse: Form = {
 function lines(name: string, mark: string, cursorMember: string, isLine = true): Form {
   return {
     name,
+    contentType: name,
     read(text) {
       assert.equal(text.indexOf('\n'), isLine ? text.length - 1 : -1)
       const payload = JSON.parse(text)
@@ -110,7 +113,7 @@ export class FormReader implements AsyncDisposable {
       const { status, headers: answered } = await client.head()
       assert.equal(status, 200)
       assert.equal(answered['cache-control'], 'no-store')
-      assert.equal(answered['content-type'], form.name)
+      assert.equal(answered['content-type'], form.contentType)
     }
     return new FormReader(client, form, server.keepsChunks)
   }
@@ -160,6 +163,8 @@ export class FormReader implements AsyncDisposable {
   /** `null`: the answer is whole. */
   async #frame(): Promise<StreamItem | null> {
     const text = this.#form.name === WEB_SOCKET ? await this.#message() : await this.#chunk()
+    // Whoever reads lines by the rules of Unicode, as many do in Python, would be given pieces.
+    assert.doesNotMatch(text ?? '', /[\u0085\u2028\u2029]/u)
     return text === null ? null : this.#form.read(text)
   }
 

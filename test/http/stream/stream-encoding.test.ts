@@ -5,6 +5,8 @@ import type { Closing, Gap } from '../../../src/hub/encoding.ts'
 import type { Cursor, Position, PublishedEvent } from '../../../src/hub/event.ts'
 import { cloudEventText } from '../../../src/http/stream/cloud-event-text.ts'
 import { CHUNKED, UNCHUNKED } from '../../../src/http/stream/framing.ts'
+import { PypubsubEncoding } from '../../../src/http/stream/pypubsub-encoding.ts'
+import { WebSocketEncoding } from '../../../src/http/stream/websocket-encoding.ts'
 import { sealed, tagsOf } from '../../../src/publication/envelope.ts'
 import { readJsonObject } from '../../../src/publication/json-object.ts'
 import { NdjsonEncoding } from '../../../src/http/stream/ndjson-encoding.ts'
@@ -247,6 +249,42 @@ test('in chunks each form has the same bytes, with their length before them', ()
   })
   fc.assert(property)
 })
+
+test('whatever an event holds, no form has a line end in it for readers that know those of Unicode', () => {
+  const forms: readonly (readonly [form: StreamEncoding, linesOfAnEvent: number])[] = [
+    [new SseEncoding(UNCHUNKED), 3], // id, data and the blank one
+    [new NdjsonEncoding(UNCHUNKED), 1],
+    [new NdjsonEncoding(UNCHUNKED, 'application/cloudevents+json', cloudEventText), 1],
+    [new PypubsubEncoding(UNCHUNKED, { isOldSchool: false, hasAdditions: false }), 1],
+    [new WebSocketEncoding(), 1],
+  ]
+  const property = fc.property(anyEvent, (event) => {
+    for (const [form, count] of forms) {
+      const frame = Buffer.from(form.event(event))
+      const text = frame.subarray(form instanceof WebSocketEncoding ? headerBytes(frame) : 0)
+      const lines = splitLines(text.toString())
+      assert.equal(lines.length, count, form.key)
+      const json = JSON.parse(lines.at(count === 3 ? 1 : 0)!.replace(/^data: /, ''))
+      if (form.contentType === 'application/cloudevents+json')
+        assert.deepEqual(json.data, JSON.parse(event.payload.text))
+      else assert.deepEqual(json, shown(event))
+    }
+  })
+  fc.assert(property, { numRuns: 500 })
+})
+
+/** As Python's `str.splitlines`, on which httpx's `iter_lines` and that of requests with `decode_unicode` rest. */
+function splitLines(text: string): string[] {
+  // oxlint-disable-next-line no-control-regex -- they are what lines end at
+  const lines = text.split(/\r\n|[\n\v\f\r\u001c-\u001e\u0085\u2028\u2029]/u)
+  if (lines.at(-1) === '') lines.pop()
+  return lines
+}
+
+/** Bytes of the header of an unmasked frame (RFC 6455 §5.2). */
+function headerBytes(frame: Buffer): number {
+  return frame[1]! < 126 ? 2 : frame[1] === 126 ? 4 : 10
+}
 
 /** The one line that these bytes are. */
 function onlyLine(bytes: Uint8Array): string {
