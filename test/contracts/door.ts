@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { DEADLINE_MS } from '../deadline.ts'
@@ -39,7 +39,9 @@ export interface DoorClient {
     who: Who,
     paddingBytes?: number,
   ): Promise<boolean>
-  /** What comes before the bytes of a peer that makes no sense: a handshake. */
+  /** Where its peers connect: the HTTP port (`toHttpPort`), or one of its own, which `server.urls` tells. */
+  readonly connect: (world: DoorWorld) => Socket
+  /** What comes there before the bytes of a peer that makes no sense: a handshake. */
   readonly opening: (world: DoorWorld) => string
   /** Whether a subscriber holds a connection, which can be slow and ends: a receiver of webhooks is asked, and answers or not. */
   readonly hasStreams: boolean
@@ -52,6 +54,10 @@ export interface DoorWorld extends AsyncDisposable {
   readonly server: InProcessServer
   /** Files and secrets of the doors, by their names. */
   readonly secrets: ReadonlyMap<string, unknown>
+}
+
+export function toHttpPort({ server }: DoorWorld): Socket {
+  return connect({ host: '127.0.0.1', port: server.port })
 }
 
 const DOOR_ACL = `
@@ -145,7 +151,7 @@ export function doorContract(
       await using subscriber = await door.subscribe(world, 'fruits', null)
       await fc.assert(
         fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
-          const socket = connect({ host: '127.0.0.1', port: world.server.port })
+          const socket = door.connect(world)
           socket.on('error', () => {})
           socket.resume()
           await once(socket, 'connect', { signal: AbortSignal.timeout(DEADLINE_MS) })

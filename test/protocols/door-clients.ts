@@ -11,6 +11,7 @@ import { signed } from '../../src/protocols/lonelyps/signed-bytes.ts'
 import {
   Remembered,
   startWorld,
+  toHttpPort,
   type DoorClient,
   type DoorSubscriber,
   type DoorWorld,
@@ -80,6 +81,7 @@ function httpForm(
     name,
     hasStreams: true,
     hasCursors: true,
+    connect: toHttpPort,
     opening: () => `GET /fruits HTTP/1.1\r\nHost: a\r\nAccept: ${accept}\r\n\r\n`,
     publish: publishOverHttp,
     async subscribe({ server }, path, who, after) {
@@ -151,6 +153,7 @@ const webSocket: DoorClient = {
   name: 'WebSocket',
   hasStreams: true,
   hasCursors: true,
+  connect: toHttpPort,
   opening: () =>
     'GET /fruits HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
     'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
@@ -203,6 +206,7 @@ const lonelypsWebSocket: DoorClient = {
   name: 'lonelyps, WebSockets',
   hasStreams: true,
   hasCursors: false,
+  connect: toHttpPort,
   opening: () =>
     'GET /-/lonelyps/v1/websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
     'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
@@ -242,6 +246,7 @@ const lonelypsWebhooks: DoorClient = {
   name: 'lonelyps, webhooks',
   hasStreams: false,
   hasCursors: false,
+  connect: toHttpPort,
   opening: () =>
     'POST /-/lonelyps/v1/notify HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 200\r\n\r\n',
   publish: notify,
@@ -276,7 +281,7 @@ const lonelypsWebhooks: DoorClient = {
   },
 }
 
-/** Every door as its own clients use it. */
+/** Every door as its own clients use it; the names of a protocol's begin with its own. */
 export const DOORS: readonly DoorClient[] = [
   httpForm('lines of PyPubSub', '*/*', readJsonLine),
   httpForm('NDJSON', 'application/x-ndjson', readJsonLine),
