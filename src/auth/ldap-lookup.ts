@@ -232,15 +232,18 @@ export class LdapLookup {
       return entries.length > 0
     } catch (error) {
       if (!(error instanceof LdapResultError && UNSEEN_CODES.has(error.code))) throw error
-      if (!this.#unseen.has(group)) {
-        this.#unseen.add(group)
-        this.#logger(
-          'warn',
-          `nobody has the rights of ${group} now: the directory ${error.message}`,
-        )
-      }
+      this.#tellUnseen(group, error)
       return false
     }
+  }
+
+  /** Not of another user, whom many directories do not show. */
+  #tellUnseen(group: string, error: LdapResultError): void {
+    const { userDn } = this.#options
+    const isUser = userDn !== null && nameInDn(group, userDn) !== null
+    if (isUser || this.#unseen.has(group)) return
+    this.#unseen.add(group)
+    this.#logger('warn', `nobody has the rights of ${group} now: the directory ${error.message}`)
   }
 
   async #isMember(client: Client, dn: string, group: string): Promise<boolean> {

@@ -246,6 +246,23 @@ test(
 )
 
 test(
+  'users of the acl who are not shown to each other are no groups that are missing',
+  { skip: missing('slapd'), timeout: DEADLINE_MS },
+  async () => {
+    const rules = `access to dn.subtree="ou=people,${BASE_DN}" by self read by anonymous auth by * none`
+    await using slapd = await startSlapd({ rules })
+    const log: string[] = []
+    const acl = new Map(['alice', 'bob'].map((name) => [dnOf(name), grantOf(name)]))
+    await using directory = openDirectory({ ...slapd, acl, log })
+    for (const name of ['alice', 'bob']) {
+      const { identity } = await acceptedLogin(directory, name, `${name}-secret`)
+      assert.deepEqual(rightsOf(identity), [[name]])
+    }
+    assert.deepEqual(log, [])
+  },
+)
+
+test(
   'whoever searches and may not read the names is told so, and nobody logs in by another',
   { skip: missing('slapd'), timeout: DEADLINE_MS },
   async () => {
