@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { Attribute, Change, Client } from 'ldapts'
 import { DEADLINE_MS } from '../deadline.ts'
 import { ANONYMOUS } from '../../src/auth/identity.ts'
@@ -16,6 +16,7 @@ import {
 } from '../contracts/authenticator.ts'
 import { openDirectory, WAYS } from './ldap-directory.ts'
 import { missing } from '../programs.ts'
+import { ownSlapdTest, sharedSlapd } from './shared-slapd.ts'
 import { BASE_DN, GROUPS, type Slapd, startSlapd, USER_DN, USERS } from './slapd.ts'
 
 for (const [way, options] of Object.entries(WAYS))
@@ -40,15 +41,7 @@ for (const [way, options] of Object.entries(WAYS))
     { skip: missing('slapd') },
   )
 
-/** A test with a directory that it leaves as it was. */
-function sharedTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
-  test(name, { skip: missing('slapd'), timeout: DEADLINE_MS }, () => run(shared))
-}
-let shared: Slapd
-before(async () => {
-  if (missing('slapd') === false) shared = await startSlapd()
-})
-after(() => shared?.[Symbol.asyncDispose]())
+const sharedTest = sharedSlapd()
 
 sharedTest(
   'whatever is in a name, its user logs in and gets the rights of its groups',
@@ -217,7 +210,7 @@ sharedTest('a login on a used connection has only its own rights', async (slapd)
 })
 
 for (const startTls of [false, true])
-  ownTest(
+  ownSlapdTest(
     `a restarted directory is asked on new connections (StartTLS: ${startTls})`,
     async (slapd) => {
       await using directory = openDirectory({ ...slapd, startTls, ca: slapd.caPem })
@@ -230,7 +223,7 @@ for (const startTls of [false, true])
     },
   )
 
-ownTest('an open login holds through a short outage, which is told once', async (slapd) => {
+ownSlapdTest('an open login holds through a short outage, which is told once', async (slapd) => {
   const log: string[] = []
   await using directory = openDirectory({ ...slapd, log })
   const login = await acceptedLogin(directory, 'alice', 'alice-secret')
@@ -248,7 +241,7 @@ ownTest('an open login holds through a short outage, which is told once', async 
   assert.match(log[1] ?? '', /^info: LDAP directory ldap:\S+ answers again$/)
 })
 
-ownTest('an open login ends when the directory stays away', async (slapd) => {
+ownSlapdTest('an open login ends when the directory stays away', async (slapd) => {
   await using directory = openDirectory({ ...slapd, recheckMs: 100, graceMs: 400 })
   const login = await acceptedLogin(directory, 'alice', 'alice-secret')
   const told = changesOf(login)
@@ -261,7 +254,7 @@ ownTest('an open login ends when the directory stays away', async (slapd) => {
   assert.equal(login.identity, ANONYMOUS)
 })
 
-ownTest('nobody asks again for a login that nobody listens to', async (slapd) => {
+ownSlapdTest('nobody asks again for a login that nobody listens to', async (slapd) => {
   await using directory = openDirectory({ ...slapd, recheckMs: 10 })
   const login = await acceptedLogin(directory, 'alice', 'alice-secret')
   const listening = login.onChange(() => {})
@@ -409,7 +402,7 @@ sharedTest(
   },
 )
 
-ownTest('however many log in, open logins are asked again before them', async (slapd) => {
+ownSlapdTest('however many log in, open logins are asked again before them', async (slapd) => {
   await using server = await startHeldDirectory(slapd)
   await using directory = openDirectory({ ...server, recheckMs: 10, timeoutMs: DEADLINE_MS })
   server.release()
@@ -470,14 +463,6 @@ test('options that cannot work are refused', async () => {
 
 function grantOf(topic: string): LdapGrant {
   return { segments: new Map([[topic, [topic]]]), secureTopics: [topic] }
-}
-
-/** A test with a directory of its own, to do with as it likes. */
-function ownTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
-  test(name, { skip: missing('slapd'), timeout: DEADLINE_MS }, async () => {
-    await using slapd = await startSlapd()
-    await run(slapd)
-  })
 }
 
 function dnOf(name: string): string {

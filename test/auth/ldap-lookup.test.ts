@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import type { LdapGrant } from '../../src/auth/ldap-directory.ts'
 import type { LdapSearchOptions } from '../../src/auth/ldap-lookup.ts'
 import { AttemptLimiter } from '../../src/auth/attempt-limiter.ts'
@@ -10,19 +10,12 @@ import { DEADLINE_MS } from '../deadline.ts'
 import { missing } from '../programs.ts'
 import { openDirectory } from './ldap-directory.ts'
 import { startPlayedDirectory, type Asked, type PlayedAnswer } from './played-directory.ts'
+import { sharedSlapd } from './shared-slapd.ts'
 import { BASE_DN, GROUPS, SERVICE, type Slapd, STAFF_DN, startSlapd } from './slapd.ts'
 
 const SEARCH: LdapSearchOptions = { bindAs: SERVICE, base: BASE_DN, filter: '(uid=%s)' }
 
-/** A test with a directory that it leaves as it was, but for groups of its own. */
-function sharedTest(name: string, run: (slapd: Slapd) => Promise<void>): void {
-  test(name, { skip: missing('slapd'), timeout: DEADLINE_MS }, () => run(shared))
-}
-let shared: Slapd
-before(async () => {
-  if (missing('slapd') === false) shared = await startSlapd()
-})
-after(() => shared?.[Symbol.asyncDispose]())
+const sharedTest = sharedSlapd()
 
 const JANE = `cn=Doe\\, Jane (x)*,${STAFF_DN}`
 
