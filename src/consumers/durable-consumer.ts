@@ -40,7 +40,7 @@ export type DeliveryOutcome =
   | { readonly type: 'failed' }
 
 export interface ConsumerPolicy<S extends ConsumerSubscription> {
-  /** Tries once. Never rejects; its time counts from when it is tried, not from when it began to wait for its turn. */
+  /** Tries once; its time counts from when it is tried, not from when it began to wait for its turn. One that rejects is a bug. */
   readonly deliver: (delivery: ConsumerDelivery<S>) => Promise<DeliveryOutcome>
   /**
    * How long to wait, in ms, until what has failed is tried again; all that is behind it waits as well. `null`: it is given up.
@@ -69,6 +69,8 @@ export interface SharedByConsumers<S extends ConsumerSubscription> {
   readonly onIdle: (consumer: DurableConsumer<S>) => void
   /** Something that was due to it has left the log. */
   readonly tellLost: (consumer: string) => void
+  /** A bug: an event could not be brought to these subscriptions, which may have lost it. Never throws. */
+  readonly onBug: (event: PublishedEvent, subscriptions: readonly S[], error: unknown) => void
   readonly failedReads: SeldomReport
 }
 
@@ -184,7 +186,7 @@ export class DurableConsumer<S extends ConsumerSubscription> {
       if (hasGap) this.#shared.tellLost(this.name)
       for (const event of events) {
         if (this.#isEnded) return
-        const due = await inTurns(this.#dueOf(event))
+        const due = await this.#allDueOf(event)
         if (due.length > 0) await this.#deliver(due, () => {})
       }
       if (this.#isEnded) return
@@ -192,6 +194,16 @@ export class DurableConsumer<S extends ConsumerSubscription> {
     }
     // What was offered meanwhile is further on.
     if (this.#behindTo === to) this.#behindTo = null
+  }
+
+  /** What throws here concerns this event: to read it again and again would keep back all that is behind it. */
+  async #allDueOf(event: PublishedEvent): Promise<readonly ConsumerDelivery<S>[]> {
+    try {
+      return await inTurns(this.#dueOf(event))
+    } catch (error) {
+      this.#shared.onBug(event, this.#shared.subscriptions.of(this.name), error)
+      return []
+    }
   }
 
   *#dueOf(event: PublishedEvent): Generator<void, ConsumerDelivery<S>[]> {
@@ -212,7 +224,11 @@ export class DurableConsumer<S extends ConsumerSubscription> {
   ): Promise<void> {
     let count = 0
     for (const { subscription, event } of deliveries)
-      count += await this.#tryUntilOver(subscription, event, () => tell(count))
+      try {
+        count += await this.#tryUntilOver(subscription, event, () => tell(count))
+      } catch (error) {
+        this.#shared.onBug(event, [subscription], error)
+      }
     tell(count)
     if (this.#isEnded) return
     this.#done = deliveries[0]!.event.position

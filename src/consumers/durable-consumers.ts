@@ -4,6 +4,7 @@ import type { Cursor, Position, PublishedEvent } from '../hub/event.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { StateChange, StateStore } from '../hub/state-store.ts'
 import type { Subscription } from '../hub/subscription.ts'
+import { stackOf } from '../ops/bug-report.ts'
 import { beginWork } from '../ops/current-work.ts'
 import { printable, type LogLevel } from '../ops/logger.ts'
 import { SeldomReport } from '../ops/seldom-report.ts'
@@ -80,6 +81,7 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
         this.#storeSoon(STORE_MS)
       },
       tellLost: (name) => this.#tellLost(name),
+      onBug: (event, concerned, error) => this.#onBug(event, concerned, error),
       failedReads: new SeldomReport(logger, 'warn'),
     }
   }
@@ -217,13 +219,26 @@ export class DurableConsumers<S extends ConsumerSubscription> implements EventSi
   }
 
   /** A bug: who wanted the event is not known. */
-  #fail({ path }: PublishedEvent, error: unknown): void {
-    const { kind, policy } = this.#options
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#bugs.add(
-      `${kind}: an event of ${printable(path)} could not be offered to anybody: ${text}`,
-    )
-    void inTurns(this.#forEach((subscription) => policy.lost(subscription)))
+  #fail(event: PublishedEvent, error: unknown): void {
+    this.#tellBug(event, 'could not be offered to anybody', error)
+    void inTurns(this.#forEach((subscription) => this.#tellOfBug(subscription)))
+  }
+
+  #onBug(event: PublishedEvent, concerned: readonly S[], error: unknown): void {
+    this.#tellBug(event, 'could not be brought to one of them', error)
+    for (const subscription of concerned) this.#tellOfBug(subscription)
+  }
+
+  #tellBug({ path }: PublishedEvent, what: string, error: unknown): void {
+    const { kind } = this.#options
+    this.#bugs.add(`${kind}: an event of ${printable(path)} ${what}: ${stackOf(error)}`, what)
+  }
+
+  /** The bug may be one of the policy: then the log has said already that something is lost. */
+  #tellOfBug(subscription: S): void {
+    try {
+      this.#options.policy.lost(subscription)
+    } catch {}
   }
 
   /** There may be very many. */

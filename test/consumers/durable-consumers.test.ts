@@ -270,6 +270,47 @@ test('what throws while an event is offered is told, costs that event, and each 
   assert.match(world.logged.join(), /could not be offered to anybody: Error: a bug/)
 })
 
+const PLACES_THAT_THROW: Readonly<Record<string, (world: World, fail: () => never) => void>> = {
+  'a delivery': (world, fail) => void (world.answer = fail),
+  'the right to see it': (world, fail) => void (world.maySee = fail),
+  'the wait until the next try': (world, fail) => {
+    world.answer = () => Promise.resolve(-1)
+    world.retryAfterMs = fail
+  },
+  'the look at what the subscription is by now': (world, fail) => void (world.rows.current = fail),
+  'what is due to one that is behind': (world, fail) => {
+    world.answer = () => settled(1).then(() => 1)
+    world.rows.matchingOf = fail
+  },
+}
+
+for (const [place, plant] of Object.entries(PLACES_THAT_THROW))
+  test(`what throws at ${place} is logged, costs one subscription that event, and is told it as lost`, async (t) => {
+    const world = await started(t)
+    const { answer, maySee, retryAfterMs } = world
+    await world.subscribe('u', 'a')
+    await world.stop()
+    await world.publish('/a')
+    await world.start()
+    await settled()
+    const before = world.sent.length
+    plant(world, () => {
+      throw new Error('a bug')
+    })
+    // More than its queue holds: the rest it reads from the log.
+    await world.publish('/a', 1_500)
+    for (let i = 0; i < 100; i++) await settled()
+    Object.assign(world, { answer, maySee, retryAfterMs })
+    Reflect.deleteProperty(world.rows, 'current')
+    Reflect.deleteProperty(world.rows, 'matchingOf')
+    assert.match(world.logged.join(), /could not be (offered|brought).*Error: a bug/)
+    assert.ok(world.lost.length > 0 && world.lost.every(({ url }) => url === 'u'))
+    const next = await world.publish('/a')
+    await settled()
+    assert.ok(world.sent.length > before)
+    assert.equal(world.numbersTo('u').at(-1), next)
+  })
+
 /** What happens next. */
 const anyHappening = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('publish'), topic: fc.nat(1) }) },

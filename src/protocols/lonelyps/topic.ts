@@ -2,9 +2,9 @@ import { isUtf8 } from 'node:buffer'
 
 /** A topic of lonelyps and where its events stand among the others (docs/protocols/lonelyps.md, Topics). */
 export interface Topic {
-  /** 0 to 65,535 bytes. */
+  /** 0 to 65,535 bytes, or the bytes of a path that is longer than a topic can be. */
   readonly bytes: Buffer
-  /** `null`: it is no UTF-8, and so no glob matches it. */
+  /** `null`: no glob matches it, as it is no UTF-8, or longer than a topic can be. */
   readonly text: string | null
   /** The path of its events: equal for equal topics only. */
   readonly path: string
@@ -23,8 +23,12 @@ export function topicOfPath(path: string): Topic {
   if (path.startsWith(ENCODED))
     return { ...topicOf(Buffer.from(path.slice(ENCODED.length), 'base64url')), path }
   const text = path.startsWith('/') ? path.slice(1) : path
-  return { bytes: Buffer.from(text), text, path }
+  const bytes = Buffer.from(text)
+  return { bytes, text: bytes.length > TOPIC_BYTES_MAX ? null : text, path }
 }
+
+/** Its length has two bytes on the wire. Paths may be longer where the operator has raised `limits.head_bytes`. */
+const TOPIC_BYTES_MAX = 65_535
 
 /** Nobody can publish below `/-/` over HTTP. */
 const ENCODED = '/-/lonelyps/topic/'

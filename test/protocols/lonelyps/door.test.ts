@@ -9,6 +9,7 @@ import { strongEtag } from '../../../src/protocols/lonelyps/etag.ts'
 import { startInProcess } from '../../in-process-server.ts'
 import { startServer } from '../../running-server.ts'
 import { shared } from '../../shared.ts'
+import { SocketClient } from './socket-client.ts'
 import { ask, countOf, notifyBody, Receiver, subscribeBody, unsubscribeBody } from './receiver.ts'
 
 const CONFIG = `
@@ -232,6 +233,20 @@ test('one receiver that hangs delays nobody else', async () => {
     Array.from({ length: 50 }, (_, i) => `{"n": ${i}}`),
   )
   assert.equal(slow.received.length, 1)
+})
+
+test('an event whose path is longer than a topic can be is no event of lonelyps, and those behind it arrive', async () => {
+  const config = `${CONFIG}limits: {head_bytes: 256KiB}\n`
+  await using server = await startInProcess({ config })
+  await using receiver = await Receiver.start()
+  await ask(server.url, '/v1/subscribe/glob', subscribeBody(receiver.url, '*', receiver.url))
+  using client = await SocketClient.configured(server.url)
+  await client.subscribeGlob('*')
+  for (const path of ['/a', `/${'a'.repeat(65_536)}`, `/b/${'é'.repeat(30_000)}`, '/c'])
+    await published(server, encodeURI(path), `{"n": ${path.length}}`)
+  await receiver.has(3)
+  await client.has('RECEIVE_STREAM', 3)
+  assert.deepEqual(receiver.messages, ['{"n": 2}', '{"n": 30003}', '{"n": 2}'])
 })
 
 test('a receiver gets more than its queue holds, in order', async () => {

@@ -44,3 +44,9 @@ test('a topic keeps its bytes, whatever becomes of those that it was made of', (
   given[0] = 0
   assert.equal(topic.bytes.toString(), 'a')
 })
+
+test('a path that is longer than a topic can be is matched by no glob', () => {
+  assert.equal(topicOfPath(`/${'a'.repeat(65_535)}`).text?.length, 65_535)
+  assert.equal(topicOfPath(`/${'a'.repeat(65_536)}`).text, null)
+  assert.equal(topicOfPath(`/${'é'.repeat(32_768)}`).text, null)
+})
