@@ -45,13 +45,23 @@ export interface ReadBackOptions {
   readonly pageBytes: number
 }
 
-/** What an event costs beside its text, to encode and to keep: small events weigh more than that. */
+/** What an event with a few topics costs beside its text, to encode and to keep: small events weigh more than that. */
 export const EVENT_OVERHEAD_BYTES = 256
+
+/** What a topic takes in memory beside the path's text, or in the index of a log, in bytes; those of short names the most. */
+export const TOPIC_BYTES = 32
+
+/** So many topics are part of `EVENT_OVERHEAD_BYTES`. */
+const FEW_TOPICS = 8
 
 /** What an event counts for wherever events are kept or handed on in bounded lots, in bytes. */
 export function weightOf(event: Publication): number {
   return (
-    event.payload.text.length + event.path.length + sizeBesidePayload(event) + EVENT_OVERHEAD_BYTES
+    event.payload.text.length +
+    event.path.length +
+    sizeBesidePayload(event) +
+    EVENT_OVERHEAD_BYTES +
+    TOPIC_BYTES * Math.max(0, event.topics.length - FEW_TOPICS)
   )
 }
 

@@ -464,7 +464,7 @@ class PageOfRows implements RowsFound {
   }
 }
 
-/** As `weightOf`, of a row. */
+/** As `weightOf`, of a row; its topics are one text here. */
 function weightOfRecord({ payload, path, beside }: EventRecord): number {
   const size = payload.length + path.length + EVENT_OVERHEAD_BYTES
   return beside === undefined

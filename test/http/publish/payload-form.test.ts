@@ -190,6 +190,23 @@ test('another media type is one object, whatever it says', async () => {
   assert.equal((await ask('{"n": 1}', 'Content-Type: ;;')).status, 202)
 })
 
+test('the topics of a batch count for each of its events, as each of them has them', async () => {
+  const path = `/${Array.from({ length: 56 }, (_, n) => n).join('/')}`
+  await using client = await RawClient.open(server().port)
+  const two = await client.ask(put(path, '{}\n{}', [NDJSON]))
+  assert.equal(two.status, 202)
+  const three = await client.ask(put(path, '{}\n{}\n{}', [NDJSON]))
+  assert.equal(three.status, 400)
+  assert.match(three.body, /3 events .*more than the 4096 of a batch .*limits.batch_bytes.*send 2 at/)
+})
+
+test('a single event has as many topics as limits.topics says, on a line or alone', async () => {
+  const path = `/${Array.from({ length: 4_096 }, (_, n) => n).join('/')}`
+  await using client = await RawClient.open(server().port)
+  for (const headers of [[], [NDJSON]])
+    assert.equal((await client.ask(put(path, '{}', headers))).status, 202)
+})
+
 describe('who asks for JSON is told where the events are', () => {
   test('one event', async () => {
     const { headers, body } = await ask('{}', 'Accept: application/json')

@@ -39,6 +39,15 @@ test('memory: kept events take no more bytes than allowed', async () => {
   assert.equal(kept.at(-1)?.position, log.head)
 })
 
+test('memory: topics count for what they take in memory, however short they are', async () => {
+  await using log = new MemoryEventLog({ eventsMax: 1_000_000, maxAgeMs: 0, bytesMax: 1e6 })
+  const topics = Array.from({ length: 1_000 }, (_, n) => n.toString(36))
+  const path = `/${topics.join('/')}`
+  for (let n = 0; n < 50; n++) await log.append([{ ...publication(path, { n }), topics }])
+  const kept = log.head - log.status.oldest + 1
+  assert.ok(kept > 10 && kept <= 1e6 / (32 * 992 + path.length), String(kept))
+})
+
 test('memory: what is kept stays right over many more events than are kept', async () => {
   await using log = new MemoryEventLog({ eventsMax: 700, maxAgeMs: 0, bytesMax: 1e9 })
   for (let round = 0; round < 50; round++)
