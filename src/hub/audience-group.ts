@@ -57,7 +57,7 @@ export abstract class AudienceGroup<A extends Placed> extends UsedByShares imple
   /** What each share that uses it is charged with. */
   abstract get filterWeight(): number
 
-  /** Nothing is found for it any more. `true`: the index is to be swept. */
+  /** Called when it has no audience, so that nothing goes to it if it is still found. `true`: the index is to be swept. */
   abstract leaveIndex(): boolean
 
   maySee(event: PublishedEvent): boolean {
@@ -204,10 +204,12 @@ export class ChangingGroup<A extends Placed> extends AudienceGroup<A> {
     return (event) => this.#matches(event)
   }
 
+  /** Paths may be ten thousand, and go later: they lead to nobody any more. Filters are counted, and predicates asked. */
   leaveIndex(): boolean {
-    const entries = Array.from(this.#held.values(), ({ entry }) => entry)
-    this.#held.clear()
-    return entries.map((entry) => this.#index.remove(entry, this)).includes(true)
+    for (const { entry } of this.#filters) this.#index.remove(entry, this)
+    for (const { entry } of this.#predicates) this.#index.remove(entry, this)
+    this.#index.removeSoon(this.#held.values(), this)
+    return true
   }
 
   #matches(event: PublishedEvent): boolean {

@@ -27,6 +27,14 @@ interface AskedFor<O> {
   readonly since: number
 }
 
+interface Leaving<O> {
+  readonly held: Iterator<{ readonly entry: WantEntry }>
+  readonly owner: O
+}
+
+/** A wish takes some µs to take out, and a step of topic filters a tenth of one. */
+const STEPS_PER_WANT = 16
+
 /** Told of a predicate that has thrown, and of one of those who have it: whether the event is due there is not known. */
 export type OnUnknown<O> = (owner: O, error: unknown) => void
 
@@ -38,6 +46,8 @@ export class WantIndex<O extends WantOwner> {
   readonly #filters = new TopicIndex<O>()
   readonly #byPath = new Map<string, Set<O>>()
   readonly #predicates = new Map<string, AskedFor<O>>()
+  /** Of owners that have left: what `sweep` takes out piece by piece. */
+  readonly #leaving: Leaving<O>[] = []
   /** The event about which predicates were asked last. */
   #askedAt = -1
 
@@ -53,6 +63,8 @@ export class WantIndex<O extends WantOwner> {
 
   /** StreamRequest of one owner, which are all different. */
   add(wants: readonly Want[], owner: O): WantEntry {
+    // So that what has left cannot pile up, however fast others come.
+    this.#sweepLeaving(2 * wants.length)
     const filters = wants.filter(isTopicFilter)
     const isTopicsOnly = filters.length === wants.length
     const entry = {
@@ -94,9 +106,27 @@ export class WantIndex<O extends WantOwner> {
     return true
   }
 
-  /** See `TopicIndex`. */
+  /**
+   * As `remove` for each, but bit by bit, in `sweep`: until then the owner may be found, and is to have nobody who gets anything.
+   */
+  removeSoon(held: Iterator<{ readonly entry: WantEntry }>, owner: O): void {
+    this.#leaving.push({ held, owner })
+  }
+
+  /** Of topic filters as in `TopicIndex`, and of what was removed soon. `false`: nothing is left. */
   sweep(steps: number): boolean {
-    return this.#filters.sweep(steps)
+    const isMoreLeaving = this.#sweepLeaving(steps / STEPS_PER_WANT)
+    return this.#filters.sweep(steps) || isMoreLeaving
+  }
+
+  #sweepLeaving(count: number): boolean {
+    for (let left = count; left > 0 && this.#leaving.length > 0; left--) {
+      const { held, owner } = this.#leaving.at(-1)!
+      const next = held.next()
+      if (next.done === true) this.#leaving.pop()
+      else this.remove(next.value.entry, owner)
+    }
+    return this.#leaving.length > 0
   }
 
   /** How many different predicates there are. */

@@ -59,6 +59,38 @@ test('who goes through a group from last to first meets each audience once, thou
   }
 })
 
+test('who has ten thousand wishes leaves at once, nothing goes to it any more, and the index gives them up bit by bit', () => {
+  const index: Index = new WantIndex()
+  const paths = Array.from({ length: 10_000 }, (_, n) => ({ path: `/a/${n}` }))
+  const filter = { topics: ['a'], privateOnly: false }
+  const predicate = { key: 'p', matches: () => true }
+  const group = new ChangingGroup<Placed>('own', [...paths, filter, predicate], index)
+  const other = new ChangingGroup<Placed>('other', paths.slice(0, 1), index)
+  const audience = placed()
+  group.add(audience)
+  const eventOf = (n: number, position: number) => published(`/a/${n}`, position)
+  assert.deepEqual(new Set(index.matching(eventOf(0, 1), unexpected)), new Set([group, other]))
+  assert.equal(group.remove(audience), true)
+  assert.equal(group.leaveIndex(), true)
+  assert.equal(index.size, 0)
+  assert.equal(index.predicateCount, 0)
+  let sweeps = 1
+  while (index.sweep(512)) sweeps++
+  assert.ok(sweeps > 100, `in ${sweeps} pieces`)
+  for (const n of [1, 5_000, 9_999])
+    assert.deepEqual(index.matching(eventOf(n, n + 2), unexpected), [])
+  assert.deepEqual(index.matching(eventOf(0, 20_000), unexpected), [other])
+})
+
+test('those that leave do not pile up in the index, however fast others come', () => {
+  const index: Index = new WantIndex()
+  for (let n = 0; n < 100; n++) {
+    const wants = [1, 2, 3].map((each) => ({ path: `/${n}/${each}` }))
+    new ChangingGroup<Placed>(`${n}`, wants, index).leaveIndex()
+  }
+  assert.equal(index.sweep(512), false)
+})
+
 const SEGMENTS = ['a', 'b', 'c']
 const path = fc
   .array(fc.constantFrom(...SEGMENTS), { minLength: 1, maxLength: 3 })

@@ -211,6 +211,7 @@ export class SocketSubscriber implements EventSink {
         configured: (secrets) => this.#configured(secrets),
         subscribe: (interest) => this.#subscribe(interest),
         unsubscribe: (interest) => this.#unsubscribe(interest),
+        ended: (interests) => this.#ended(interests),
         notify: (topic, message) => {
           const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
           return notify(topic, bytes, { secrets: this.#secrets!, address })
@@ -296,7 +297,6 @@ export class SocketSubscriber implements EventSink {
     this.#session.end()
     this.#arrivingBytes = 0
     this.#tellHeld()
-    this.#subscription?.close()
   }
 
   /** Little is not counted: most messages are. */
@@ -360,6 +360,13 @@ export class SocketSubscriber implements EventSink {
         ? { path: topicOf(interest.topic).path }
         : this.#options.globs.release(interest.glob, this.#share)
     this.#subscription!.changeWants({ drop: [want] })
+  }
+
+  /** The hub takes out what it has for the subscription bit by bit; only globs are counted here. */
+  #ended(interests: Iterable<Interest>): void {
+    for (const interest of interests)
+      if (interest.type === 'glob') this.#options.globs.release(interest.glob, this.#share)
+    this.#subscription?.close()
   }
 
   #shut(code: number, reason: string): void {

@@ -48,8 +48,10 @@ export interface SessionPorts {
   configured(secrets: Secrets): void
   /** From now on `deliver()` is due. @throws what the subscriber is closed with. */
   subscribe(interest: Interest): void
-  /** For each interest that was subscribed to: when the subscriber asks for it, or when the session ends. */
+  /** The subscriber has asked for it. */
   unsubscribe(interest: Interest): void
+  /** The session has ended, whoever has ended it, and with it what is left of its interests: there may be ten thousand. */
+  ended(interests: Iterable<Interest>): void
   /**
    * Resolves with the number of subscribers once the notification is in the log, in the order in which it was asked for.
    * @throws at once, what may not be notified.
@@ -222,7 +224,7 @@ export class WsSession {
     this.#partial = null
     this.#tellHeld()
     this.#deliveries.end()
-    for (const { interest } of this.#subscriptions.values()) this.#ports.unsubscribe(interest)
+    this.#ports.ended(this.interests)
   }
 
   #close(reason: string, cause?: unknown): void {

@@ -54,6 +54,7 @@ async function replay(
       configured: () => {},
       subscribe: () => {},
       unsubscribe: () => {},
+      ended: () => {},
       notify: (topic, message) => {
         const sha512 = hash('sha512', message, 'buffer')
         const identifier = Buffer.from(randoms.shift()!)

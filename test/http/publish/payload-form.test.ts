@@ -197,7 +197,10 @@ test('the topics of a batch count for each of its events, as each of them has th
   assert.equal(two.status, 202)
   const three = await client.ask(put(path, '{}\n{}\n{}', [NDJSON]))
   assert.equal(three.status, 400)
-  assert.match(three.body, /3 events .*more than the 4096 of a batch .*limits.batch_bytes.*send 2 at/)
+  assert.match(
+    three.body,
+    /3 events .*more than the 4096 of a batch .*limits.batch_bytes.*send 2 at/,
+  )
 })
 
 test('a single event has as many topics as limits.topics says, on a line or alone', async () => {

@@ -116,6 +116,9 @@ export class Peer {
       configured: ({ name }) => void this.asked.push(`configured ${name}`),
       subscribe: (interest) => void this.asked.push(`subscribe ${textOf(interest)}`),
       unsubscribe: (interest) => void this.asked.push(`unsubscribe ${textOf(interest)}`),
+      ended: (interests) => {
+        for (const interest of interests) this.asked.push(`unsubscribe ${textOf(interest)}`)
+      },
       notify: (topic, message) => {
         this.notified.push(`${text(topic)} ${text(message)}`)
         return Promise.resolve(1)
