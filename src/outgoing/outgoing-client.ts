@@ -3,6 +3,7 @@ import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { callbackify } from 'node:util'
+import { inLaterTurn, isTurnSpent } from '../ops/turn-budget.ts'
 import { OutgoingDns } from './outgoing-dns.ts'
 import { hostOf, OutgoingRefusedError, portOf, type OutgoingPolicy } from './outgoing-policy.ts'
 import { OutgoingSlots } from './outgoing-slots.ts'
@@ -107,6 +108,8 @@ export class OutgoingClient {
     const name = `${hostOf(target)}:${portOf(target)}`
     try {
       await this.#slots.take(name, ending.signal)
+      // Each takes some 0.3 ms, and as many as there are slots may come, or fail, at once.
+      if (isTurnSpent()) await new Promise<void>((resolve) => inLaterTurn(resolve))
       const late = () =>
         ending.abort(failure(target, `no whole answer within ${this.#timeoutMs / 1_000} s`))
       const timer = setTimeout(late, this.#timeoutMs)

@@ -91,6 +91,32 @@ function isFailed(pattern: RegExp): (error: unknown) => true {
 
 const deadline = { timeout: TEST_MS }
 
+test('posts that may all be sent are begun as a turn of the event loop allows, and all of them are sent', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  await using server = await serve((request, response) => {
+    request.resume()
+    // Later, so that no connection is used twice.
+    void promise.then(() => response.end('ok'))
+  })
+  const counted = { begun: 0 }
+  const lookup = () => {
+    counted.begun++
+    for (const endMs = performance.now() + 2; performance.now() < endMs;);
+    return Promise.resolve(['127.0.0.1'])
+  }
+  using client = openClient({ lookup, connectionsMax: 100 })
+  const begunInTurns: number[] = []
+  const posts = Array.from({ length: 30 }, () => client.post(`http://many.test:${server.port}/`))
+  const all = Promise.all(posts)
+  for (let before = 0; counted.begun < 30; before = counted.begun) {
+    await new Promise(setImmediate)
+    begunInTurns.push(counted.begun - before)
+  }
+  resolve()
+  assert.ok(Math.max(...begunInTurns) <= 10, begunInTurns.join())
+  for (const { status } of await all) assert.equal(status, 200)
+})
+
 test('a post arrives with its body and headers, and its answer comes back', deadline, async () => {
   const seen: { request: IncomingMessage; text: string }[] = []
   await using server = await serve((request, response) => {

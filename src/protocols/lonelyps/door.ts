@@ -97,6 +97,7 @@ export class LonelypsDoor implements AsyncDisposable {
       state: options.state,
       rows,
       forMs: options.missedForMs,
+      timeAgo: (ms) => options.hub.timeAgo(ms),
       secondMs: options.times?.missedSecondMs,
       send: (row, topic) => webhook.missed(row, topic),
     })

@@ -1,3 +1,5 @@
+import { inTurns } from '../../consumers/in-turns.ts'
+import { beginWork } from '../../ops/current-work.ts'
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
 import {
   rowKey,
@@ -10,6 +12,8 @@ export interface MissedOptions {
   readonly rows: StoredSubscriptions
   /** How long one is tried, in ms. */
   readonly forMs: number
+  /** The time of the log so long ago: the clock on the wall may leap, and a monotonic one does not outlive the process. */
+  readonly timeAgo: (ms: number) => number
   /** One second of its delays, in ms: they may be shorter than the reference's. */
   readonly secondMs?: number | undefined
   /** Sends one; resolves with whether it was confirmed. Never rejects. */
@@ -25,6 +29,9 @@ export class Missed {
   readonly #pending = new Map<string, Notice>()
   readonly #timer: NodeJS.Timeout
   readonly #secondMs: number
+  /** Those that are being sent, or wait to be. */
+  #underWay = 0
+  #isSending = false
   #isClosed = false
 
   static async load(options: MissedOptions): Promise<Missed> {
@@ -41,7 +48,7 @@ export class Missed {
         topic: Buffer.from(topic, 'base64url'),
         attempt,
         sinceMs,
-        dueMs: Date.now() + missed.#delayMs(attempt),
+        dueMs: options.timeAgo(0) + missed.#delayMs(attempt),
         isUnderWay: false,
         isKept: true,
       })
@@ -52,7 +59,7 @@ export class Missed {
   private constructor(options: MissedOptions) {
     this.#options = options
     this.#secondMs = options.secondMs ?? 1_000
-    this.#timer = setInterval(() => this.#sendDue(), this.#secondMs / 2).unref()
+    this.#timer = setInterval(() => void this.#sendDue(), this.#secondMs / 2).unref()
   }
 
   /** Something may be missing there: told soon. A later loss begins anew, but puts off nothing that is about to be told. */
@@ -61,7 +68,7 @@ export class Missed {
     const before = this.#pending.get(rowKey(row))
     const isFresh = before !== undefined && before.attempt === 0 && !before.isUnderWay
     if (isFresh && before.row.since === row.since && before.topic.equals(topic)) return
-    const nowMs = Date.now()
+    const nowMs = this.#options.timeAgo(0)
     const notice: Notice = {
       row,
       topic,
@@ -80,27 +87,47 @@ export class Missed {
     clearInterval(this.#timer)
   }
 
-  #sendDue(): void {
-    const nowMs = Date.now()
-    for (const notice of this.#pending.values()) {
+  /** There may be a hundred thousand: as many at a time as a turn allows, and no more under way than are sent soon. */
+  async #sendDue(): Promise<void> {
+    if (this.#isSending) return
+    this.#isSending = true
+    await inTurns(this.#allDue())
+    this.#isSending = false
+  }
+
+  *#allDue(): Generator<void, void> {
+    const nowMs = this.#options.timeAgo(0)
+    let looked = 0
+    // One that is sent goes behind all others, so that whoever does not answer is not asked first again and again.
+    for (const [key, notice] of this.#pending) {
+      if (this.#isClosed) return
+      if (++looked % LOOKED_AT_ONCE === 0) yield
       if (notice.isUnderWay) continue
-      if (notice.dueMs <= nowMs) void this.#send(notice)
-      else if (!notice.isKept) void this.#keep(notice)
+      if (notice.dueMs > nowMs) {
+        if (!notice.isKept) void this.#keep(notice)
+      } else if (this.#underWay < UNDER_WAY_MAX) {
+        this.#pending.delete(key)
+        this.#pending.set(key, notice)
+        void this.#send(notice)
+        yield
+      }
     }
   }
 
   async #send(notice: Notice): Promise<void> {
-    const { rows, send, forMs } = this.#options
+    const { rows, send, forMs, timeAgo } = this.#options
     const row = rows.current(notice.row)
     if (row === null || row.recovery === null) return this.#forget(notice)
     notice.isUnderWay = true
+    this.#underWay++
+    beginWork('MISSED of lonelyps')
     const isConfirmed = await send(row, notice.topic)
+    this.#underWay--
     notice.isUnderWay = false
     if (this.#isClosed || this.#pending.get(rowKey(notice.row)) !== notice) return
-    const nowMs = Date.now()
-    if (isConfirmed || nowMs - notice.sinceMs > forMs) return this.#forget(notice)
+    if (isConfirmed || notice.sinceMs < timeAgo(forMs)) return this.#forget(notice)
     notice.attempt++
-    notice.dueMs = nowMs + this.#delayMs(notice.attempt)
+    notice.dueMs = timeAgo(0) + this.#delayMs(notice.attempt)
     await this.#keep(notice)
   }
 
@@ -152,3 +179,9 @@ interface Kept {
 }
 
 const SPACE = 'lonelyps.missed'
+
+/** Eight times as many as may be sent at once by default: hosts take turns among those that are under way. */
+const UNDER_WAY_MAX = 1_024
+
+/** Notices between two looks at the clock: some 0.1 ms. */
+const LOOKED_AT_ONCE = 256

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { MemoryStateStore } from '../../../src/log/memory/memory-state-store.ts'
+import { LogClock } from '../../../src/log/log-clock.ts'
 import { Missed } from '../../../src/protocols/lonelyps/missed.ts'
 import {
   StoredSubscriptions,
@@ -14,14 +15,26 @@ class Recipient {
   readonly told: string[] = []
   readonly kept = new MemoryStateStore()
   isConfirmed = true
+  answer = (): Promise<boolean> => Promise.resolve(this.isConfirmed)
   state!: FaultyStateStore
   rows!: StoredSubscriptions
   missed!: Missed
   readonly #t: TestContext
+  readonly #clock: LogClock
+  /** What the clock on the wall is ahead. */
+  leapMs = 0
 
   constructor(t: TestContext) {
-    t.mock.timers.enable({ apis: ['setInterval', 'Date'] })
+    t.mock.timers.enable({ apis: ['setInterval', 'Date'], now: Date.UTC(2026, 11, 1) })
     this.#t = t
+    this.#clock = new LogClock({
+      sources: {
+        wallMs: () => Date.now() + this.leapMs,
+        monotonicMs: () => Date.now(),
+        uptimeMs: () => Date.now(),
+        bootId: null,
+      },
+    })
     t.after(() => this.missed.close())
   }
 
@@ -29,7 +42,7 @@ class Recipient {
     this.state = new FaultyStateStore(this.kept)
     this.rows = await StoredSubscriptions.load({
       state: this.state,
-      limits: ROW_LIMITS,
+      limits: { ...ROW_LIMITS, subscriptionsMax: 10_000 },
       onChange: () => {},
       isKnown: () => true,
     })
@@ -37,9 +50,10 @@ class Recipient {
       state: this.state,
       rows: this.rows,
       forMs: 60_000,
+      timeAgo: (ms) => this.#clock.ago(ms),
       send: (row, topic) => {
         this.told.push(`${row.recovery} ${topic.toString()}`)
-        return Promise.resolve(this.isConfirmed)
+        return this.answer()
       },
     })
   }
@@ -56,10 +70,11 @@ class Recipient {
     return this.rows.of('u')[0]!
   }
 
-  async set(...recoveries: string[]): Promise<void> {
+  /** The url `u` has this recovery url from now on, or no subscription. */
+  async set(recovery: string | null, url = 'u'): Promise<void> {
     const interest = { type: 'glob', glob: '*' } as const
-    const wanted = recoveries.map((recovery) => ({ interest, recovery }))
-    await this.rows.set('u', wanted, { owner: null, since: 'place' as Cursor })
+    const wanted = recovery === null ? [] : [{ interest, recovery }]
+    await this.rows.set(url, wanted, { owner: null, since: 'place' as Cursor })
   }
 
   async pass(seconds: number): Promise<void> {
@@ -90,7 +105,7 @@ test('what is to be told goes to the recovery url of now, and to nobody who has 
   await it.pass(5)
   assert.deepEqual(it.told, ['new a'])
   it.missed.add(it.rows.of('u')[0]!, Buffer.from('b'))
-  await it.set()
+  await it.set(null)
   await it.pass(5)
   assert.deepEqual(it.told, ['new a'])
 })
@@ -106,6 +121,41 @@ test('a loss that a full disk did not take is kept as soon as it has room', asyn
   await it.kill()
   await it.pass(5)
   assert.deepEqual(it.told, ['r a'])
+})
+
+for (const [what, leapMs] of [
+  ['forward', 365 * 86_400_000],
+  ['back', -365 * 86_400_000],
+] as const)
+  test(`a clock that leaps ${what} for a moment neither ends what is to be told nor puts it off for long`, async (t) => {
+    const it = new Recipient(t)
+    const row = await it.subscribed()
+    it.isConfirmed = false
+    it.missed.add(row, Buffer.from('a'))
+    it.leapMs = leapMs
+    await it.pass(10)
+    it.leapMs = 0
+    const before = it.told.length
+    assert.ok(before > 0)
+    it.isConfirmed = true
+    await it.pass(20)
+    assert.equal(it.told.length, before + 1)
+  })
+
+test('of very many that are due at once some are sent, others when these are answered, and nobody is forgotten', async (t) => {
+  const it = new Recipient(t)
+  const row = await it.subscribed()
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  it.answer = () => promise
+  const urls = Array.from({ length: 3_000 }, (_, n) => `u${n}`)
+  for (const url of urls) await it.set('r', url)
+  for (const url of urls) it.missed.add({ ...row, ...it.rows.of(url)[0] }, Buffer.from(url))
+  await it.pass(6)
+  assert.ok(it.told.length > 500 && it.told.length < 2_000, String(it.told.length))
+  resolve(true)
+  for (let i = 0; i < 20; i++) await it.pass(1)
+  assert.equal(new Set(it.told).size, 3_000)
+  assert.equal(it.told.length, 3_000)
 })
 
 test('who does not confirm is told again more and more seldom, and at last no more', async (t) => {
