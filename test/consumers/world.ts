@@ -17,7 +17,9 @@ import {
 export const ROW_LIMITS: StoredSubscriptionLimits = {
   subscriptionsMax: 1_000,
   subscriptionsPerPeerMax: 100,
+  subscriptionsPerAddressMax: 0,
   globsMax: 100,
+  globsPerAddressMax: 0,
 }
 
 function publication(path: string, n: number): Publication {

@@ -18,8 +18,8 @@ const STATUS: Readonly<Record<LonelypsErrorCode, number | null>> = {
   FORBIDDEN: 403,
   LIMIT_EXCEEDED: 400,
   OVERLOADED: 503,
-  SHARE_EXCEEDED: 503, // of WebSockets only, as the next one
-  TOO_MANY_STREAMS: 503,
+  SHARE_EXCEEDED: 403, // of stored subscriptions; nothing is won by asking again before some are given up
+  TOO_MANY_STREAMS: 503, // of WebSockets only
   LOG_UNAVAILABLE: 503,
   OUTCOME_UNKNOWN: 503, // of a subscription; a notification is never repeated, see `refuseUnknownOutcome`
   IDEMPOTENCY_KEY_REUSED: null,

@@ -5,11 +5,13 @@ export interface LonelypsLimits {
   readonly messageMemoryMax: number
   /** Stored ones of all urls. */
   readonly subscriptionsMax: number
+  /** Of them, those of one user or address. 0: as many as are left for all others. */
+  readonly subscriptionsPerAddressMax: number
   /** Subscriptions of one url, or one WebSocket. */
   readonly subscriptionsPerPeerMax: number
   /** Different ones of all urls, and of all WebSockets. */
   readonly globsMax: number
-  /** Globs that the WebSockets of one user or address may have of them. 0: as many as are left for all others. */
+  /** Globs that one user or address may have of the ones, and of the others. 0: as many as are left for all others. */
   readonly globsPerAddressMax: number
   /** Unsent bytes of one WebSocket. */
   readonly queueBytesMax: number

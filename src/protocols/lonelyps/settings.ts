@@ -83,6 +83,12 @@ const read = sectionReader({
     about: 'Stored subscriptions, some 300 bytes of memory each.',
     shown: '100000',
   }),
+  subscriptionsPerAddressMax: setting('subscriptions_per_address', 0, integer(0, 10_000_000), {
+    about:
+      'Of them, those of one user, or else those that one address (IPv6: a /64) has made, with 1 KiB each on average. 0: as ' +
+      'many as are left for all others.',
+    shown: '0',
+  }),
   subscriptionsPerPeerMax: setting('subscriptions_per_peer', 10_000, integer(1, 1_000_000), {
     about: 'Topics and globs of one WebSocket, or of one url.',
     shown: '10000',
@@ -93,7 +99,8 @@ const read = sectionReader({
   }),
   globsPerAddressMax: setting('globs_per_address', 0, integer(0, 100_000), {
     about:
-      'Of them, those of the WebSockets of one user, or else one address (IPv6: a /64). 0: as many as are left for all others.',
+      'Of them, those of one user, or else one address (IPv6: a /64): so many of its WebSockets, and so many that are stored. ' +
+      '0: as many as are left for all others.',
     shown: '0',
   }),
   dictionaries: setting('dictionaries', new Map(), dictionaries, {

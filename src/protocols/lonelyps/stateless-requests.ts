@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { addressBlock } from '../../auth/address-block.ts'
+import { shareOf } from '../../auth/share-of.ts'
 import { OutcomeUnknownError } from '../../hub/errors.ts'
 import { PubSubError } from '../../publication/errors.ts'
 import { statusOf } from './errors.ts'
@@ -109,6 +110,7 @@ export class StatelessRequests {
       url,
       recovery,
       owner: secrets.name,
+      share: shareOf(secrets.name, asked.address),
       since: this.#options.cursorOfHead(),
     }
     if (!(await this.#options.rows.add(row))) throw new Refusal(409, 'that subscription is there')
@@ -213,7 +215,9 @@ export class StatelessRequests {
     for (const { interest } of wanted) this.#options.checkInterest(interest, secrets.name)
     for (const recovery of new Set(wanted.map((row) => row.recovery)))
       this.#checkUrls(url, recovery)
-    await rows.set(url, wanted, { owner: secrets.name, since: cursorOfHead() })
+    const { name } = secrets
+    const share = shareOf(name, asked.address)
+    await rows.set(url, wanted, { owner: name, share, since: cursorOfHead() })
     return writeGeneric(authorizationOf(secrets.toSubscriber, signed.confirmSet(etag), EMPTY))
   }
 

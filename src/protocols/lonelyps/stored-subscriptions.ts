@@ -2,6 +2,8 @@ import type { Cursor } from '../../hub/event.ts'
 import { OverloadedError } from '../../hub/errors.ts'
 import { NotAllowedError } from './errors.ts'
 import type { StateChange, StateStore } from '../../hub/state-store.ts'
+import { StoredQuotas, type CountedSubscription, type StoredCounts } from './stored-quotas.ts'
+import type { Share } from '../../hub/used-by-shares.ts'
 import { Interests, interestKey, type Interest } from './interests.ts'
 import type { Topic } from './topic.ts'
 
@@ -14,6 +16,8 @@ export interface StoredSubscription {
   readonly recovery: string | null
   /** Whose secrets and rights hold for it. `null`: those of everybody. */
   readonly owner: string | null
+  /** Whom it is counted for; `undefined`: nobody, as older servers did not store it. */
+  readonly share?: Share
   /** Events behind this place are due. */
   readonly since: Cursor
 }
@@ -22,8 +26,12 @@ export interface StoredSubscriptionLimits {
   /** All together; they have 1 KiB each on average. */
   readonly subscriptionsMax: number
   readonly subscriptionsPerPeerMax: number
+  /** Of all, those of one user or address. 0: as many as are left for all others. */
+  readonly subscriptionsPerAddressMax: number
   /** Different ones. */
   readonly globsMax: number
+  /** Likewise. */
+  readonly globsPerAddressMax: number
 }
 
 /** The rows that are wanted for one url, by what they are about. */
@@ -48,6 +56,7 @@ export class StoredSubscriptions {
   readonly #byUrl = new Map<string, Map<string, StoredSubscription>>()
   readonly #interests = new Interests<StoredSubscription>()
   readonly #globsByUrl = new Map<string, Set<StoredSubscription>>()
+  readonly #quotas: StoredQuotas
   readonly #turns = new Map<string, Promise<unknown>>()
   #size = 0
   #bytes = 0
@@ -56,12 +65,22 @@ export class StoredSubscriptions {
 
   static async load(options: StoredSubscriptionsOptions): Promise<StoredSubscriptions> {
     const rows = new StoredSubscriptions(options)
-    for await (const { value } of options.state.entries(SPACE)) rows.#put(rowFrom(value))
+    for await (const { value } of options.state.entries(SPACE)) {
+      const row = rowFrom(value)
+      rows.#quotas.charge(countedOf(row))
+      rows.#put(row)
+    }
     return rows
   }
 
   private constructor(options: StoredSubscriptionsOptions) {
     this.#options = options
+    const { limits } = options
+    this.#quotas = new StoredQuotas({
+      ...limits,
+      bytesMax: limits.subscriptionsMax * ROW_BYTES,
+      bytesPerAddressMax: limits.subscriptionsPerAddressMax * ROW_BYTES,
+    })
   }
 
   get size(): number {
@@ -112,7 +131,7 @@ export class StoredSubscriptions {
 
   /**
    * @returns false: it was there already, and nothing is changed.
-   * @throws {NotAllowedError | OverloadedError | LogUnavailableError}
+   * @throws {NotAllowedError | OverloadedError | ShareExceededError | LogUnavailableError}
    */
   add(row: StoredSubscription): Promise<boolean> {
     return this.#inTurn(row.url, async () => {
@@ -152,12 +171,12 @@ export class StoredSubscriptions {
 
   /**
    * From now on the url has these rows, and no others. Those that stay keep their place.
-   * @throws {NotAllowedError | OverloadedError | LogUnavailableError} nothing is changed.
+   * @throws {NotAllowedError | OverloadedError | ShareExceededError | LogUnavailableError} nothing is changed.
    */
   set(
     url: string,
     wanted: readonly WantedRow[],
-    { owner, since }: Pick<StoredSubscription, 'owner' | 'since'>,
+    { owner, share, since }: Pick<StoredSubscription, 'owner' | 'share' | 'since'>,
   ): Promise<void> {
     return this.#inTurn(url, async () => {
       this.checkOwner(url, owner)
@@ -167,7 +186,7 @@ export class StoredSubscriptions {
       for (const { interest, recovery } of wanted) {
         const row = present.get(interestKey(interest))
         if (row !== undefined && row.recovery === recovery && row.owner === owner) kept.add(row)
-        else added.push({ interest, url, recovery, owner, since: row?.since ?? since })
+        else added.push({ interest, url, recovery, owner, share, since: row?.since ?? since })
       }
       const replaced = new Set(added.map(({ interest }) => interestKey(interest)))
       const gone = [...present.values()].filter(
@@ -182,15 +201,28 @@ export class StoredSubscriptions {
     drop: readonly StoredSubscription[],
   ): Promise<void> {
     if (put.length === 0 && drop.length === 0) return
-    const growth = this.#growthOf(put, drop)
+    const replaced = put.flatMap(({ url, interest }) => {
+      const row = this.#byUrl.get(url)?.get(interestKey(interest))
+      return row === undefined ? [] : [row]
+    })
+    const gone = [...replaced, ...drop].map(countedOf)
+    const growth = this.#growthOf(put, gone)
     this.#refuseTooMany(growth)
+    const counted = put.map(countedOf)
+    const share = put[0]?.share // one request has them all
+    this.#quotas.admit(share, { put: counted, gone, created: growth, free: this.#free })
     const changes: StateChange[] = [
       ...drop.map((row) => ({ space: SPACE, key: rowKey(row), value: null })),
       ...put.map((row) => ({ space: SPACE, key: rowKey(row), value: textOf(row) })),
     ]
     this.#expect(growth, 1)
+    for (const each of counted) this.#quotas.charge(each)
     try {
       await this.#options.state.apply(changes)
+      for (const each of gone) this.#quotas.release(each)
+    } catch (error) {
+      for (const each of counted) this.#quotas.release(each)
+      throw error
     } finally {
       this.#expect(growth, -1)
     }
@@ -199,21 +231,27 @@ export class StoredSubscriptions {
     this.#options.onChange((put[0] ?? drop[0]!).url)
   }
 
-  #growthOf(put: readonly StoredSubscription[], drop: readonly StoredSubscription[]): Growth {
-    const before = put.flatMap(({ url, interest }) => {
-      const row = this.#byUrl.get(url)?.get(interestKey(interest))
-      return row === undefined ? [] : [row]
-    })
+  #growthOf(put: readonly StoredSubscription[], gone: readonly CountedSubscription[]): Growth {
     const globs = new Set(
       put.flatMap(({ interest }) =>
         interest.type === 'glob' && !this.#interests.has(interest) ? [interest.glob] : [],
       ),
     )
-    const gone = [...before, ...drop]
     return {
       rows: put.length - gone.length,
-      bytes: bytesOf(put) - bytesOf(gone),
+      bytes: bytesOf(put) - gone.reduce((sum, { bytes }) => sum + bytes, 0),
       globs: globs.size,
+    }
+  }
+
+  /** What nobody has, nor will have once all that comes is stored. */
+  get #free(): StoredCounts {
+    const { subscriptionsMax, globsMax } = this.#options.limits
+    const { rows, bytes, globs } = this.#coming
+    return {
+      rows: subscriptionsMax - this.#size - rows,
+      bytes: subscriptionsMax * ROW_BYTES - this.#bytes - bytes,
+      globs: globsMax - this.#interests.globCount - globs,
     }
   }
 
@@ -316,12 +354,18 @@ export function rowKey({ url, interest }: Pick<StoredSubscription, 'url' | 'inte
   return JSON.stringify([url, interest.type, about])
 }
 
-function textOf({ interest, url, recovery, owner, since }: StoredSubscription): Buffer {
+function countedOf(row: StoredSubscription): CountedSubscription {
+  const { share, interest } = row
+  const glob = interest.type === 'glob' ? interest.glob : null
+  return { share, bytes: bytesOf([row]), glob }
+}
+
+function textOf({ interest, ...row }: StoredSubscription): Buffer {
   const about =
     interest.type === 'exact'
       ? { topic: interest.topic.toString('base64url') }
       : { glob: interest.glob }
-  return Buffer.from(JSON.stringify({ url, ...about, recovery, owner, since }))
+  return Buffer.from(JSON.stringify({ ...row, ...about }))
 }
 
 function rowFrom(value: Uint8Array): StoredSubscription {

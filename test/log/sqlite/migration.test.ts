@@ -10,6 +10,7 @@ import { MIGRATION_FROM_VERSION_1, SCHEMA, SCHEMA_VERSION } from '../../../src/l
 import { StoreView } from '../../../src/log/tools/store-view.ts'
 import { verifyStore } from '../../../src/log/tools/verify-store.ts'
 import { StoredSubscriptions } from '../../../src/protocols/lonelyps/stored-subscriptions.ts'
+import { ROW_LIMITS } from '../../consumers/world.ts'
 import { sealed } from '../../../src/publication/envelope.ts'
 import { publication } from '../../contracts/event-log.ts'
 import { PLAIN, RecordingSink } from '../../hub/recording-sink.ts'
@@ -84,7 +85,7 @@ test('a store of version 1 is taken over: events, cursors, keys and state are wh
       { code: 'IDEMPOTENCY_KEY_REUSED' },
     )
     assert.deepEqual(Buffer.from((await stateStore.get('kept', 'until the year 30000'))!), V)
-    const limits = { subscriptionsMax: 9, subscriptionsPerPeerMax: 9, globsMax: 9 }
+    const limits = { ...ROW_LIMITS, subscriptionsMax: 9 }
     const rows = await StoredSubscriptions.load({
       state: stateStore,
       limits,

@@ -264,6 +264,30 @@ test('a receiver gets more than its queue holds, in order', async () => {
   assert.deepEqual(receiver.messages, lines)
 })
 
+test('subscriptions that one address has made leave room for those of others', async () => {
+  const config = CONFIG.replace('lonelyps: {', 'lonelyps: {subscriptions_per_address: 2, ').replace(
+    'clients: {',
+    'clients: {trust_proxy: [127.0.0.1], ',
+  )
+  await using server = await startInProcess({ config })
+  const subscribe = (address: string, topic: string) =>
+    ask(server.url, '/v1/subscribe/exact', subscribeBody(URL_OF_NOBODY, topic), {
+      'X-Forwarded-For': address,
+    })
+  assert.equal((await subscribe('192.0.2.1', 'a')).status, 200)
+  assert.equal((await subscribe('192.0.2.1', 'b')).status, 200)
+  const refused = await subscribe('192.0.2.1', 'c')
+  assert.equal(refused.status, 403)
+  assert.match(refused.text, /2 stored subscriptions.*lonelyps\.subscriptions_per_address/)
+  assert.equal((await subscribe('192.0.2.1', 'a')).status, 409)
+  assert.equal((await subscribe('192.0.2.2', 'c')).status, 200)
+  assert.equal((await subscribe('2001:db8::1', 'd')).status, 200)
+  assert.equal((await subscribe('2001:db8::2', 'e')).status, 200)
+  assert.equal((await subscribe('2001:db8::3', 'f')).status, 403)
+})
+
+const URL_OF_NOBODY = 'http://127.0.0.1:1/v1/receive'
+
 const refusing = shared(() => startInProcess({ config: CONFIG }))
 
 for (const [what, path, body, status, reason] of [

@@ -58,6 +58,7 @@ class Door implements AsyncDisposable {
         messageBytesMax: 1_000,
         messageMemoryMax: 1_000,
         subscriptionsMax: 1,
+        subscriptionsPerAddressMax: 0,
         subscriptionsPerPeerMax: 1,
         globsMax: 1,
         globsPerAddressMax: 0,

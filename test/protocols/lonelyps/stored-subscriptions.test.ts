@@ -98,6 +98,75 @@ test('changes of many urls at once do not get beyond the limits of all', async (
   assert.equal(failed.length, 2)
 })
 
+test('an address may store as many as are left for all others, and is counted across a restart', async () => {
+  const kept = new MemoryStateStore()
+  const limits = { subscriptionsMax: 20, globsMax: 6 }
+  const subscribe = ({ rows }: Loaded, share: string, interest: Interest) =>
+    rows.add({
+      url: `${share} ${places}`,
+      interest,
+      owner: null,
+      recovery: null,
+      since: since(),
+      share,
+    })
+  const before = await load(limits, kept)
+  const first = `a ${places}`
+  for (let n = 0; n < 10; n++) assert.ok(await subscribe(before, 'a', exact('t')))
+  const exceeded = {
+    code: 'SHARE_EXCEEDED',
+    message:
+      /you have 10 stored subscriptions; 1 more would exceed protocols\.lonelyps\.subscriptions_per_address/,
+  }
+  await assert.rejects(subscribe(before, 'a', exact('t')), exceeded)
+  const after = await load(limits, kept)
+  await assert.rejects(subscribe(after, 'a', exact('t')), exceeded)
+  for (let n = 0; n < 3; n++) assert.ok(await subscribe(after, 'b', glob(`${n}*`)))
+  await assert.rejects(subscribe(after, 'b', glob('3*')), /you have 3 different globs/)
+  assert.ok(await subscribe(after, 'b', glob('2*')))
+  await after.set(first, [])
+  await assert.rejects(subscribe(after, 'a', exact('t')), { code: 'SHARE_EXCEEDED' })
+  assert.ok(await subscribe(after, 'c', exact('t')))
+})
+
+test('what one address has in long urls and topics, others do not lack', async () => {
+  const { rows } = await load({ subscriptionsMax: 100 })
+  const add = (share: string, topic: string) =>
+    rows.add({
+      url: topic.slice(0, 1),
+      interest: exact(topic),
+      owner: null,
+      recovery: null,
+      since: since(),
+      share,
+    })
+  await add('a', 'a'.repeat(40_000))
+  await assert.rejects(add('a', 'b'.repeat(40_000)), {
+    code: 'SHARE_EXCEEDED',
+    message: /bytes of urls and topics/,
+  })
+  assert.equal(await add('b', 'b'.repeat(40_000)), true)
+})
+
+test('changes of one address at once do not get beyond its share, and one that the disk refuses takes none of it', async () => {
+  const { rows, state } = await load({ subscriptionsPerAddressMax: 2 })
+  const add = (url: string) =>
+    rows.add({ url, interest: exact('t'), owner: null, recovery: null, since: since(), share: 'a' })
+  state.isFull = true
+  await assert.rejects(add('u'), { code: 'LOG_UNAVAILABLE' })
+  state.isFull = false
+  const added = await Promise.allSettled(['u', 'v', 'w', 'x'].map(add))
+  assert.deepEqual(
+    added.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'rejected'],
+  )
+  const wanted = ['t', 's'].map((topic) => ({ interest: exact(topic), recovery: null }))
+  const given = { owner: null, since: since(), share: 'a' }
+  await assert.rejects(rows.set('u', wanted, given), { code: 'SHARE_EXCEEDED' })
+  await rows.set('v', [], given)
+  await rows.set('u', wanted, given)
+})
+
 test('long urls and topics use the room of several subscriptions', async () => {
   const { add } = await load({ subscriptionsMax: 100 })
   await add('u', exact('a'.repeat(60_000)))
