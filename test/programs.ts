@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url'
 /** A Python that has the packages of `clients/requirements.txt`. */
 export const PYTHON = process.env['PUBSUBD_TEST_PYTHON'] ?? 'python3'
 
+/** One that is new enough for the modules of `clients/sse-go`. */
+export const GO = process.env['PUBSUBD_TEST_GO'] ?? 'go'
+
 /** Debian keeps it where only root looks. */
 export const NGINX = '/usr/sbin/nginx'
 
@@ -40,6 +43,12 @@ export const PROGRAMS = {
   asfpy: special(PYTHON_PACKAGES, PYTHON, '-c', 'import asfpy.pubsub, aiohttp, requests'),
   chromium: special('apt-get install chromium', 'chromium', '--version'),
   go: special('apt-get install golang-go', 'go', 'version'),
+  goModules: special(
+    `${PYTHON_PACKAGES}; export PUBSUBD_TEST_GO=DIRECTORY/bin/go`,
+    'sh',
+    '-c',
+    `${GO} version | grep -qE 'go1[.](2[6-9]|[3-9][0-9])'`,
+  ),
   httpx: special(PYTHON_PACKAGES, PYTHON, '-c', 'import httpx, requests'),
   lonelypsc: special(
     PYTHON_PACKAGES,
@@ -57,6 +66,12 @@ export const PROGRAMS = {
     SDK_GO,
   ),
   slapd: special('apt-get install slapd ldap-utils', 'sh', '-c', 'PATH=$PATH:/usr/sbin slapd -VV'),
+  sseLibraries: special(
+    PYTHON_PACKAGES,
+    PYTHON,
+    '-c',
+    'import aiohttp_sse_client, httpx, httpx_sse, requests_sse, sseclient',
+  ),
   strace: special('apt-get install strace', 'strace', '-V'),
   websockets: special(PYTHON_PACKAGES, PYTHON, '-c', 'import websockets.sync.client'),
   zsh: special('apt-get install zsh', 'zsh', '--version'),

@@ -44,6 +44,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'clients/ruby.test.ts',
     'clients/sdk-go.test.ts',
     'clients/snippets.test.ts',
+    'clients/sse-libraries.test.ts',
     'clients/websockets.test.ts',
     'crash/crash.test.ts',
     'crash/failing-flush.test.ts',
