@@ -1,4 +1,5 @@
 import { readSync, statSync, type BigIntStats } from 'node:fs'
+import { areFramesWhole, type WalExtent } from './wal-frames.ts'
 
 /** Which file stands behind a name. */
 export interface FileIdentity {
@@ -217,8 +218,12 @@ export class StoreFiles {
     if (!isSame) throw changed(this.#log)
   }
 
-  /** What nobody has written to since the last time has the size and time of then. */
+  /**
+   * What nobody has written to since the last time has the size and time of then. If we have, what was done to it meanwhile shows in
+   * its sums only: some ms for a log of the usual size, once, and not while publications follow each other.
+   */
   #checkIdleLog(): void {
+    if (this.#idleLog === undefined && !areFramesWhole(this.#logExtent())) throw changed(this.#log)
     const stats = statOf(this.#log)
     const before = this.#idleLog ?? stats
     if (stats.size !== before.size || stats.mtimeNs !== before.mtimeNs) throw changed(this.#log)
@@ -231,6 +236,11 @@ export class StoreFiles {
    */
   #checkIndex(frames: () => number): void {
     if (frames() !== this.#logEnd.frames) throw changed(this.#index)
+  }
+
+  #logExtent(): WalExtent {
+    const { header, frames } = this.#logEnd
+    return { descriptor: this.#logDescriptor, header, frames, pageBytes: PAGE_BYTES }
   }
 
   #readLogEnd(frames: number): LogEnd {

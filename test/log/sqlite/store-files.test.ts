@@ -52,37 +52,80 @@ for (const [name, command] of Object.entries(HARMLESS))
     assert.deepEqual(folder.told, [])
   })
 
-test('a page in the middle of the write-ahead log that was overwritten since somebody looked is noticed before anything is written', () => {
-  using place = new PlacedStore()
-  place.shell('mkdir $S')
-  const path = place.folder.file('events.db')
-  const database = new DatabaseSync(path)
-  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (n)')
-  for (let n = 0; n < 4; n++) database.exec(`INSERT INTO t VALUES (${n})`)
-  const [databaseDescriptor, logDescriptor] = [openSync(path, 'r'), openSync(`${path}-wal`, 'r')]
-  try {
-    const frames = () =>
-      (database.prepare('PRAGMA wal_checkpoint(NOOP)').get() as { log: number }).log
-    const files = new StoreFiles({
-      directory: place.folder.directory,
+/** The files of a database with some frames in its write-ahead log, and a number more with each commit. */
+class LookedAt implements Disposable {
+  readonly place = new PlacedStore()
+  readonly files: StoreFiles
+  readonly #database: DatabaseSync
+  readonly #descriptors: readonly [number, number]
+
+  constructor() {
+    this.place.shell('mkdir $S')
+    const path = this.place.folder.file('events.db')
+    this.#database = new DatabaseSync(path)
+    this.#database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (n)')
+    for (let n = 0; n < 4; n++) this.commit()
+    this.#descriptors = [openSync(path, 'r'), openSync(`${path}-wal`, 'r')]
+    const [databaseDescriptor, logDescriptor] = this.#descriptors
+    this.files = new StoreFiles({
+      directory: this.place.folder.directory,
       database: path,
       locks: [],
       databaseDescriptor,
       logDescriptor,
-      frames: frames(),
+      frames: this.frames(),
       generation: 0,
     })
-    files.check(frames)
-    files.beforeWriting(frames)
-    files.afterWriting(frames())
-    files.check(frames)
-    place.shell(
-      'dd if=/dev/zero of=$S/events.db-wal bs=4096 seek=2 count=1 conv=notrunc status=none',
-    )
-    assert.throws(() => files.beforeWriting(frames), { code: 'FOREIGN_FILES' })
-  } finally {
-    closeSync(databaseDescriptor)
-    closeSync(logDescriptor)
-    database.close()
+  }
+
+  readonly frames = () =>
+    (this.#database.prepare('PRAGMA wal_checkpoint(NOOP)').get() as { log: number }).log
+
+  commit(): void {
+    this.#database.exec('INSERT INTO t VALUES (1)')
+  }
+
+  /** As a publication does. */
+  write(): void {
+    this.files.beforeWriting(this.frames)
+    this.commit()
+    this.files.afterWriting(this.frames())
+  }
+
+  [Symbol.dispose](): void {
+    for (const descriptor of this.#descriptors) closeSync(descriptor)
+    this.#database.close()
+    this.place[Symbol.dispose]()
+  }
+}
+
+const OVERWRITE_IN_THE_MIDDLE =
+  'dd if=/dev/zero of=$S/events.db-wal bs=4096 seek=2 count=1 conv=notrunc status=none'
+
+test('a page in the middle of the write-ahead log that was overwritten since somebody looked is noticed before anything is written', () => {
+  using it = new LookedAt()
+  it.files.check(it.frames)
+  it.write()
+  it.files.check(it.frames)
+  it.place.shell(OVERWRITE_IN_THE_MIDDLE)
+  assert.throws(() => it.files.beforeWriting(it.frames), { code: 'FOREIGN_FILES' })
+})
+
+test('one that was overwritten behind a flush, before anybody looked, is noticed by the next look, though more was written meanwhile', () => {
+  for (const writes of [0, 1, 3]) {
+    using it = new LookedAt()
+    it.files.check(it.frames)
+    it.write()
+    it.place.shell(OVERWRITE_IN_THE_MIDDLE)
+    for (let n = 0; n < writes; n++) it.write()
+    assert.throws(() => it.files.check(it.frames), { code: 'FOREIGN_FILES' })
+  }
+})
+
+test('whoever writes and looks in turn finds all as it was left', () => {
+  using it = new LookedAt()
+  for (let n = 0; n < 5; n++) {
+    it.write()
+    it.files.check(it.frames)
   }
 })
