@@ -9,6 +9,8 @@ export const GO = process.env['PUBSUBD_TEST_GO'] ?? 'go'
 
 /** Debian keeps it where only root looks. */
 export const NGINX = '/usr/sbin/nginx'
+export const APACHE = '/usr/sbin/apache2'
+export const HAPROXY = '/usr/sbin/haproxy'
 
 interface Program {
   /** Tells its version, or fails where the program is missing. */
@@ -40,7 +42,9 @@ export const PROGRAMS = {
   gcc: usual('apt-get install gcc libc6-dev', 'gcc', '--version'),
   openssl: usual('apt-get install openssl', 'openssl', 'version'),
   python: usual('apt-get install python3', PYTHON, '--version'),
+  apache: special('apt-get install apache2', APACHE, '-v'),
   asfpy: special(PYTHON_PACKAGES, PYTHON, '-c', 'import asfpy.pubsub, aiohttp, requests'),
+  caddy: special('apt-get install caddy', 'caddy', 'version'),
   chromium: special('apt-get install chromium', 'chromium', '--version'),
   go: special('apt-get install golang-go', 'go', 'version'),
   goModules: special(
@@ -50,6 +54,7 @@ export const PROGRAMS = {
     `${GO} version | grep -qE 'go1[.](2[6-9]|[3-9][0-9])'`,
   ),
   httpx: special(PYTHON_PACKAGES, PYTHON, '-c', 'import httpx, requests'),
+  haproxy: special('apt-get install haproxy', HAPROXY, '-v'),
   lonelypsc: special(
     PYTHON_PACKAGES,
     PYTHON,

@@ -9,9 +9,9 @@ import { loadSettings } from '../src/config/load.ts'
 import { missing } from './programs.ts'
 import { FIRST } from './config/certificates.ts'
 import { TemporaryFiles } from './config/temporary-files.ts'
-import { startNginx } from './http/nginx.ts'
+import { PROXIES, startProxy } from './http/proxy.ts'
 import { get, startPubsub } from './http/requests.ts'
-import { NGINX } from './http/way-nginx.ts'
+import { wayThrough } from './http/way-proxies.ts'
 import { askOver, sharedOver } from './http/ways.ts'
 
 const DOCS = fileURLToPath(new URL('../docs', import.meta.url))
@@ -32,7 +32,7 @@ test('every file that docs/proxies.md links to is there', () => {
 describe('nginx with the shipped configuration', { skip: missing('nginx') }, () => {
   const PUBLISHER = '127.0.0.2'
   const PAGES = 'https://pubsub.example.org'
-  const server = sharedOver(NGINX, {
+  const server = sharedOver(wayThrough(PROXIES.nginx), {
     server: { max_payload_size: 1_000_000, cors: { origins: [PAGES] } },
     clients: { payloaders: [PUBLISHER] },
   })
@@ -101,7 +101,7 @@ describe('nginx with the shipped configuration', { skip: missing('nginx') }, () 
 
   test('with a read timeout below that of a wait, answers with a page of its own', async () => {
     await using impatient = await startPubsub({ clients: { trust_proxy: ['127.0.0.1'] } })
-    await using nginx = await startNginx(impatient.port, {
+    await using nginx = await startProxy(PROXIES.nginx, impatient.port, {
       'proxy_read_timeout 61m': 'proxy_read_timeout 1s',
     })
     const reached = { url: `https://127.0.0.1:${nginx.port}`, isTls: true }

@@ -115,7 +115,9 @@ export class RawClient implements AsyncDisposable {
     for (const line of lines) {
       const [, name = '', value = ''] = /^([\w-]+): (.*)$/.exec(line) ?? []
       const key = name.toLowerCase()
-      assert.ok(name !== '' && !(key in headers), `no header, or twice: ${line}`)
+      // A proxy may say what it is, too.
+      const isOnce = !(key in headers) || key === 'server'
+      assert.ok(name !== '' && isOnce, `no header, or twice: ${line}`)
       headers[key] = value
     }
     return { status: Number(status), statusLine, headers }
@@ -124,7 +126,7 @@ export class RawClient implements AsyncDisposable {
   /** The next chunk of a chunked body. `null`: it was the last chunk, so the body is over. */
   async chunk(): Promise<string | null> {
     const size = await this.#through('\r\n')
-    assert.match(size, /^[\da-f]+\r\n$/)
+    assert.match(size, /^[\da-f]+\r\n$/i)
     const length = Number.parseInt(size, 16)
     const chunk = await this.take(length + 2)
     assert.equal(chunk.slice(-2), '\r\n', `chunk longer than its size: ${chunk}`)

@@ -22,18 +22,22 @@ export interface Way {
   readonly name: string
   /** `false`, or why it cannot be gone here. */
   readonly missing: string | false
+  /** The server learns at once that a client has gone which is sent nothing. */
+  readonly noticesDepartures: boolean
   start(...config: Parameters<typeof startPubsub>): Promise<ReachedServer>
 }
 
 export const PLAIN: Way = {
   name: 'plain',
   missing: false,
+  noticesDepartures: true,
   start: async (...config) => reached(await startPubsub(...config), { isTls: false }),
 }
 
 export const TLS: Way = {
   name: 'TLS',
   missing: false,
+  noticesDepartures: true,
   async start(config, acl) {
     using files = new TemporaryFiles() // read at the start only
     const tls = {

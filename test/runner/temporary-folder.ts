@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -9,6 +9,7 @@ export class TemporaryFolder implements Disposable {
 
   constructor() {
     this.path = mkdtempSync(join(tmpdir(), 'pubsubd-'))
+    chmodSync(this.path, 0o711) // servers that give up root find what is theirs
   }
 
   /** A test that was killed may have left something mounted. */

@@ -53,10 +53,14 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'crash/slow-stop.test.ts',
     'hostile/hostile-group.test.ts', // whether the suite of hostile input can fail
     'http/server/identify-directory.test.ts',
+    'http/stream/forms-apache.test.ts',
+    'http/stream/forms-caddy.test.ts',
+    'http/stream/forms-haproxy.test.ts',
     'http/stream/forms-nginx.test.ts',
     'http/stream/forms-tls.test.ts', // forms and waits of the quick tier once more
-    'http/stream/waits-nginx.test.ts',
+    'http/stream/waits-proxies.test.ts',
     'http/stream/waits-tls.test.ts',
+    'proxies-table.test.ts',
     'proxies.test.ts',
     'sockets/direct-send-fallback.test.ts', // three suites of the quick tier once more
     'ui/page.test.ts',

@@ -1,4 +1,5 @@
+import { PROXIES } from '../proxy.ts'
+import { wayThrough } from '../way-proxies.ts'
 import { formContract } from './form-contract.ts'
-import { NGINX } from '../way-nginx.ts'
 
-formContract(NGINX)
+formContract(wayThrough(PROXIES.nginx))
