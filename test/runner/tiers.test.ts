@@ -37,10 +37,10 @@ test('a file that needs what a usual Debian lacks is not in the quick tier', () 
 
 test('what a file needs is found in what it imports, too', () => {
   assert.deepEqual(specialPrograms(join(TEST_FOLDER, 'http/stream/waits-proxies.test.ts')), [
-    'nginx',
     'apache',
-    'haproxy',
     'caddy',
+    'haproxy',
+    'nginx',
   ])
   assert.deepEqual(specialPrograms(join(TEST_FOLDER, 'clients/curl.test.ts')), [])
 })
