@@ -30,8 +30,8 @@ export class SseEncoding implements StreamEncoding {
   }
 
   /**
-   * Moves the last event id on. It has data and a name, though the standard asks for neither: of a block with an id alone half of
-   * the libraries make an event without data, on which `JSON.parse` throws (docs/clients.md, test/clients/sse-libraries.test.ts).
+   * Moves the last event id on. It has data and a name, though the standard asks for neither: of a block with an id alone 5 of
+   * 11 libraries make an event without data, on which `JSON.parse` throws (docs/clients.md, test/clients/sse-libraries.test.ts).
    */
   keepAlive(nowMs: number, cursor: () => Cursor): Uint8Array {
     return this.#framing.frame(
