@@ -20,7 +20,7 @@ export interface Proxy {
   readonly noticesDepartures: boolean
   /** In docs/proxies/. */
   readonly file: string
-  /** What stands in the file for a port or a path of an installation, and what stands there in a test. */
+  /** What stands in the file for a port or a path of an installation, and what stands there in a test. In this order: a port of a test may begin with 2069. */
   readonly replacements: (here: Here) => Readonly<Record<string, string>>
   /** What is run once the file is in place: a command line. */
   readonly commandLine: (here: Here, site: string) => readonly string[]
@@ -47,8 +47,8 @@ export const PROXIES = {
     noticesDepartures: true,
     file: 'nginx.conf',
     replacements: (here) => ({
-      'listen 443 ': `listen 127.0.0.1:${here.port} `,
       '127.0.0.1:2069': `127.0.0.1:${here.upstreamPort}`,
+      'listen 443 ': `listen 127.0.0.1:${here.port} `,
       '/etc/nginx/pubsubd.pem': certificate(here),
       '/etc/nginx/pubsubd.key': key(here),
     }),
@@ -77,8 +77,8 @@ http {
     noticesDepartures: false,
     file: 'apache.conf',
     replacements: (here) => ({
-      '*:443': `127.0.0.1:${here.port}`,
       '127.0.0.1:2069': `127.0.0.1:${here.upstreamPort}`,
+      '*:443': `127.0.0.1:${here.port}`,
       '/etc/apache2/pubsubd.pem': certificate(here),
       '/etc/apache2/pubsubd.key': key(here),
       '"/etc/apache2/pubsubd-away.asis"': `"${here.files.write('away.asis', shipped('apache-away.asis'))}"`,
@@ -117,8 +117,8 @@ Include ${site}
     noticesDepartures: false,
     file: 'haproxy.cfg',
     replacements: (here) => ({
-      'bind :443 ': `bind 127.0.0.1:${here.port} `,
       '127.0.0.1:2069': `127.0.0.1:${here.upstreamPort}`,
+      'bind :443 ': `bind 127.0.0.1:${here.port} `,
       '/etc/haproxy/pubsubd.pem': here.files.write('both.pem', FIRST.certPem + FIRST.keyPem),
     }),
     commandLine({ files }, site) {
@@ -144,8 +144,8 @@ Include ${site}
     noticesDepartures: true,
     file: 'Caddyfile',
     replacements: (here) => ({
-      'pubsub.example.org {': `https://:${here.port} {\n\tbind 127.0.0.1`,
       '127.0.0.1:2069': `127.0.0.1:${here.upstreamPort}`,
+      'pubsub.example.org {': `https://:${here.port} {\n\tbind 127.0.0.1`,
       '/etc/caddy/pubsubd.pem': certificate(here),
       '/etc/caddy/pubsubd.key': key(here),
     }),
