@@ -104,6 +104,9 @@ export class LdapConnection {
     this.#socket.setTimeout(0)
     try {
       return await Promise.race([work(this.#client), this.#lost])
+    } catch (error) {
+      // ldapts hears of it first, and adds which of its messages it was.
+      throw this.#socket.errored ?? error
     } finally {
       signal.removeEventListener('abort', close)
     }
