@@ -42,7 +42,7 @@ export function binaryCloudEvent(
     const name = header.slice(3)
     if (written.has(name)) refuse(`the header ce-${shownName(name)} is there twice`)
     if (name === 'datacontenttype') refuse('datacontenttype is the header Content-Type')
-    if (name === 'data') refuse('data is the body, not a header')
+    if (name === 'data' || name === 'data_base64') refuse('data is the body, not a header')
     written.set(name, rawHeaders[i + 1]!)
   }
   const attributes = attributesIn(written)
@@ -66,8 +66,9 @@ function checkAttribute(name: string, value: unknown): void {
     if (value === '' && KNOWN.has(name)) refuse(`the attribute ${shown} is empty`)
     if (name === 'specversion' && value !== '1.0') refuse('specversion is not 1.0')
     if (name === 'time' && !isTimestamp(value)) refuse('time is no timestamp of RFC 3339')
-    if (name === 'source' && !URI_REFERENCE.test(value)) refuse('source is no URI reference')
-    if (name === 'dataschema' && !URI.test(value)) refuse('dataschema is no absolute URI')
+    if (name === 'source' && !URI_REFERENCE.test(inAscii(value)))
+      refuse('source is no URI reference')
+    if (name === 'dataschema' && !URI.test(inAscii(value))) refuse('dataschema is no absolute URI')
     if (name === 'datacontenttype' && !MEDIA_TYPE.test(value))
       refuse('datacontenttype is no media type')
   } else if (typeof value !== 'boolean' && !isInt32(value))
@@ -91,6 +92,11 @@ const URI = /^[a-z][a-z\d+.-]*:(?:[\w\-.~:/?#[\]@!$&'()*+,;=]|%[\da-f]{2})+$/i
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+\s*(?:;.*)?$/
 const TIMESTAMP =
   /^(\d{4}-\d\d-\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
+
+/** The URI of an IRI (RFC 3987 §3.1): a URI of Java, and so of sdk-java, holds letters of all scripts as they are. */
+function inAscii(iri: string): string {
+  return iri.replace(/[\u00a1-\uffff]+/g, encodeURIComponent)
+}
 
 function isTimestamp(text: string): boolean {
   const day = TIMESTAMP.exec(text)?.[1]

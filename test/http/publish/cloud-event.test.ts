@@ -24,6 +24,7 @@ describe('structured: the text is kept as it is', () => {
     ', "data_base64": "AAE=", "datacontenttype": "image/png", "dataschema": "urn:x:y"',
     ', "comexample1": -2147483648, "flag": true, "nothing": null, "subject": null',
     ', "time": "2024-02-29T23:59:60Z"',
+    ', "dataschema": "https://example.org/日本?é#🦀"',
   ])
     test(members || 'nothing but what is required', () => {
       const text = `${JSON.stringify(MINIMAL).slice(0, -1)}${members}}`
@@ -114,6 +115,7 @@ describe('binary: headers and body become the JSON format', () => {
       '',
       { dataschema: 'urn:%ff', subject: 'é' },
     ],
+    ['a raw URI', ['ce-dataschema', raw('urn:é%C3%A9')], '', { dataschema: 'urn:é%C3%A9' }],
     ['escapes of a URI', ['ce-dataschema', 'urn:a%20b'], '', { dataschema: 'urn:a%20b' }],
     ['escaped escapes of a URI', ['ce-dataschema', 'urn:a%2520b'], '', { dataschema: 'urn:a%20b' }],
   ]
@@ -133,12 +135,13 @@ describe('binary: headers and body become the JSON format', () => {
     ['a raw control character', ['ce-subject', raw('é\u0085')], '', /control character/],
     ['a raw tab', ['ce-subject', 'a\tb'], '', /control character/],
     [
-      'a source that is no URI',
-      ['ce-dataschema', raw('urn:é')],
+      'a URI with a blank, as it stands',
+      ['ce-dataschema', raw('urn:é b')],
       '',
       /dataschema is no absolute URI/,
     ],
     ['data as a header', ['ce-data', '1'], '{}', /data is the body/],
+    ['data in base64 as a header', ['ce-data_base64', 'AA=='], 'x', /data is the body/],
     ['datacontenttype as a header', ['ce-datacontenttype', 'a/b'], '', /header Content-Type/],
     ['bad JSON', JSON_DATA, '{', /not valid JSON/],
     ['JSON that is too deep', JSON_DATA, `${'['.repeat(10)}${']'.repeat(10)}`, /deeper/],
