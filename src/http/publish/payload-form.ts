@@ -69,12 +69,13 @@ const TYPES_OF_JSON =
 
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/
 
-/** A name, which JSON does not begin with, and an equals sign. */
+/** It begins with names as no JSON does, and has an equals sign behind one, or an escape in it. */
 function isForm(body: Buffer): boolean {
-  return /^[^\s{}[\]"'=&]+=/.test(body.toString('latin1', 0, FORM_NAME_BYTES_MAX))
+  return FORM.test(body.toString('latin1', 0, FORM_NAMES_BYTES_MAX))
 }
 
-const FORM_NAME_BYTES_MAX = 256
+const FORM = /^(?![[\]=&])[^\s{}"'=]*(?:=|%[\da-f]{2})/i
+const FORM_NAMES_BYTES_MAX = 256
 
 function unknownType(type: string): HttpError {
   return new HttpError(

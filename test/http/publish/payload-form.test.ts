@@ -247,6 +247,9 @@ describe('what is no JSON because it is something else is refused by its type, w
     ['application/x-www-form-urlencoded', 'payload=%7B%22n%22%3A+1%7D'],
     ['Application/X-WWW-Form-Urlencoded; charset=utf-8', 'a=1&b=2'],
     ['application/x-www-form-urlencoded', 'text=hello world'],
+    ['application/x-www-form-urlencoded', 'commits[0][id]=7&ref=main'],
+    ['application/x-www-form-urlencoded', 'ping&n=1'],
+    ['application/x-www-form-urlencoded', '%7B%22n%22%3A1%7D'], // as curl --data-urlencode sends it
     ['multipart/form-data; boundary=x', '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1'],
     ['application/json-seq', record + record],
     ['application/geo+json-seq', record],
@@ -279,6 +282,8 @@ describe("what is broken JSON, or says nothing of its type, is refused in PyPubS
     ['application/x-www-form-urlencoded', '{"a": "b=c",}'], // as curl -d sends it
     ['application/x-www-form-urlencoded', 'hello'],
     ['application/x-www-form-urlencoded', '"a"="b"'],
+    ['application/x-www-form-urlencoded', '[1, "a=b"'],
+    ['application/x-www-form-urlencoded', '{%22n%22=1}'],
     ['application/x-www-form-urlencoded', ''],
     ['application/json', '{"n": 1}\n{"n": 2}\n'],
     ['application/vnd.github+json; charset=utf-8', 'payload=1'],
