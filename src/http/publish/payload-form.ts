@@ -74,7 +74,7 @@ function isForm(body: Buffer): boolean {
   return FORM.test(body.toString('latin1', 0, FORM_NAMES_BYTES_MAX))
 }
 
-const FORM = /^(?![[\]=&])[^\s{}"'=]*(?:=|%[\da-f]{2})/i
+const FORM = /^[^\s{}[\]"'=&][^\s{}"'=]*(?:=|%[\da-f]{2})/i
 const FORM_NAMES_BYTES_MAX = 256
 
 function unknownType(type: string): HttpError {
