@@ -104,6 +104,7 @@ function environmentOf(event: ListenedEvent): Readonly<Record<string, string>> {
   const variables = {
     PUBSUB_CURSOR: event.cursor ?? '',
     PUBSUB_PATH: event.path,
+    PUBSUB_URL_PATH: encodeURI(event.path.toWellFormed()).replaceAll(/[?#]/g, encodeURIComponent),
     PUBSUB_TOPICS: event.topics.join('/'), // no topic has a slash
     PUBSUB_TIMESTAMP: String(event.timestamp ?? ''),
   }

@@ -32,8 +32,9 @@ Prints each event on a line, or runs a command for it.
   -u, --user NAME[:PASSWORD]  else of the URL, PUBSUBD_USER and PUBSUBD_PASSWORD, or ~/.netrc (NETRC names another file)
       --retry-for TIME   how long to try while there is no server (default: for ever)
 
-  -x, --exec COMMAND     run COMMAND in a shell for each event, which is its standard input. PUBSUB_PATH, PUBSUB_TOPICS
-                         (with slashes between), PUBSUB_CURSOR and PUBSUB_TIMESTAMP are in its environment
+  -x, --exec COMMAND     run COMMAND in a shell for each event, which is its standard input. PUBSUB_PATH, PUBSUB_URL_PATH
+                         (the same as a URL has it), PUBSUB_TOPICS (with slashes between), PUBSUB_CURSOR and
+                         PUBSUB_TIMESTAMP are in its environment
   -j, --jobs N           run N commands at once; events with the same topics keep their order (default: 1)
       --tries N          how often a failing command is run for one event (default: 5)
       --set-aside FILE   where an event goes whose command failed that often (default: the checkpoint and ".failed";

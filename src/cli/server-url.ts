@@ -13,8 +13,14 @@ export function parseServerUrl(text: string | undefined): URL {
   const url = new URL(written)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new UsageError(`the URL begins with http:// or https://, not ${url.protocol}//`)
+  if (DOTS.test(written)) throw new UsageError(`the topics "." and ".." ${DROPPED}`)
   return url
 }
+
+/** A segment of the path that is one or two dots, escaped or not. */
+const DOTS = /^[^?#]*[/\\](?:\.|%2e)(?:\.|%2e)?(?:[/\\?#]|$)/i
+
+const DROPPED = 'cannot be named in a URL, which would lead elsewhere; use another client for them'
 
 /**
  * The same URL with topics behind its own.
@@ -27,6 +33,7 @@ export function withTopics(url: URL, topics: readonly string[]): URL {
       throw new UsageError(
         `--topic ${JSON.stringify(topic)} is no topic: it is not empty and has no slash; give --topic again for another one`,
       )
+    if (topic === '.' || topic === '..') throw new UsageError(`--topic ${topic}: it ${DROPPED}`)
     joined.pathname = `${joined.pathname.replace(/\/$/, '')}/${encodeURIComponent(topic)}`
   }
   return joined

@@ -136,6 +136,26 @@ describe('pubsubd listen', AT_ONCE, () => {
       assert.equal(command.read('hacked'), '')
     })
 
+    test('the path, as it stands in a URL, leads to the same topics on another server', async () => {
+      const topic = newTopic()
+      const paths = ['a%3Fb%23c', 'a%2520b', 'a%0A', 'a%5Cb//c%C3%A9', '%22$HOME']
+      for (const path of paths) await publish(server(), `/${topic}/${path}`, {})
+      await using command = listen([
+        `${server().url}/${topic}`,
+        '--since',
+        'all',
+        '--count',
+        '5',
+        '--exec',
+        'echo "$PUBSUB_URL_PATH"',
+      ])
+      assert.equal(await command.exit(), 0, command.stderr)
+      assert.deepEqual(
+        command.stdout.trim().split('\n'),
+        paths.map((path) => `/${topic}/${path}`),
+      )
+    })
+
     test('the checkpoint moves when the command has succeeded, and the next run goes on behind it', async () => {
       const topic = await published(4)
       const words = [`${server().url}/${topic}`, '--checkpoint', 'c', '--since', 'all']

@@ -36,6 +36,15 @@ test('what is none is refused, without the password that may stand in it', () =>
     )
 })
 
+test('topics that a URL drops are refused, as /private/../a would be the public topic a', () => {
+  for (const text of ['h/a/../b', 'http://h/.', 'h/%2E%2e/a', 'h/a/.%2e?x=1', 'h/..#x', 'h/a\\..'])
+    assert.throws(() => parseServerUrl(text), UsageError, text)
+  for (const text of ['h/a..b/...', 'h/a?x=/../b', 'h/a#/../b', 'h.', 'h/%252e'])
+    assert.doesNotThrow(() => parseServerUrl(text), text)
+  for (const topic of ['.', '..'])
+    assert.throws(() => withTopics(new URL('http://h/private'), [topic]), UsageError)
+})
+
 test('topics stand behind the path, whatever characters they have', () => {
   const topic = fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[/]/.test(text))
   fc.assert(
