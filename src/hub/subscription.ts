@@ -90,7 +90,8 @@ export abstract class Subscription
   /** It will be asked to advance. */
   #isWaiting = false
   #hasBeenLive = false
-  #endsAtHead = false
+  /** Nothing behind it is waited for. */
+  #lastAwaited = Infinity
   /** What the sink had taken at the last turn of the wheel that found something queued; -1: none has so far. */
   #takenBytes = -1
   #stalledTurns = 0
@@ -202,13 +203,16 @@ export abstract class Subscription
     if (this.#hasEnded) return
     this.bounds!.last = position
     if (this.state === 'live') this.end('finished')
-    else this.#finishIfReached()
+    else this.#endIfReached()
   }
 
-  /** What is not there yet is not waited for: ends as `timeout` once it is at the head. */
+  /**
+   * What is not there yet is not waited for: ends as `timeout` once it is where the head is now, as a slow reader might never
+   * reach a head that goes on moving.
+   */
   endAtHead(): void {
     if (this.state === 'live') this.end('timeout')
-    else this.#endsAtHead = true
+    else this.#lastAwaited = this.hub.head
   }
 
   /** From now on the peer sees what these rights allow. Nothing is missed: it moves between rounds. */
@@ -246,7 +250,7 @@ export abstract class Subscription
   /** Called by the scheduler: one step towards the head. */
   advance(): void {
     this.#isWaiting = false
-    if (this.state !== 'behind' || this.isFull || this.#finishIfReached()) return
+    if (this.state !== 'behind' || this.isFull || this.#endIfReached()) return
     const { ring } = this.hub
     const rest = ring.after(this.#position, PAGE_BYTES)
     if (rest !== null) return this.#join(rest)
@@ -375,9 +379,10 @@ export abstract class Subscription
   }
 
   /** True when it has ended. */
-  #finishIfReached(): boolean {
-    if (this.bounds === null || this.#position < this.bounds.last) return false
-    this.endAt(this.#position, 'finished')
+  #endIfReached(): boolean {
+    const isFinished = this.bounds !== null && this.#position >= this.bounds.last
+    if (!isFinished && this.#position < this.#lastAwaited) return false
+    this.endAt(this.#position, isFinished ? 'finished' : 'timeout')
     return true
   }
 
@@ -400,8 +405,7 @@ export abstract class Subscription
   #join(rest: readonly PublishedEvent[]): void {
     if (!this.#takeNewest(rest)) return
     this.#position = this.hub.head
-    if (this.#finishIfReached()) return
-    if (this.#endsAtHead) return this.end('timeout')
+    if (this.#endIfReached()) return
     if (this.hub.holdsBack(this)) return
     this.audience.removeBehind(this)
     this.state = 'live'

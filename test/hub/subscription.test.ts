@@ -52,6 +52,22 @@ test('a page that is greater than all that is kept of pages still reaches its su
   }
 })
 
+test('one that is to end at the head ends where the head was then, though more comes than its reader takes', async () => {
+  const { hub, subscribe } = await hubBehindRing({ eventsMax: 100_000, count: 1_000 })
+  const sink = new RecordingSink({ isReading: false })
+  const subscription = subscribe(sink)
+  subscription.endAtHead()
+  const text = 'x'.repeat(100_000)
+  for (let turns = 0; sink.ended === null; turns++) {
+    assert.ok(turns < 500, 'it does not end')
+    await hub.publish([publication('/a', { text }), publication('/a', { text })])
+    if (sink.drain()) subscription.drained()
+    await turn()
+  }
+  assert.equal(sink.ended, 'timeout')
+  assert.equal(sink.lines.filter((line) => line.startsWith('/a {"n":')).length, 1_000)
+})
+
 test('what the log drops while a page is being read is told as a gap', async () => {
   const log = new SlowLog({ eventsMax: 4 })
   using hub = openHub(log)
@@ -212,6 +228,7 @@ async function hubBehindRing({ eventsMax = 0, textLength = 1_000, count = 500 })
   await hub.publish(Array.from({ length: count }, (_, n) => publication('/a', { n, text })))
   await hub.publish(Array.from({ length: 5 }, () => publication('/b', { text: 'x'.repeat(1e6) })))
   return {
+    hub,
     subscribe: (sink: RecordingSink, wants = wantsA, encoding = PLAIN) =>
       hub.subscribe(byteRequest({ ...REQUEST, wants, encoding, from: START, sink })),
   }

@@ -36,7 +36,7 @@ export class QueryValues<Name extends string> {
   }
 }
 
-const QUERY = /\?([^#]*)/
+const QUERY = /^[^?#]*\?([^#]*)/
 
 /** An escape that may be a character of a known name; no other one makes any of them. */
 const ASCII_ESCAPE = /%[4-7][\da-f]/gi

@@ -23,8 +23,10 @@ test('values are decoded, and of several the first is told', () => {
       [1, ''],
     ],
   )
-  const none = new QueryValues('/since=1', NAMES)
-  assert.deepEqual([none.count('since'), none.first('since')], [0, null])
+  for (const target of ['/since=1', '/a#?since=1', '/a#b?since=1']) {
+    const none = new QueryValues(target, NAMES)
+    assert.deepEqual([none.count('since'), none.first('since')], [0, null], target)
+  }
 })
 
 test('any query is understood as URLSearchParams understands it', () => {

@@ -437,7 +437,7 @@ describe('what we add to the lines of PyPubSub', () => {
       return Object.keys((await stream.line()).json)
     }
     const header = `X-Fetch-Since-Cursor: ${cursor}`
-    for (const target of ['/a', '/a?', '/a?x=1', '/a?cursor='])
+    for (const target of ['/a', '/a?', '/a?x=1', '/a?cursor=', '/a#?cursor=x'])
       for (const more of [[header], [header, 'X-Fetch-Since: 0']])
         assert.deepEqual(await firstMembers(target, ...more), ['stillalive'], target)
     for (const [target, ...more] of [
