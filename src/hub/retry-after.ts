@@ -27,7 +27,7 @@ const RANGES_MS: Readonly<Record<CloseReason, readonly [leastMs: number, mostMs:
   stalled: [2_000, 6_000],
   /** Nothing but the hand of an operator changes that. */
   revoked: [30_000, 60_000],
-  /** As long as refusals ask for by `Retry-After`, or up to twice that. */
+  /** As refusals ask by `Retry-After`. */
   unavailable: [5_000, 10_000],
   internal: [5_000, 10_000],
   /** It has had what it asked for: there is nothing to wait for but others like it. */

@@ -15,8 +15,13 @@ const TOO_LARGE = 'Payload is too large for me to serve, please make it shorter.
 const PUBLISHING = `curl -XPUT -d '{"text": "hello"}' http://HOST/fruits/apples`
 const FOLLOWING = 'curl -N http://HOST/fruits'
 
-/** Seconds after which a refusal of the kind "not now" is worth another try. */
-const RETRY_AFTER_S = '5'
+/**
+ * Seconds after which a refusal of the kind "not now" is worth another try, the least and the most: chance says which, as one cause,
+ * such as a stop that ends all who wait for an event, may refuse thousands at once.
+ */
+const RETRY_AFTER_S = [5, 10] as const
+
+const SOON = `in ${RETRY_AFTER_S.join(' to ')} seconds`
 
 /** How HTTP says a refusal. */
 interface HttpRefusal {
@@ -140,7 +145,7 @@ export const REFUSALS: Readonly<Record<HttpErrorCode, HttpRefusal>> = {
   },
   TOO_MANY_LOGINS: {
     status: 429,
-    advice: `try again in ${RETRY_AFTER_S} seconds; what is public needs no name: ${FOLLOWING}`,
+    advice: `try again ${SOON}; what is public needs no name: ${FOLLOWING}`,
     metBy: ['publish', 'listen', 'page'],
   },
   SHARE_EXCEEDED: {
@@ -171,7 +176,7 @@ export const REFUSALS: Readonly<Record<HttpErrorCode, HttpRefusal>> = {
   },
   LOG_UNAVAILABLE: {
     status: 503,
-    advice: `publish again in ${RETRY_AFTER_S} seconds; nothing was stored`,
+    advice: `publish again ${SOON}; nothing was stored`,
     metBy: ['publish', 'listen'],
   },
   OUTCOME_UNKNOWN: {
@@ -182,7 +187,7 @@ export const REFUSALS: Readonly<Record<HttpErrorCode, HttpRefusal>> = {
   },
   OVERLOADED: {
     status: 503,
-    advice: `try again in ${RETRY_AFTER_S} seconds`,
+    advice: `try again ${SOON}`,
     metBy: ['publish', 'listen'],
   },
   NO_EVENT: {
@@ -213,13 +218,18 @@ export function refusalOf(error: PubSubError, accept: string | undefined): Refus
   if (status === 401) headers['WWW-Authenticate'] = 'Basic realm="pubsub", charset="UTF-8"'
   if (status === 405) headers['Allow'] = 'GET, HEAD'
   if (status === 426) Object.assign(headers, UPGRADE)
-  if (status === 429 || status === 503) headers['Retry-After'] = RETRY_AFTER_S
+  if (status === 429 || status === 503) headers['Retry-After'] = retryAfter()
   const detail = printable(`${message}; ${advice}`) // it may say what was sent, and is read on terminals
   if (!asksForProblem(accept))
     return { status, headers, contentType: TEXT, text: text ?? `${detail}\n` }
   // Our codes are no URIs that anybody could look up, and the status says what kind of problem it is (RFC 9457 §4.2.1).
   const problem = { type: 'about:blank', title: STATUS_CODES[status], status, detail, code }
   return { status, headers, contentType: PROBLEM, text: `${JSON.stringify(problem)}\n` }
+}
+
+function retryAfter(): string {
+  const [least, most] = RETRY_AFTER_S
+  return String(least + Math.floor(Math.random() * (most - least + 1)))
 }
 
 /** The one version there is (RFC 6455 §4.4). */

@@ -28,7 +28,8 @@ describe('beyond limits.connections', () => {
       await using client = await RawClient.open(server.port)
       client.send(bytes)
       const { status, headers } = await client.head()
-      assert.deepEqual([status, headers['connection'], headers['retry-after']], [503, 'close', '5'])
+      assert.deepEqual([status, headers['connection']], [503, 'close'])
+      assert.match(headers['retry-after'] ?? '', /^([5-9]|10)$/)
     }
     await using client = await RawClient.open(server.port)
     const { body } = await client.ask(get('/a', 'Accept: application/problem+json'))

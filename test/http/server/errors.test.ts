@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { REFUSALS } from '../../../src/http/server/refusals.ts'
+import { OverloadedError } from '../../../src/hub/errors.ts'
+import { REFUSALS, refusalOf } from '../../../src/http/server/refusals.ts'
 import { RawClient } from '../raw-client.ts'
 import {
   basic,
@@ -293,5 +294,15 @@ test('the page on errors lists every code with its status', () => {
   assert.deepEqual(
     Object.fromEntries(rows.map(([, status, code]) => [code, Number(status)])),
     Object.fromEntries(Object.entries(REFUSALS).map(([code, { status }]) => [code, status])),
+  )
+})
+
+test('those whom one cause refuses for now are not all asked back in the same second', () => {
+  const told = Array.from({ length: 1_000 }, () =>
+    Number(refusalOf(new OverloadedError('full'), undefined).headers['Retry-After']),
+  )
+  assert.deepEqual(
+    [...new Set(told)].toSorted((a, b) => a - b),
+    [5, 6, 7, 8, 9, 10],
   )
 })

@@ -317,7 +317,8 @@ describe('a request for a WebSocket', () => {
     assert.ok('opened' in (await message(first)))
     await using second = await RawClient.open(own.port)
     const { status, headers } = await second.ask(handshake('/a').bytes)
-    assert.deepEqual([status, headers['retry-after']], [429, '5'])
+    assert.equal(status, 429)
+    assert.match(headers['retry-after'] ?? '', /^([5-9]|10)$/)
   })
 })
 
