@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
 import { BackOff } from '../client/back-off.ts'
 import { pause } from '../client/pause.ts'
 import { harmlessJson, type ListenedEvent } from './event-format.ts'
+import type { SetAsideFile } from './set-aside-file.ts'
 
 export interface EventCommandOptions {
   /** For `sh -c`. */
@@ -12,7 +12,7 @@ export interface EventCommandOptions {
   /** How often a failing one is run for the same event. */
   readonly tries: number
   /** Where events go whose command failed that often. */
-  readonly setAside: string | null
+  readonly setAside: SetAsideFile | null
   readonly format: (event: ListenedEvent) => string
   /** Nothing is tried again after it. */
   readonly signal: AbortSignal
@@ -24,7 +24,6 @@ export type CommandOutcome = 'done' | 'set aside' | 'failed' | 'interrupted'
 /** Runs a command for each event, which it finds on standard input. */
 export class EventCommand {
   readonly #options: EventCommandOptions
-  #appending = Promise.resolve()
   readonly #children = new Set<ChildProcess>()
 
   constructor(options: EventCommandOptions) {
@@ -45,9 +44,9 @@ export class EventCommand {
           tell(`the command ${failure} for ${where}; tried so often: ${tries}`)
           return 'failed'
         }
-        await this.#append(setAside, `${harmlessJson(event.text)}\n`)
+        await setAside.append(harmlessJson(event.text))
         tell(
-          `the command ${failure} for ${where}; tried so often: ${tries}; the event is set aside in ${setAside}`,
+          `the command ${failure} for ${where}; tried so often: ${tries}; the event is set aside in ${setAside.name}`,
         )
         return 'set aside'
       }
@@ -67,12 +66,6 @@ export class EventCommand {
         // It has ended meanwhile.
       }
     }
-  }
-
-  /** One after the other: two lines must not get into each other. */
-  #append(file: string, line: string): Promise<void> {
-    this.#appending = this.#appending.then(() => append(file, line))
-    return this.#appending
   }
 
   /** `null`: it succeeded; else how it failed. */
@@ -112,15 +105,4 @@ function environmentOf(event: ListenedEvent): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(variables).map(([name, value]) => [name, value.replaceAll('\0', '\uFFFD')]),
   )
-}
-
-/** Flushed: the checkpoint moves on behind it. */
-async function append(file: string, line: string): Promise<void> {
-  try {
-    await using handle = await open(file, 'a')
-    await handle.appendFile(line)
-    await handle.sync()
-  } catch (error) {
-    throw new Error(`${file} cannot be written: ${(error as Error).message}`, { cause: error })
-  }
 }

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { readArguments, UsageError } from './arguments.ts'
 import { authorizationFor } from './authorization.ts'
 import { Checkpoint } from './checkpoint.ts'
@@ -10,6 +10,7 @@ import { follow } from './follow.ts'
 import { parseHeaderWord } from './header-word.ts'
 import type { Command } from './run-command.ts'
 import { parseServerUrl } from './server-url.ts'
+import { SetAsideFile } from './set-aside-file.ts'
 
 const HELP = `pubsubd listen: follows topics, over any number of connections, without losing an event.
 
@@ -127,7 +128,7 @@ async function run(words: readonly string[]): Promise<number> {
         : {
             command: exec,
             tries: parseCount('--tries', tries ?? '5'),
-            setAside: setAside ?? (file === undefined ? null : `${file}.failed`),
+            setAside: setAsideFile(setAside, file),
             jobsMax: parseCount('--jobs', jobs ?? '1'),
           },
   })
@@ -141,6 +142,20 @@ function checkpointIn(file: string): Checkpoint {
     throw new UsageError(`--checkpoint cannot be written: ${(error as Error).message}`)
   }
   return new Checkpoint(file)
+}
+
+/** @throws {UsageError} it is a file of the checkpoint. {Error} it is not ours alone. */
+function setAsideFile(
+  name: string | undefined,
+  checkpoint: string | undefined,
+): SetAsideFile | null {
+  if (checkpoint === undefined) return name === undefined ? null : new SetAsideFile(name)
+  const own = ['', '.lock', '.tmp'].map((suffix) => resolve(`${checkpoint}${suffix}`))
+  if (name !== undefined && own.includes(resolve(name)))
+    throw new UsageError(
+      `--set-aside ${name} is a file of --checkpoint ${checkpoint}: name another`,
+    )
+  return new SetAsideFile(name ?? `${checkpoint}.failed`)
 }
 
 const QUERY_OPTIONS = [

@@ -62,6 +62,38 @@ describe('pubsubd listen', AT_ONCE, () => {
     }
   })
 
+  test('a place for failed events where somebody else decides what is written to ends it before any command runs', async () => {
+    const url = `${server().url}/${await published(1)}`
+    const words = [
+      url,
+      '--since',
+      'all',
+      '--count',
+      '1',
+      '--exec',
+      'echo ran; exit 3',
+      '--tries',
+      '1',
+    ]
+    const places = {
+      'ln -s victim c.failed; set -- --checkpoint c': /c\.failed is a symbolic link/,
+      'ln victim failed; set -- --set-aside failed': /failed has 2 names/,
+      'mkfifo failed; set -- --set-aside failed': /failed is no ordinary file/,
+      'mkdir failed; set -- --set-aside failed': /failed is no ordinary file/,
+      'set -- --set-aside none/failed': /there is no directory none/,
+      'mkdir d; chmod 777 d; set -- --set-aside d/failed': /d may be written by anybody/,
+      'set -- --checkpoint c --set-aside ./c.lock': /c\.lock is a file of --checkpoint c/,
+    }
+    for (const [place, told] of Object.entries(places)) {
+      const shell = `${place}; exec "$NODE" "$MAIN" listen "$@" ${words.map((word) => `'${word}'`).join(' ')}`
+      await using command = new Command({ victim: 'precious\n' }, { shell })
+      assert.notEqual(await command.exit(), 7, place)
+      assert.match(command.stderr, told, place)
+      assert.equal(command.stdout, '', place)
+      assert.equal(command.read('victim'), 'precious\n', place)
+    }
+  })
+
   test('--since and --until bring a range', async () => {
     const topic = await published(3)
     await using command = listen([`${server().url}/${topic}`, '--since', 'all', '--until', '0s'])
