@@ -12,6 +12,7 @@ import { loadExit } from './exit-at-once.ts'
 import { EXIT } from './exit-code.ts'
 import { FILE_OPTIONS } from './file-options.ts'
 import { checkPlace } from '../ops/own-place.ts'
+import { runCommand } from './run-command.ts'
 
 const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
 
@@ -41,8 +42,8 @@ export const SERVE_OPTIONS = {
 /** Runs the server until a signal ends it. */
 export async function main(words: readonly string[]): Promise<void> {
   const options = optionsOf(words)
-  if (options.help) return void process.stdout.write(HELP)
-  if (options.version) return void process.stdout.write(`pubsubd ${VERSION}\n`)
+  if (options.help) return runCommand('--help', ['--help'], { help: HELP, run: printVersion })
+  if (options.version) return runCommand('--version', [], { help: HELP, run: printVersion })
   endOnFatalErrors()
   try {
     await serve(options.config, options.acl)
@@ -53,6 +54,11 @@ export async function main(words: readonly string[]): Promise<void> {
     for (const problem of problems) logger('error', problem)
     process.exitCode = 1
   }
+}
+
+async function printVersion(): Promise<number> {
+  process.stdout.write(`pubsubd ${VERSION}\n`)
+  return EXIT.done
 }
 
 function optionsOf(words: readonly string[]) {

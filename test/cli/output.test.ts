@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { Command } from './command.ts'
 
 for (const words of [
+  '--help',
+  '--version',
   'publish --help',
   'listen -h',
   'log --help',
