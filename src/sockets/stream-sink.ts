@@ -35,15 +35,8 @@ export class StreamSink implements Sink {
     return this.socket.writableLength
   }
 
-  /**
-   * Node's own counts stand still while one write of many bytes is under way, so a slow but steady reader would look
-   * stalled. How much of it the kernel has taken only the handle knows, as Node's own time-outs ask it.
-   */
   get takenBytes(): number {
-    const { _bytesDispatched: dispatched, _handle: handle } = this.socket as SocketInsides
-    if (typeof dispatched === 'number' && typeof handle?.writeQueueSize === 'number')
-      return dispatched - handle.writeQueueSize
-    return this.socket.bytesWritten - this.queuedBytes
+    return takenBytesOf(this.socket)
   }
 
   /**
@@ -60,6 +53,17 @@ export class StreamSink implements Sink {
   destroy(): void {
     this.socket.destroy()
   }
+}
+
+/**
+ * How many bytes the kernel has taken for a peer. Node's own counts stand still while one write of many bytes is under way, so a
+ * slow but steady reader would look stalled. How much of it has gone only the handle knows, as Node's own time-outs ask it.
+ */
+export function takenBytesOf(socket: Socket): number {
+  const { _bytesDispatched: dispatched, _handle: handle } = socket as SocketInsides
+  if (typeof dispatched === 'number' && typeof handle?.writeQueueSize === 'number')
+    return dispatched - handle.writeQueueSize
+  return socket.bytesWritten - socket.writableLength
 }
 
 type SocketInsides = Socket & {

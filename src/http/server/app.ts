@@ -21,6 +21,7 @@ import {
   STRAY_PATIENCE,
 } from '../../sockets/lingering-close.ts'
 import { sliceWhatIsPipelined } from '../../sockets/pipelining.ts'
+import { UnreadAnswers } from '../../sockets/unread-answers.ts'
 import type { HttpDoor } from './door.ts'
 import { HttpError, internalError } from './errors.ts'
 import { isAwaitingContinue, markAwaitingContinue } from './expectation.ts'
@@ -70,8 +71,11 @@ export async function httpServers(
   app.decorateRequest('loginResult', null)
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.setSerializerCompiler(() => JSON.stringify) // schemas of answers describe; compiling them takes 20 ms of the start
+  const unreadAnswers = new UnreadAnswers(limits.stallTimeoutMs)
   app.addHook('onRequest', (request, reply, done) => {
     const { socket } = request.raw
+    // An answer to a publication is so short that it waits for its peer only behind others.
+    if (socket.writableLength > 0 || request.url !== TOPIC_URL) unreadAnswers.watch(socket)
     // Most requests wait for nothing, and nothing is made for them to wait with: it would be one part in sixty of a publication.
     if (isHeld(socket)) hold(socket, () => accept(door, request, reply, done))
     else accept(door, request, reply, done)

@@ -34,6 +34,8 @@ export interface HttpLimits {
   readonly headBytesMax: number
   readonly headTimeoutMs: number
   readonly requestTimeoutMs: number
+  /** A peer that takes no byte of its answers for this long is closed. */
+  readonly stallTimeoutMs: number
 }
 
 interface HttpOptions {
