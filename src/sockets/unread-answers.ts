@@ -9,8 +9,7 @@ import { takenBytesOf } from './stream-sink.ts'
  */
 export class UnreadAnswers {
   readonly #stallTimeoutMs: number
-  /** What each had taken when it was looked at. */
-  readonly #taken = new Map<Socket, number>()
+  readonly #watched = new Map<Socket, Watched>()
   #timer: NodeJS.Timeout | null = null
 
   /** A peer that takes no byte for this long is closed, and for twice as long at most. */
@@ -20,25 +19,34 @@ export class UnreadAnswers {
 
   /** It is to get an answer that may wait for it. */
   watch(socket: Socket): void {
-    if (this.#taken.has(socket)) return
-    this.#taken.set(socket, -1)
+    if (this.#watched.has(socket)) return
+    const forget = () => this.#forget(socket)
+    socket.on('close', forget) // else what has gone would be kept until the next look
+    this.#watched.set(socket, { takenBytes: -1, forget })
     this.#timer ??= setInterval(() => this.#look(), this.#stallTimeoutMs).unref()
   }
 
   #look(): void {
-    for (const [socket, before] of this.#taken) {
-      const taken = takenBytesOf(socket)
-      const isOver =
-        socket.destroyed || socket.writableLength === 0 || connectionOf(socket).stream !== null
-      if (isOver) this.#taken.delete(socket)
-      else if (taken !== before) this.#taken.set(socket, taken)
-      else {
-        this.#taken.delete(socket)
-        socket.destroy()
-      }
+    for (const [socket, watched] of this.#watched) {
+      const takenBytes = takenBytesOf(socket)
+      const isOver = socket.writableLength === 0 || connectionOf(socket).stream !== null
+      if (isOver) this.#forget(socket)
+      else if (takenBytes === watched.takenBytes) socket.destroy()
+      else watched.takenBytes = takenBytes
     }
-    if (this.#taken.size > 0 || this.#timer === null) return
-    clearInterval(this.#timer)
+  }
+
+  #forget(socket: Socket): void {
+    socket.off('close', this.#watched.get(socket)!.forget)
+    this.#watched.delete(socket)
+    if (this.#watched.size > 0) return
+    clearInterval(this.#timer!)
     this.#timer = null
   }
+}
+
+interface Watched {
+  /** What it had taken when it was looked at. */
+  takenBytes: number
+  readonly forget: () => void
 }
