@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createReadStream } from 'node:fs'
+import { closeSync, createReadStream, openSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { after, before, describe, test } from 'node:test'
+import { TemporaryFiles } from '../config/temporary-files.ts'
 import { PROXIES, startProxy, type Proxy } from '../http/proxy.ts'
 import { startPubsub } from '../http/requests.ts'
 import { missing, PYTHON } from '../programs.ts'
@@ -29,6 +31,17 @@ const script =
     framing,
   ]
 
+const files = new TemporaryFiles()
+after(() => files[Symbol.dispose]())
+
+/** A file of so many zeros, which takes no place. */
+function fileOf(bytes: number): string {
+  const file = join(files.directory, String(bytes))
+  closeSync(openSync(file, 'a'))
+  truncateSync(file, bytes)
+  return file
+}
+
 const CLIENTS: Readonly<Record<string, { missing: string | false; commandOf: Client }>> = {
   curl: {
     missing: missing('curl'),
@@ -39,8 +52,8 @@ const CLIENTS: Readonly<Record<string, { missing: string | false; commandOf: Cli
       '-XPUT',
       '-o/dev/null',
       '-w%{http_code}',
-      '-T-',
-      ...(framing === 'length' ? ['-H', `Content-Length: ${bytes}`] : []),
+      // Of its standard input it does not know the length, and would send it in chunks whatever header it is given.
+      `-T${framing === 'length' ? fileOf(bytes!) : '-'}`,
       url,
     ],
   },
