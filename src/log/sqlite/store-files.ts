@@ -1,5 +1,11 @@
 import { readSync, statSync, type BigIntStats } from 'node:fs'
-import { areFramesWhole, type WalExtent } from './wal-frames.ts'
+import {
+  areFramesWhole,
+  FRAME_HEADER_BYTES,
+  LOG_HEADER_BYTES,
+  positionOfFrame,
+  type WalExtent,
+} from './wal-frames.ts'
 
 /** Which file stands behind a name. */
 export interface FileIdentity {
@@ -297,16 +303,13 @@ function isNextHeader(next: Buffer, before: Buffer): boolean {
   return steps(CHECKPOINTS_AT) > 0 && steps(CHECKPOINTS_AT) === steps(SALT_AT)
 }
 
-/** Where the frame behind so many begins. */
 function positionOf(frames: number): number {
-  return LOG_HEADER_BYTES + frames * (FRAME_HEADER_BYTES + PAGE_BYTES)
+  return positionOfFrame(frames, PAGE_BYTES)
 }
 
 export const PAGE_BYTES = 4_096
 /** As sqlite.org/fileformat2.html has it. */
 const APPLICATION_ID_AT = 68
-const LOG_HEADER_BYTES = 32
 const CHECKPOINTS_AT = 12
 const SALT_AT = 16
-const FRAME_HEADER_BYTES = 24
 const PAGES_SAMPLED = 8

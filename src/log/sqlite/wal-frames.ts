@@ -18,9 +18,9 @@ export function areFramesWhole({ descriptor, header, frames, pageBytes }: WalExt
   // Written on another kind of machine: its next log is of this one.
   if (header.readUInt32BE(0) !== NATIVE_MAGIC) return true
   const frameBytes = FRAME_HEADER_BYTES + pageBytes
-  const positionOf = (frame: number) => HEADER_BYTES + frame * frameBytes
+  const positionOf = (frame: number) => positionOfFrame(frame, pageBytes)
   const from = Math.max(0, frames - FRAMES_MAX)
-  let sums = readSums(header, HEADER_BYTES - SUMS_BYTES)
+  let sums = readSums(header, LOG_HEADER_BYTES - SUMS_BYTES)
   if (from > 0) {
     const last = Buffer.alloc(FRAME_HEADER_BYTES)
     readSync(descriptor, last, 0, FRAME_HEADER_BYTES, positionOf(from - 1))
@@ -44,6 +44,11 @@ export function areFramesWhole({ descriptor, header, frames, pageBytes }: WalExt
   return true
 }
 
+/** Where the frame behind so many begins. */
+export function positionOfFrame(frames: number, pageBytes: number): number {
+  return LOG_HEADER_BYTES + frames * (FRAME_HEADER_BYTES + pageBytes)
+}
+
 type Sums = readonly [number, number]
 
 function readSums(bytes: Buffer, at: number): Sums {
@@ -61,8 +66,8 @@ function addSums([first, second]: Sums, words: Uint32Array, from: number, to: nu
 
 /** SQLite sums up words as the machine has them, and says so in the log's first word. */
 const NATIVE_MAGIC = endianness() === 'LE' ? 0x377f0682 : 0x377f0683
-const HEADER_BYTES = 32
-const FRAME_HEADER_BYTES = 24
+export const LOG_HEADER_BYTES = 32
+export const FRAME_HEADER_BYTES = 24
 const SUMS_BYTES = 8
 /** The page's number and the size of the database. */
 const SUMMED_HEADER_WORDS = 2
