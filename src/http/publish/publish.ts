@@ -134,7 +134,7 @@ async function acceptedPublications(
   beginWork('publication to', path)
   const read = form.read(body, limits)
   const texts = read instanceof Promise ? await read : read // no turn more for a single one
-  if (isBatch(raw.headers)) refuseTooLarge(texts.length, { path, topics }, limits.batchBytesMax)
+  refuseTooLarge(texts.length, { path, topics }, limits.batchBytesMax)
   const publications = texts.map((text) => {
     const payload = { type: 'json-object', text } as const
     return { topics, isPrivate, path, payload }
