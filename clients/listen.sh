@@ -17,9 +17,10 @@ trap 'kill $child 2>/dev/null' EXIT
 trap 'exit 1' HUP INT TERM
 while :; do
   rm -f "$file.pipe" && mkfifo "$file.pipe" || exit 1
+  exec 3<>"$file.pipe" 4<"$file.pipe" 5>"$file.pipe" 3>&- # opened here, where both ends are: curl has none to wait for
   # A keep-alive is due every 5 s: 20 s of silence are a broken connection.
   curl -sSN --netrc-optional --connect-timeout 20 --speed-limit 1 --speed-time 20 -H 'Accept: application/x-ndjson' \
-    -H "X-Fetch-Since-Cursor: $(cat "$file" 2>/dev/null)" -w ' status %{http_code}\n' "$url" >"$file.pipe" & child=$!
+    -H "X-Fetch-Since-Cursor: $(cat "$file" 2>/dev/null)" -w ' status %{http_code}\n' "$url" >&5 4<&- 5>&- & child=$!; exec 5>&-
   while IFS= read -r line; do
     case $line in
       *' status 408' | *' status 429' | *' status '[0125][0-9][0-9]) echo "the stream broke: $line" >&2 ;;
@@ -31,7 +32,7 @@ while :; do
       *'"cursor": "'*) pause=1; keep cursor ;;
       *) echo "$line" >&2 ;;
     esac
-  done <"$file.pipe"
+  done <&4
   ms=$((pause * 1000 + $(od -An -N2 -tu2 /dev/urandom) * pause / 66)) # by chance up to twice as long
   sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))" & child=$!
   wait "$child" || { sleep $((ms / 1000)) & child=$!; wait "$child"; } # a sleep that knows whole seconds only

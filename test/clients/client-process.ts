@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DEADLINE_MS } from '../deadline.ts'
 
 /** What every client prints for each line of the stream: an event, or a control line. */
@@ -102,10 +103,16 @@ export class ClientProcess implements AsyncDisposable {
     this.#child.kill(signal)
   }
 
+  /** Resolves once all that it started is gone too, or no longer holds what it was given as standard error. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill('SIGKILL')
     this.#child.stdout.destroy() // else it waits for somebody to read the rest
-    await this.#closed
+    let isClosed = false
+    const closed = this.#closed.then(() => (isClosed = true))
+    await Promise.race([closed, sleep(DEADLINE_MS, null, { ref: false })])
+    if (isClosed) return
+    this.#child.stderr.destroy()
+    assert.fail(`what ${this.#command} started runs on, ${DEADLINE_MS} ms after its end`)
   }
 
   async #next(isWanted: (line: StreamLine) => boolean): Promise<StreamLine> {

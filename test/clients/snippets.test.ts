@@ -131,151 +131,154 @@ const snippets: Readonly<Record<string, Snippet>> = {
   },
 }
 
-for (const [file, { skip, prepare, start }] of Object.entries(snippets))
-  describe(`clients/${file}`, { skip, concurrency: 3 }, () => {
-    let directory: string
-    before(() => {
-      directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
-      prepare?.(directory)
-    })
-    after(() => rmSync(directory, { recursive: true, force: true }))
+// Most of what each takes is 20 s of silence that it must notice.
+describe('each snippet', { concurrency: true }, () => {
+  for (const [file, { skip, prepare, start }] of Object.entries(snippets))
+    describe(`clients/${file}`, { skip, concurrency: 2 }, () => {
+      let directory: string
+      before(() => {
+        directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
+        prepare?.(directory)
+      })
+      after(() => rmSync(directory, { recursive: true, force: true }))
 
-    /** Settings of a server that keeps its events and its port, and a file for a cursor. */
-    async function lasting() {
-      const own = mkdtempSync(join(directory, 'case-'))
-      return {
-        config: {
-          server: {
-            port: await portForRestarts(),
-            backlog: { size: 1000, storage: join(own, 'backlog') },
+      /** Settings of a server that keeps its events and its port, and a file for a cursor. */
+      async function lasting() {
+        const own = mkdtempSync(join(directory, 'case-'))
+        return {
+          config: {
+            server: {
+              port: await portForRestarts(),
+              backlog: { size: 1000, storage: join(own, 'backlog') },
+            },
           },
-        },
-        cursorFile: join(own, 'cursor'),
+          cursorFile: join(own, 'cursor'),
+        }
       }
-    }
 
-    test('through restarts of the server each event comes once, in order, whatever is in it', async () => {
-      const { config, cursorFile } = await lasting()
-      const url = `http://127.0.0.1:${config.server.port}`
-      await using first = await startPubsub(config)
-      await using listener = start({ url: `${url}/a?without=c`, cursorFile, directory })
-      await storedIn(cursorFile, listener)
-      await publish(url, '/a', { n: 1, closing: { reason: 'revoked' }, gap: 'x', opened: 7 })
-      await publish(url, '/a/c', { n: 'not asked for' })
-      assert.deepEqual(await listener.numbers(1), [1])
-      const place = { cursor: 'x', pubsub_cursor: 'x', resumes_at: 'x' }
-      const publishing = publish(url, '/a', { n: 2, stillalive: '"cursor": "x"}', nested: place })
-      await first.stop('SIGKILL')
-      await using second = await startPubsub(config)
-      await publishing
-      await publish(url, '/a', { n: 3, text: 'Grüße \\n " \u2028 🦀 status 404' })
-      await publish(url, '/a', { n: 4, ...place, gap: place, closing: place })
-      const [two, three] = [await listener.event(), await listener.event()]
-      assert.deepEqual([two.json['n'], three.json['n']], [2, 3])
-      assert.equal(three.json['text'], 'Grüße \\n " \u2028 🦀 status 404')
-      assert.deepEqual(await listener.numbers(1), [4])
-      await second.stop('SIGTERM')
-      await using _ = await startPubsub(config)
-      await publish(url, '/a', { n: 5 })
-      assert.deepEqual(await listener.numbers(1), [5])
-    })
-
-    test('a run that was killed is gone on with: events of the time between come', async () => {
-      const { config, cursorFile } = await lasting()
-      await using server = await startPubsub(config)
-      {
-        await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
+      test('through restarts of the server each event comes once, in order, whatever is in it', async () => {
+        const { config, cursorFile } = await lasting()
+        const url = `http://127.0.0.1:${config.server.port}`
+        await using first = await startPubsub(config)
+        await using listener = start({ url: `${url}/a?without=c`, cursorFile, directory })
         await storedIn(cursorFile, listener)
-        await publish(server.url, '/a', { n: 1 })
-        const { n, pubsub_cursor: cursor } = (await listener.event()).json
-        assert.equal(n, 1)
-        await until('its cursor is stored', () => {
-          return readFileSync(cursorFile, 'utf8').trim() === cursor
+        await publish(url, '/a', { n: 1, closing: { reason: 'revoked' }, gap: 'x', opened: 7 })
+        await publish(url, '/a/c', { n: 'not asked for' })
+        assert.deepEqual(await listener.numbers(1), [1])
+        const place = { cursor: 'x', pubsub_cursor: 'x', resumes_at: 'x' }
+        const publishing = publish(url, '/a', { n: 2, stillalive: '"cursor": "x"}', nested: place })
+        await first.stop('SIGKILL')
+        await using second = await startPubsub(config)
+        await publishing
+        await publish(url, '/a', { n: 3, text: 'Grüße \\n " \u2028 🦀 status 404' })
+        await publish(url, '/a', { n: 4, ...place, gap: place, closing: place })
+        const [two, three] = [await listener.event(), await listener.event()]
+        assert.deepEqual([two.json['n'], three.json['n']], [2, 3])
+        assert.equal(three.json['text'], 'Grüße \\n " \u2028 🦀 status 404')
+        assert.deepEqual(await listener.numbers(1), [4])
+        await second.stop('SIGTERM')
+        await using _ = await startPubsub(config)
+        await publish(url, '/a', { n: 5 })
+        assert.deepEqual(await listener.numbers(1), [5])
+      })
+
+      test('a run that was killed is gone on with: events of the time between come', async () => {
+        const { config, cursorFile } = await lasting()
+        await using server = await startPubsub(config)
+        {
+          await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
+          await storedIn(cursorFile, listener)
+          await publish(server.url, '/a', { n: 1 })
+          const { n, pubsub_cursor: cursor } = (await listener.event()).json
+          assert.equal(n, 1)
+          await until('its cursor is stored', () => {
+            return readFileSync(cursorFile, 'utf8').trim() === cursor
+          })
+        }
+        await publish(server.url, '/a', { n: 2 })
+        await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
+        await publish(server.url, '/a', { n: 3 })
+        assert.deepEqual(await listener.numbers(2), [2, 3])
+      })
+
+      test('a connection that is silent, and then one that is cut, loses and doubles nothing', async () => {
+        const { config, cursorFile } = await lasting()
+        await using server = await startPubsub(config)
+        await using proxy = await CuttableProxy.to(server.port)
+        await using listener = start({
+          url: `http://127.0.0.1:${proxy.port}/a`,
+          cursorFile,
+          directory,
         })
-      }
-      await publish(server.url, '/a', { n: 2 })
-      await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
-      await publish(server.url, '/a', { n: 3 })
-      assert.deepEqual(await listener.numbers(2), [2, 3])
-    })
-
-    test('a connection that is silent, and then one that is cut, loses and doubles nothing', async () => {
-      const { config, cursorFile } = await lasting()
-      await using server = await startPubsub(config)
-      await using proxy = await CuttableProxy.to(server.port)
-      await using listener = start({
-        url: `http://127.0.0.1:${proxy.port}/a`,
-        cursorFile,
-        directory,
+        await storedIn(cursorFile, listener)
+        proxy.stall()
+        await publish(server.url, '/a', { n: 1 })
+        await publish(server.url, '/a', { n: 2 })
+        assert.deepEqual(await listener.numbers(2), [1, 2])
+        proxy.cut()
+        await publish(server.url, '/a', { n: 3 })
+        proxy.goOn()
+        await publish(server.url, '/a', { n: 4 })
+        assert.deepEqual(await listener.numbers(2), [3, 4])
       })
-      await storedIn(cursorFile, listener)
-      proxy.stall()
-      await publish(server.url, '/a', { n: 1 })
-      await publish(server.url, '/a', { n: 2 })
-      assert.deepEqual(await listener.numbers(2), [1, 2])
-      proxy.cut()
-      await publish(server.url, '/a', { n: 3 })
-      proxy.goOn()
-      await publish(server.url, '/a', { n: 4 })
-      assert.deepEqual(await listener.numbers(2), [3, 4])
-    })
 
-    test('a gap is told, and the stream goes on behind it', async () => {
-      const { config, cursorFile } = await lasting()
-      await using server = await startPubsub(config)
-      await publish(server.url, '/a', { n: 1 })
-      writeFileSync(cursorFile, randomUUID())
-      await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
-      assert.deepEqual(await listener.numbers(1), [1])
-      await until('it is told', () => /events are missing:.*foreign/.test(listener.errors))
-    })
-
-    test('a right that is withdrawn ends it, with the reason', async () => {
-      const { config, cursorFile } = await lasting()
-      const alice = { password: 'wonderland', acl: { fruit: ['fruits'] } }
-      await using server = await startPubsub(config, { alice })
-      await using listener = start({
-        url: `${server.url}/private/fruits`,
-        cursorFile,
-        login: { user: 'alice', password: 'wonderland' },
-        directory,
+      test('a gap is told, and the stream goes on behind it', async () => {
+        const { config, cursorFile } = await lasting()
+        await using server = await startPubsub(config)
+        await publish(server.url, '/a', { n: 1 })
+        writeFileSync(cursorFile, randomUUID())
+        await using listener = start({ url: `${server.url}/a`, cursorFile, directory })
+        assert.deepEqual(await listener.numbers(1), [1])
+        await until('it is told', () => /events are missing:.*foreign/.test(listener.errors))
       })
-      await storedIn(cursorFile, listener)
-      await publish(server.url, '/private/fruits', { n: 1 })
-      assert.deepEqual(await listener.numbers(1), [1])
-      const acl = JSON.stringify({ alice: { ...alice, acl: {} } })
-      writeFileSync(join(server.directory, 'pubsub_acl.yaml'), acl)
-      server.process.kill('SIGHUP')
-      const { code, errors } = await listener.ended()
-      assert.notEqual(code, 0)
-      assert.match(errors, /withdrawn/)
-    })
 
-    test('all that are told to come back at one time do so later, and not in one instant', async () => {
-      const COUNT = 5
-      const ASKED_MS = 2_500
-      await using crowd = await CutCrowd.open(COUNT, ASKED_MS)
-      await using listeners = new AsyncDisposableStack()
-      for (let n = 0; n < COUNT; n++) {
-        const cursorFile = join(mkdtempSync(join(directory, 'case-')), 'cursor')
-        listeners.use(start({ url: `${crowd.url}/a?n=${n}`, cursorFile, directory }))
-      }
-      const waitsMs = await crowd.waitsMs
-      assert.ok(Math.min(...waitsMs) >= ASKED_MS, waitsMs.join())
-      // Chance spreads them over 1,250 ms and more: five so close to each other would be one case of a million.
-      assert.ok(Math.max(...waitsMs) - Math.min(...waitsMs) > 40, waitsMs.join())
-    })
+      test('a right that is withdrawn ends it, with the reason', async () => {
+        const { config, cursorFile } = await lasting()
+        const alice = { password: 'wonderland', acl: { fruit: ['fruits'] } }
+        await using server = await startPubsub(config, { alice })
+        await using listener = start({
+          url: `${server.url}/private/fruits`,
+          cursorFile,
+          login: { user: 'alice', password: 'wonderland' },
+          directory,
+        })
+        await storedIn(cursorFile, listener)
+        await publish(server.url, '/private/fruits', { n: 1 })
+        assert.deepEqual(await listener.numbers(1), [1])
+        const acl = JSON.stringify({ alice: { ...alice, acl: {} } })
+        writeFileSync(join(server.directory, 'pubsub_acl.yaml'), acl)
+        server.process.kill('SIGHUP')
+        const { code, errors } = await listener.ended()
+        assert.notEqual(code, 0)
+        assert.match(errors, /withdrawn/)
+      })
 
-    test('a refusal that asking again would not mend ends it, with the reason', async () => {
-      const { config, cursorFile } = await lasting()
-      await using server = await startPubsub(config)
-      await using listener = start({ url: `${server.url}/a?where=)`, cursorFile, directory })
-      const { code, errors } = await listener.ended()
-      assert.notEqual(code, 0)
-      assert.match(errors, /400/)
-      assert.match(errors, /where: /)
+      test('all that are told to come back at one time do so later, and not in one instant', async () => {
+        const COUNT = 5
+        const ASKED_MS = 2_500
+        await using crowd = await CutCrowd.open(COUNT, ASKED_MS)
+        await using listeners = new AsyncDisposableStack()
+        for (let n = 0; n < COUNT; n++) {
+          const cursorFile = join(mkdtempSync(join(directory, 'case-')), 'cursor')
+          listeners.use(start({ url: `${crowd.url}/a?n=${n}`, cursorFile, directory }))
+        }
+        const waitsMs = await crowd.waitsMs
+        assert.ok(Math.min(...waitsMs) >= ASKED_MS, waitsMs.join())
+        // Chance spreads them over 1,250 ms and more: five so close to each other would be one case of a million.
+        assert.ok(Math.max(...waitsMs) - Math.min(...waitsMs) > 40, waitsMs.join())
+      })
+
+      test('a refusal that asking again would not mend ends it, with the reason', async () => {
+        const { config, cursorFile } = await lasting()
+        await using server = await startPubsub(config)
+        await using listener = start({ url: `${server.url}/a?where=)`, cursorFile, directory })
+        const { code, errors } = await listener.ended()
+        assert.notEqual(code, 0)
+        assert.match(errors, /400/)
+        assert.match(errors, /where: /)
+      })
     })
-  })
+})
 
 test(
   'listen.sh that is told to stop does so at once, and leaves no curl behind',
@@ -372,6 +375,31 @@ for (const { language, file, skip, command } of examples)
     },
   )
 
+test(
+  'listen.sh that is killed, at whatever moment, leaves nothing behind that waits for ever',
+  { skip: missing('curl') },
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'pubsubd-snippets-'))
+    const { start } = snippets['listen.sh']!
+    const killed = async (afterMs: number) => {
+      const cursorFile = join(mkdtempSync(join(directory, 'case-')), 'cursor')
+      await using _ = start({ url: 'http://127.0.0.1:9/a', cursorFile, directory })
+      await setTimeout(afterMs)
+    }
+    try {
+      // It is up to curl within some ms. With a pipe that each end opened for itself, one of a hundred hung.
+      const runs: Promise<void>[] = []
+      for (let n = 0; n < 60; n++) {
+        runs.push(...[2, 4, 6, 8].map((ms) => killed(ms + n / 30)))
+        await setTimeout(12)
+      }
+      await Promise.all(runs)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  },
+)
+
 /** A server that cuts off its first so many streams in one instant, and sees how long they stay away. */
 class CutCrowd implements AsyncDisposable {
   readonly url: string
@@ -387,7 +415,9 @@ class CutCrowd implements AsyncDisposable {
     const streams: ServerResponse[] = []
     const waitsMs = new Map<string, number>()
     let cutMs = 0
-    this.waitsMs = promise
+    const deadline = setTimeout(DEADLINE_MS, null, { ref: false })
+    const late = deadline.then(() => assert.fail(`only ${waitsMs.size} of ${count} have come back`))
+    this.waitsMs = Promise.race([promise, late])
     server.on('request', ({ url }: IncomingMessage, response: ServerResponse) => {
       response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
       response.write(`{"stillalive": 1.5, "opened": {"cursor": "${cursor}"}}\n`)
