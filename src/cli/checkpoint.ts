@@ -1,4 +1,4 @@
-import { constants, readFileSync } from 'node:fs'
+import { constants, lstatSync, readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FileLock } from './file-lock.ts'
@@ -24,6 +24,8 @@ export class Checkpoint implements AsyncDisposable {
     this.#file = file
     try {
       checkPlace(file)
+      if (lstatSync(besideOf(file), { throwIfNoEntry: false })?.isDirectory() === true)
+        throw new Error(`${besideOf(file)}, which each move makes anew, is a directory: remove it`)
       this.#lock = new FileLock(file)
     } catch (error) {
       throw new Error(`the checkpoint cannot be used: ${(error as Error).message}`, {
@@ -98,7 +100,7 @@ function readCursor(file: string): string | null {
 /** All of it or nothing, whatever happens: a new file, flushed, takes the old one's name, which is flushed as well. */
 async function replaceFile(file: string, text: string): Promise<void> {
   // Always the same name, so that a crash leaves one file at most; it is made anew, as somebody may have put a link there.
-  const beside = `${file}.tmp`
+  const beside = besideOf(file)
   await rm(beside, { force: true })
   try {
     const { O_WRONLY, O_CREAT, O_EXCL } = constants
@@ -112,4 +114,8 @@ async function replaceFile(file: string, text: string): Promise<void> {
   await rename(beside, file)
   await using parent = await open(dirname(file), 'r')
   await parent.sync()
+}
+
+function besideOf(file: string): string {
+  return `${file}.tmp`
 }

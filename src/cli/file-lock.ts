@@ -30,8 +30,14 @@ export class FileLock implements Disposable {
     } catch (error) {
       const owner = this.#owner()
       this.#database.close()
-      if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error
-      throw new Error(`${file} is in use by process ${owner}`, { cause: error })
+      const { errcode, message } = error as Error & { errcode?: number }
+      throw new Error(
+        errcode === SQLITE_BUSY
+          ? `${file} is in use by process ${owner}`
+          : `${lock}, which keeps others from ${file}, cannot be used (${message}): ` +
+              'remove it unless it is a file of yours, else name another checkpoint',
+        { cause: error },
+      )
     }
   }
 

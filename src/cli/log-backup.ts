@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { backupStore } from '../log/tools/backup-store.ts'
+import { backupStore, isUnfinished } from '../log/tools/backup-store.ts'
 import { UsageError } from './arguments.ts'
 import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
@@ -9,6 +9,8 @@ export async function logBackup(words: readonly string[]): Promise<number> {
   const [copy] = names
   if (copy === undefined) throw new UsageError('name the directory that shall hold the copy')
   const directory = existingStore(values)
+  if (isUnfinished(copy))
+    throw new Error(`${copy} holds a copy that was not finished: remove it, or name another`)
   if (existsSync(copy))
     throw new Error(`${copy} exists already; a copy gets a new directory of its own`)
   using bar = new ProgressBar('copying')

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -73,4 +81,17 @@ test("a checkpoint is nobody else's to read, and follows no link", async (contex
     assert.throws(() => new Checkpoint(link), /checkpoint cannot be used: .* is a symbolic link/)
     rmSync(link + suffix)
   }
+})
+
+test('what stands where a checkpoint keeps its own files is named before anything is done', (context) => {
+  const file = fileIn(context)
+  writeFileSync(`${file}.lock`, 'notes of somebody, and no database'.repeat(100))
+  assert.throws(
+    () => new Checkpoint(file),
+    /checkpoint cannot be used: .*\.lock, which .*: remove it/,
+  )
+  assert.match(readFileSync(`${file}.lock`, 'utf8'), /^notes/)
+  rmSync(`${file}.lock`)
+  mkdirSync(`${file}.tmp`)
+  assert.throws(() => new Checkpoint(file), /\.tmp, which .*is a directory: remove it/)
 })

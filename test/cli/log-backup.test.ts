@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 import { DEADLINE_MS } from '../deadline.ts'
 import { startServer, type RunningServer } from '../running-server.ts'
@@ -111,4 +111,14 @@ test('a copy that cannot be finished leaves nothing behind', async () => {
   assert.equal(nowhere.code, 1)
   assert.match(nowhere.err, /^pubsubd log backup: ENOENT/)
   assert.ok(!existsSync(place.path('no')))
+})
+
+test('of a copy that was killed it is said that it is one', async () => {
+  using place = new Workplace()
+  await place.store('s', exportedLines(0, 10))
+  mkdirSync(place.path('copy'))
+  place.write('copy/events.db.unfinished', '')
+  const { code, err } = await place.run(['backup', 'copy', '--store', 's'])
+  assert.equal(code, 1)
+  assert.match(err, /copy holds a copy that was not finished: remove it, or name another\n$/)
 })

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { backup } from 'node:sqlite'
 import { databaseIn, openReader } from '../sqlite/schema.ts'
@@ -20,7 +20,7 @@ export async function backupStore(
 
   mkdirSync(copy, { mode: 0o700 })
   // Under its name only once it is whole, so that nobody takes half a copy for a store.
-  const unfinished = `${databaseIn(copy)}.unfinished`
+  const unfinished = unfinishedIn(copy)
   try {
     closeSync(openSync(unfinished, 'ax', 0o600))
     await backup(source, unfinished, {
@@ -36,6 +36,15 @@ export async function backupStore(
     rmSync(copy, { recursive: true })
     throw error
   }
+}
+
+/** Whether a copy was begun there that something has ended, such as a signal. */
+export function isUnfinished(copy: string): boolean {
+  return existsSync(unfinishedIn(copy))
+}
+
+function unfinishedIn(copy: string): string {
+  return `${databaseIn(copy)}.unfinished`
 }
 
 /** Pages of 4 KiB: a step takes some ms, in which nothing else waits. */

@@ -22,6 +22,7 @@ import type { Interest } from './interests.ts'
 import type { RecentDeliveries } from './recent-deliveries.ts'
 import type { HeldMemory, MessageMemory } from './message-memory.ts'
 import type { SocketGlobs } from './socket-globs.ts'
+import { ShortMessages } from './short-messages.ts'
 import type { Notify } from './stateless-requests.ts'
 import { shareOf } from '../../auth/share-of.ts'
 import type { Judge, TokenGuesses } from './token-guesses.ts'
@@ -103,7 +104,7 @@ export class WebSockets {
         ...this.#options,
         refused,
       })
-      readInSlices(incoming.socket, (bytes) => subscriber.arriving(bytes))
+      readInSlices(incoming.socket, subscriber)
       this.#open.add(subscriber)
       webSocket.on('close', () => {
         this.#open.delete(subscriber)
@@ -122,15 +123,21 @@ export class WebSockets {
  * The library reads all it is given in one go: thousands of frames, and answers each ping. Behind a close frame, or a frame that is
  * wrong, it takes its listener away and lets the rest flow off; then the rest does so here, too (test/hostile/websockets.test.ts).
  */
-function readInSlices(socket: Socket, arriving: (bytes: number) => void): void {
+function readInSlices(
+  socket: Socket,
+  subscriber: Pick<SocketSubscriber, 'arriving' | 'receive'>,
+): void {
   const listener = socket.listeners('data').find(({ name }) => name === 'socketOnData')
   if (listener === undefined) return
   let isRead = true
+  const short = new ShortMessages()
   void new InputSlices(socket, {
     endOfSlice: () => SLICE_BYTES,
     take: (slice) => {
       if (!isRead) return
-      arriving(slice.length)
+      const message = short.read(slice)
+      if (message !== null) return subscriber.receive(message)
+      subscriber.arriving(slice.length)
       listener.call(socket, slice)
     },
     isReading: () => !socket.destroyed,
@@ -170,8 +177,7 @@ export class SocketSubscriber implements EventSink {
   #share: string
   readonly #webSocket: WebSocket
   readonly #socket: Duplex
-  /** Asked only what the peer has taken. */
-  readonly #counted: StreamSink
+  readonly #sink: StreamSink
   readonly #session: WsSession
   readonly #timer: NodeJS.Timeout
   /** `null`: it has not said who it is. */
@@ -202,7 +208,7 @@ export class SocketSubscriber implements EventSink {
     )
     this.#webSocket = webSocket
     this.#socket = socket
-    this.#counted = new StreamSink(socket as Socket, null)
+    this.#sink = new StreamSink(socket as Socket, null)
     this.#session = new WsSession(
       {
         send: (bytes) => this.#write(binaryFrame(bytes)),
@@ -235,16 +241,22 @@ export class SocketSubscriber implements EventSink {
     this.#timer = setTimeout(() => this.close(POLICY, 'no CONFIGURE came'), configureMs)
     webSocket.on('error', () => {}) // it closes, too
     webSocket.on('message', (data, isBinary) => {
-      beginWork('WebSocket message of lonelyps, bytes:', (data as Buffer).length)
+      if (isBinary) return this.receive(data as Buffer)
       this.#arrivingBytes = 0
-      if (!isBinary) return this.close(UNACCEPTABLE, 'messages are binary here')
-      this.#read(this.#session.receive(data as Buffer))
-      this.#tellHeld()
+      this.close(UNACCEPTABLE, 'messages are binary here')
     })
     socket.on('drain', () => {
       this.#read(this.#isInStep)
       this.#session.taken()
     })
+  }
+
+  /** One whole message. */
+  receive(message: Buffer): void {
+    beginWork('WebSocket message of lonelyps, bytes:', message.length)
+    this.#arrivingBytes = 0
+    this.#read(this.#session.receive(message))
+    this.#tellHeld()
   }
 
   /** Bytes of a message that is not yet there. */
@@ -260,11 +272,11 @@ export class SocketSubscriber implements EventSink {
   }
 
   get queuedBytes(): number {
-    return this.#counted.queuedBytes
+    return this.#sink.queuedBytes
   }
 
   get takenBytes(): number {
-    return this.#counted.takenBytes
+    return this.#sink.takenBytes
   }
 
   /** Which topics it was about is not known any more. */
@@ -320,7 +332,7 @@ export class SocketSubscriber implements EventSink {
 
   /** Beside the library, which sends pongs and closes only: it would write header and message apart, for each subscriber. */
   #write(frame: Uint8Array): void {
-    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#socket.write(frame)
+    if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#sink.write(frame)
   }
 
   #configured(secrets: Secrets): void {
