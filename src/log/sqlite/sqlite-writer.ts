@@ -166,7 +166,7 @@ export class SqliteWriter {
 
   /** @throws {ForeignFilesError} */
   checkFiles(): void {
-    this.#files?.check(this.#walPages)
+    this.#files?.look(this.#walPages)
   }
 
   commit(commit: Commit): Committed {

@@ -4,7 +4,6 @@ import {
   FRAME_HEADER_BYTES,
   LOG_HEADER_BYTES,
   positionOfFrame,
-  type WalExtent,
 } from './wal-frames.ts'
 
 /** Which file stands behind a name. */
@@ -66,6 +65,8 @@ export class StoreFiles {
   #logEnd: LogEnd
   /** The write-ahead log when it was looked at last, unless we have written to it since. */
   #idleLog: BigIntStats | undefined
+  /** How far looks have come that do not look at all of it. */
+  #look: Look = { at: 0 }
   /** The numbers that a checkpoint of ours may have left in the database. */
   #generations: readonly number[]
   #isCheckpointUnderWay = false
@@ -100,13 +101,12 @@ export class StoreFiles {
 
   /** `frames`: in the write-ahead log, as SQLite has it now; asked last. @throws {ForeignFilesError} */
   check(frames: () => number): void {
-    const { mtimeNs } = statOf(this.#directory)
-    checkIdentities(this.#names)
-    this.#directoryNs = mtimeNs
-    this.#checkDatabase()
-    this.#checkLogEnd()
-    this.#checkIdleLog()
-    this.#checkIndex(frames)
+    this.#check(FRAMES_CHECKED_MAX, frames)
+  }
+
+  /** The same, but it takes a millisecond at most: of a write-ahead log that is long, the next looks see the rest. @throws {ForeignFilesError} */
+  look(frames: () => number): void {
+    this.#check(FRAMES_PER_LOOK, frames)
   }
 
   /** Before a transaction, in some µs. `frames` as in `check`. @throws {ForeignFilesError} nothing is written yet. */
@@ -115,9 +115,11 @@ export class StoreFiles {
     this.#checkDatabase()
     this.#checkLogEnd()
     // Without a look since the last flush, asking would cost the next one; with one, it has been asked already.
-    if (this.#idleLog !== undefined) this.#checkIdleLog()
+    const seen = this.#idleLog ?? this.#look.stats
+    if (seen !== undefined) this.#checkIdleLog(seen)
     this.#checkIndex(frames)
     this.#idleLog = undefined
+    this.#look = { at: this.#look.at }
   }
 
   /**
@@ -224,16 +226,39 @@ export class StoreFiles {
     if (!isSame) throw changed(this.#log)
   }
 
-  /**
-   * What nobody has written to since the last time has the size and time of then. If we have, what was done to it meanwhile shows in
-   * its sums only: some ms for a log of the usual size, once, and not while publications follow each other.
-   */
-  #checkIdleLog(): void {
-    if (this.#idleLog === undefined && !areFramesWhole(this.#logExtent())) throw changed(this.#log)
+  #check(framesMax: number, frames: () => number): void {
+    const { mtimeNs } = statOf(this.#directory)
+    checkIdentities(this.#names)
+    this.#directoryNs = mtimeNs
+    this.#checkDatabase()
+    this.#checkLogEnd()
+    if (this.#idleLog === undefined) this.#checkFrames(framesMax)
+    else this.#checkIdleLog(this.#idleLog)
+    this.#checkIndex(frames)
+  }
+
+  /** What nobody has written to since has the size and time of then. */
+  #checkIdleLog(before: BigIntStats): void {
     const stats = statOf(this.#log)
-    const before = this.#idleLog ?? stats
     if (stats.size !== before.size || stats.mtimeNs !== before.mtimeNs) throw changed(this.#log)
-    this.#idleLog = stats
+  }
+
+  /**
+   * If we have written, what was done to it meanwhile shows in its sums only: 12 ms for a log of the usual size, which is why looks go on
+   * where the last one has ended, and begin anew at the end. Once they have seen all of it, and nobody has written, it is idle.
+   */
+  #checkFrames(framesMax: number): void {
+    const { frames } = this.#logEnd
+    const oldest = Math.max(0, frames - FRAMES_CHECKED_MAX)
+    const { at: next, left = frames - oldest, stats = statOf(this.#log) } = this.#look
+    this.#checkIdleLog(stats)
+    const count = Math.min(left, framesMax)
+    const at = next < oldest || next >= frames ? oldest : next
+    const to = Math.min(frames, at + count)
+    const around = oldest + count - (to - at)
+    if (!this.#areWhole(at, to) || !this.#areWhole(oldest, around)) throw changed(this.#log)
+    this.#look = { at: around > oldest ? around : to, left: left - count, stats }
+    if (left === count) this.#idleLog = stats
   }
 
   /**
@@ -244,9 +269,10 @@ export class StoreFiles {
     if (frames() !== this.#logEnd.frames) throw changed(this.#index)
   }
 
-  #logExtent(): WalExtent {
-    const { header, frames } = this.#logEnd
-    return { descriptor: this.#logDescriptor, header, frames, pageBytes: PAGE_BYTES }
+  #areWhole(from: number, to: number): boolean {
+    const { header } = this.#logEnd
+    const descriptor = this.#logDescriptor
+    return areFramesWhole({ descriptor, header, from, to, pageBytes: PAGE_BYTES })
   }
 
   #readLogEnd(frames: number): LogEnd {
@@ -277,6 +303,15 @@ interface LogEnd {
   readonly frames: number
   readonly header: Buffer
   readonly lastFrame: Buffer
+}
+
+interface Look {
+  /** The frame that is next. */
+  readonly at: number
+  /** Frames to be looked at until all were. Absent, as the next: all of them, as we have written since the last look. */
+  readonly left?: number
+  /** The file's when the first of them was. */
+  readonly stats?: BigIntStats
 }
 
 function statOf({ path, device, inode }: FileIdentity): BigIntStats {
@@ -313,3 +348,7 @@ const APPLICATION_ID_AT = 68
 const CHECKPOINTS_AT = 12
 const SALT_AT = 16
 const PAGES_SAMPLED = 8
+/** 16 MiB: a log is four times smaller unless somebody reads for long. */
+const FRAMES_CHECKED_MAX = 4_096
+/** With looks each 400 ms, all of a log of 4,096 is seen within 7 s. */
+const FRAMES_PER_LOOK = 256

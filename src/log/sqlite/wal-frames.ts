@@ -1,25 +1,27 @@
 import { readSync } from 'node:fs'
 import { endianness } from 'node:os'
 
-/** What was read of a write-ahead log, and how far it goes. */
+/** What was read of a write-ahead log, and which of its frames are meant. */
 export interface WalExtent {
   readonly descriptor: number
   /** Its first 32 bytes. */
   readonly header: Buffer
-  readonly frames: number
+  /** Counted from 0. */
+  readonly from: number
+  /** Behind the last. */
+  readonly to: number
   readonly pageBytes: number
 }
 
 /**
- * Whether the newest frames of a write-ahead log are as SQLite has written them: each has a sum over all before it and its own page
+ * Whether these frames of a write-ahead log are as SQLite has written them: each has a sum over all before it and its own page
  * (sqlite.org/fileformat2.html#walformat). A restart takes nothing over from the first one on that is not.
  */
-export function areFramesWhole({ descriptor, header, frames, pageBytes }: WalExtent): boolean {
+export function areFramesWhole({ descriptor, header, from, to, pageBytes }: WalExtent): boolean {
   // Written on another kind of machine: its next log is of this one.
   if (header.readUInt32BE(0) !== NATIVE_MAGIC) return true
   const frameBytes = FRAME_HEADER_BYTES + pageBytes
   const positionOf = (frame: number) => positionOfFrame(frame, pageBytes)
-  const from = Math.max(0, frames - FRAMES_MAX)
   let sums = readSums(header, LOG_HEADER_BYTES - SUMS_BYTES)
   if (from > 0) {
     const last = Buffer.alloc(FRAME_HEADER_BYTES)
@@ -29,8 +31,8 @@ export function areFramesWhole({ descriptor, header, frames, pageBytes }: WalExt
   const bytes = Buffer.from(new ArrayBuffer(FRAMES_AT_ONCE * frameBytes))
   const words = new Uint32Array(bytes.buffer)
   const frameWords = frameBytes / 4
-  for (let frame = from; frame < frames; frame += FRAMES_AT_ONCE) {
-    const count = Math.min(FRAMES_AT_ONCE, frames - frame)
+  for (let frame = from; frame < to; frame += FRAMES_AT_ONCE) {
+    const count = Math.min(FRAMES_AT_ONCE, to - frame)
     const length = count * frameBytes
     if (readSync(descriptor, bytes, 0, length, positionOf(frame)) < length) return false
     for (let nth = 0; nth < count; nth++) {
@@ -72,5 +74,3 @@ const SUMS_BYTES = 8
 /** The page's number and the size of the database. */
 const SUMMED_HEADER_WORDS = 2
 const FRAMES_AT_ONCE = 64
-/** 16 MiB: a log is four times smaller unless somebody reads for long. */
-const FRAMES_MAX = 4_096

@@ -55,7 +55,7 @@ for (const [name, command] of Object.entries(HARMLESS))
 /** The files of a database with some frames in its write-ahead log, and a number more with each commit. */
 class LookedAt implements Disposable {
   readonly place = new PlacedStore()
-  readonly files: StoreFiles
+  files: StoreFiles
   readonly #database: DatabaseSync
   readonly #descriptors: readonly [number, number]
 
@@ -66,8 +66,13 @@ class LookedAt implements Disposable {
     this.#database.exec('PRAGMA journal_mode = WAL; CREATE TABLE t (n)')
     for (let n = 0; n < 4; n++) this.commit()
     this.#descriptors = [openSync(path, 'r'), openSync(`${path}-wal`, 'r')]
+    this.files = this.#open()
+  }
+
+  #open(): StoreFiles {
+    const path = this.place.folder.file('events.db')
     const [databaseDescriptor, logDescriptor] = this.#descriptors
-    this.files = new StoreFiles({
+    return new StoreFiles({
       directory: this.place.folder.directory,
       database: path,
       locks: [],
@@ -83,6 +88,11 @@ class LookedAt implements Disposable {
 
   commit(): void {
     this.#database.exec('INSERT INTO t VALUES (1)')
+  }
+
+  /** What is there now is what is to be. */
+  settle(): void {
+    this.files = this.#open()
   }
 
   /** As a publication does. */
@@ -112,14 +122,35 @@ test('a page in the middle of the write-ahead log that was overwritten since som
 })
 
 test('one that was overwritten behind a flush, before anybody looked, is noticed by the next look, though more was written meanwhile', () => {
-  for (const writes of [0, 1, 3]) {
-    using it = new LookedAt()
-    it.files.check(it.frames)
-    it.write()
-    it.place.shell(OVERWRITE_IN_THE_MIDDLE)
-    for (let n = 0; n < writes; n++) it.write()
-    assert.throws(() => it.files.check(it.frames), { code: 'FOREIGN_FILES' })
-  }
+  for (const writes of [0, 1, 3])
+    for (const how of ['check', 'look'] as const) {
+      using it = new LookedAt()
+      it.files[how](it.frames)
+      it.write()
+      it.place.shell(OVERWRITE_IN_THE_MIDDLE)
+      for (let n = 0; n < writes; n++) it.write()
+      assert.throws(() => it.files[how](it.frames), { code: 'FOREIGN_FILES' })
+    }
+})
+
+test('of a long write-ahead log looks see a part each, until all was seen, whether somebody writes meanwhile or not', () => {
+  for (const isBusy of [false, true])
+    for (const frame of [0, 1, 300, 599]) {
+      using it = new LookedAt()
+      for (let n = 0; n < 596; n++) it.commit()
+      it.settle()
+      it.files.look(it.frames)
+      it.place.shell(
+        `printf x | dd of=$S/events.db-wal bs=1 seek=${32 + 4_120 * frame + 100} conv=notrunc status=none`,
+      )
+      const looks = () => {
+        for (let n = 0; n < 3; n++) {
+          it.files.look(it.frames)
+          if (isBusy) it.write()
+        }
+      }
+      assert.throws(looks, { code: 'FOREIGN_FILES' }, `frame ${frame}, busy: ${isBusy}`)
+    }
 })
 
 test('whoever writes and looks in turn finds all as it was left', () => {
