@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AclUsers, type AclUser } from './auth/acl-users.ts'
@@ -37,11 +36,9 @@ import type { ConfiguredDoor, Door, DoorEnvironment } from './protocols/door.ts'
 import type { MountedDoor } from './sockets/mounted-door.ts'
 import { readPage } from './ui/page.ts'
 import { beginWork } from './ops/current-work.ts'
+import { StartError } from './ops/start-error.ts'
+import { VERSION } from './ops/version.ts'
 import { Watchdog } from './ops/watchdog.ts'
-
-export const VERSION: string = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-).version
 
 /** What is no setting. Absent ones are the constants of their rooms, which tests do not wait for. */
 export interface Times {
@@ -55,13 +52,18 @@ export interface RunningServer {
   readonly urls: readonly string[]
   /** Open streams are judged by these users before it returns. */
   replaceUsers(users: readonly AclUser[]): void
+  /**
+   * Takes over what can change while it runs (`config/changed-settings.ts`).
+   * @throws {OptionError} one of these settings cannot work; then nothing has changed.
+   */
+  replaceSettings(settings: Settings): void
   /** Refuses new connections, tells the open streams, and returns when they are gone, or soon anyway. */
   stop(): Promise<void>
 }
 
 /**
  * The composition root: every room gets its slice of the settings.
- * @throws {OptionError} a setting cannot work. {Error} a port cannot be opened.
+ * @throws {OptionError} a setting cannot work. {StartError} the system does not let it: a port, the store.
  */
 export async function startServer(
   settings: Settings,
@@ -152,10 +154,10 @@ export async function startServer(
 
   const listening: Server[] = []
   try {
-    const urls = [await listen(plain, 'http', server.bind, server.port)]
+    const urls = [await listen(plain, 'http', server.bind, server.port, 'port')]
     listening.push(plain)
     if (secure !== null && server.tls !== null) {
-      urls.push(await listen(secure, 'https', server.bind, server.tls.port))
+      urls.push(await listen(secure, 'https', server.bind, server.tls.port, 'tls', 'port'))
       listening.push(secure)
     }
     urls.push(...doors.flatMap((door) => door.urls))
@@ -165,6 +167,11 @@ export async function startServer(
       replaceUsers(replacement) {
         beginWork('new users:', replacement.length)
         logins.replace(replacement)
+      },
+      replaceSettings({ clients: { payloaders, secureTopics }, server: { tls } }) {
+        policy.replace({ publishers: addressList(payloaders), secureTopics })
+        // Connections that are open keep what they have agreed on.
+        if (tls !== null) secure?.setSecureContext({ cert: tls.certPem, key: tls.keyPem })
       },
       stop() {
         watchdog[Symbol.dispose]()
@@ -228,7 +235,10 @@ async function openStore(
     const eventLog: MemoryEventLog = new MemoryEventLog({ ...options, state: stateStore, logger })
     return { eventLog, stateStore }
   }
-  const store = await openSqliteStore({ ...options, directory: `${storage}.pubsubd`, logger })
+  const directory = `${storage}.pubsubd`
+  const store = await openSqliteStore({ ...options, directory, logger }).catch((error: Error) => {
+    throw StartError.at(['server', 'backlog', 'storage'], 'cannot be used', error)
+  })
   try {
     await importPypubsubBacklog(storage, store, { limits: backlog, logger })
     return store
@@ -281,11 +291,39 @@ function ofTexts<T>(texts: PlacedTexts, make: (texts: readonly string[]) => T): 
   return make(texts.map(({ text }) => text))
 }
 
-async function listen(server: Server, scheme: string, host: string, port: number): Promise<string> {
-  server.listen({ host, port, backlog: LISTEN_BACKLOG, ipv6Only: true })
-  await once(server, 'listening')
+/** `key`: of the port, below `server`. @throws {StartError} */
+async function listen(
+  server: Server,
+  scheme: string,
+  host: string,
+  port: number,
+  ...key: readonly string[]
+): Promise<string> {
+  try {
+    server.listen({ host, port, backlog: LISTEN_BACKLOG, ipv6Only: true })
+    await once(server, 'listening')
+  } catch (error) {
+    throw notListening(error as NodeJS.ErrnoException, host, port, key)
+  }
   const { address, port: actual } = server.address() as AddressInfo
   return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${actual}`
+}
+
+function notListening(
+  error: NodeJS.ErrnoException,
+  host: string,
+  port: number,
+  key: readonly string[],
+): StartError {
+  if (error.code === 'EACCES')
+    return new StartError(
+      ['server', ...key],
+      `${port} may be listened on by root only: choose one from 1024 on, or grant the right (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)`,
+      error,
+    )
+  return error.code === 'EADDRINUSE'
+    ? StartError.at(['server', ...key], `${port} cannot be listened on`, error)
+    : StartError.at(['server', 'bind'], `${host} cannot be listened on`, error)
 }
 
 /** Connections the kernel holds for us while we are busy: thousands may come back at once after a restart. */

@@ -46,6 +46,7 @@ const LEAVES: ReadonlySet<string> = new Set([
   'ops/bug-report.ts',
   'ops/current-work.ts',
   'ops/logger.ts',
+  'ops/make-directory.ts',
   'ops/own-place.ts',
   'ops/seldom-report.ts',
   'ops/turn-budget.ts',
@@ -69,7 +70,14 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'cli/listen.test.ts': ['cli/follow.ts', 'cli/stop-signals.ts', 'client/listener.ts'],
   'cli/log-command.test.ts': ['cli/log-arguments.ts', 'cli/run-command.ts'],
   'cli/publish.test.ts': ['cli/event-command.ts', 'client/publisher.ts'],
-  'cli/serve.test.ts': ['cli/main.ts', 'cli/node-flags.ts'],
+  'cli/serve.test.ts': [
+    'cli/about.ts',
+    'cli/dispatch.ts',
+    'cli/node-flags.ts',
+    'cli/pid-file.ts',
+    'ops/start-error.ts',
+  ],
+  'cli/config.test.ts': ['cli/file-options.ts'],
   'config/load.test.ts': [
     'config/ldap.ts',
     'config/schema.ts',

@@ -76,7 +76,8 @@ function spawnServer(
     [...words, MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'],
     {
       cwd: directory,
-      env: { ...process.env, ...environment },
+      // What is read here is text, as on a terminal.
+      env: { ...process.env, PUBSUBD_LOG_FORMAT: 'text', ...environment },
       stdio: ['ignore', 'pipe', 'pipe', nodeFlags.length > 0 ? 'ipc' : 'ignore'],
     },
   )

@@ -45,12 +45,17 @@ export interface Publisher {
  * itself can be secured. What may be seen of private events says `privateViewOf` in `rights-of.ts`.
  */
 export class Policy {
-  readonly #publishers: AddressList
-  readonly #secureTopics: ReadonlySet<string>
+  #publishers!: AddressList
+  #secureTopics!: ReadonlySet<string>
   /** The verdicts on addresses in each of the ranges. */
-  readonly #byRange: readonly PublishVerdict[]
+  #byRange!: readonly PublishVerdict[]
 
-  constructor({ publishers, secureTopics }: PolicyOptions) {
+  constructor(options: PolicyOptions) {
+    this.replace(options)
+  }
+
+  /** From the next publication on. */
+  replace({ publishers, secureTopics }: PolicyOptions): void {
     this.#publishers = publishers
     this.#secureTopics = new Set(secureTopics)
     this.#byRange = Array.from({ length: publishers.size }, (_, rangeIndex) => ({

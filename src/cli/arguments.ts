@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { nearestName } from '../settings/nearest-name.ts'
 import { hideCredentials } from './hide-credentials.ts'
 
 /** The words of a command make no sense: exit code 2. */
@@ -33,6 +34,19 @@ function parse<T extends ParseArgsOptionsConfig>(words: readonly string[], optio
   try {
     return parseArgs({ args: [...words], options, allowPositionals: true })
   } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error })
+    const { code, message } = error as NodeJS.ErrnoException
+    const [, unknown] = /^Unknown option '([^']+)'/.exec(message) ?? []
+    throw new UsageError(
+      code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' && unknown !== undefined
+        ? `there is no option ${unknown}${adviceOn(unknown, options)}`
+        : message,
+      { cause: error },
+    )
   }
+}
+
+function adviceOn(unknown: string, options: ParseArgsOptionsConfig): string {
+  const names = Object.keys(options).map((name) => `--${name}`)
+  const nearest = nearestName(unknown, names)
+  return nearest === null ? '' : `, did you mean ${nearest}?`
 }

@@ -11,15 +11,19 @@ import { printable } from '../ops/logger.ts'
 import { configuredDoors } from '../doors.ts'
 import { readArguments } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
-import { FILE_OPTIONS } from './file-options.ts'
+import {
+  FILE_OPTIONS,
+  FILE_OPTIONS_HELP,
+  filesOf,
+  type ConfigurationFiles,
+} from './file-options.ts'
 import type { Command } from './run-command.ts'
 
 const HELP = `pubsubd check: reads both configuration files and tells everything that is wrong with them, without a server.
 
 Usage: pubsubd check [options]
 
-  --config FILE   settings (default: pubsub.yaml)
-  --acl FILE      users and what they may see (default: pubsub_acl.yaml)
+${FILE_OPTIONS_HELP}
   --strict        exit code 1 for warnings, too
 
 An error is what the server would not start with. Warnings are unknown keys, with the nearest right one, and what has no
@@ -46,15 +50,16 @@ export const checkCommand: Command = {
 async function check(words: readonly string[]): Promise<number> {
   const { values } = readArguments(words, OPTIONS, 0)
   const report = new Report()
-  const settings = report.unlessBroken(() => loadSettings(values.config))
-  const acl = report.unlessBroken(() => loadAclFile(values.acl))
+  const files = filesOf(values)
+  const settings = report.unlessBroken(() => loadSettings(files.settings))
+  const acl = report.unlessBroken(() => loadAclFile(files.acl))
   for (const warning of [...(settings?.warnings ?? []), ...(acl?.warnings ?? [])])
     report.warn(warning)
-  if (settings !== null) checkSettings(settings.settings, placesIn(values.config), report)
-  if (acl !== null) checkUsers(acl.users, placesIn(values.acl), report)
-  if (settings !== null) checkDoors(settings.settings, acl?.users ?? null, values, report)
+  if (settings !== null) checkSettings(settings.settings, placesIn(files.settings), report)
+  if (acl !== null) checkUsers(acl.users, placesIn(files.acl), report)
+  if (settings !== null) checkDoors(settings.settings, acl?.users ?? null, files, report)
   if (settings !== null && acl !== null)
-    checkSecureTopics(settings.settings.clients, acl.users, values, report)
+    checkSecureTopics(settings.settings.clients, acl.users, files, report)
   return report.end(values.strict === true)
 }
 
@@ -104,10 +109,10 @@ function checkSettings({ clients }: Settings, where: Where, report: Report): voi
 function checkDoors(
   { protocols }: Settings,
   users: readonly AclUser[] | null,
-  files: { readonly config: string; readonly acl: string },
+  files: ConfigurationFiles,
   report: Report,
 ): void {
-  const where = placesIn(files.config)
+  const where = placesIn(files.settings)
   const names = users?.map(({ name }) => name) ?? null
   for (const door of configuredDoors(protocols)) {
     const { errors, warnings } = door.check({ users: names, aclFile: files.acl })
@@ -199,10 +204,10 @@ function isFirst(map: ReadonlyMap<string, unknown>, first: string, second: strin
 function checkSecureTopics(
   { secureTopics, ldap }: Settings['clients'],
   users: readonly AclUser[],
-  files: { readonly config: string; readonly acl: string },
+  files: ConfigurationFiles,
   report: Report,
 ): void {
-  const inConfig = placesIn(files.config)
+  const inConfig = placesIn(files.settings)
   const inAcl = placesIn(files.acl)
   const holders = [
     ...users.map((user) => ({

@@ -32,6 +32,9 @@ async function completion(words: readonly string[], commands: Commands): Promise
   return EXIT.done
 }
 
+/** Beside those that are handed over. */
+const OTHER_COMMANDS = ['log', 'serve', 'help', 'version']
+
 /** What may stand behind the words so far. */
 interface Completed {
   readonly options: ParseArgsOptionsConfig
@@ -40,10 +43,12 @@ interface Completed {
 }
 
 async function bashFunction(commands: Commands): Promise<string> {
-  const { SERVE_OPTIONS } = await import('./serve.ts')
+  const { SERVE_OPTIONS } = await import('./serve-options.ts')
   const { LOG_COMMANDS } = await import('./log-command.ts')
   const completed = new Map<string, Completed>()
-  completed.set('', { options: SERVE_OPTIONS, words: [...commands.keys(), 'log'] })
+  completed.set('', { options: SERVE_OPTIONS, words: [...commands.keys(), ...OTHER_COMMANDS] })
+  completed.set('serve', { options: SERVE_OPTIONS, words: [] })
+  completed.set('help', { options: {}, words: [...commands.keys(), ...OTHER_COMMANDS] })
   for (const [name, load] of commands)
     completed.set(name, { ...(await load()), words: FIRST_WORDS.get(name) ?? [] })
   completed.set('log', { options: {}, words: [...LOG_COMMANDS.keys()] })

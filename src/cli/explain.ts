@@ -12,7 +12,7 @@ import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
 import { readArguments, UsageError } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
-import { FILE_OPTIONS } from './file-options.ts'
+import { FILE_OPTIONS, FILE_OPTIONS_HELP, filesOf } from './file-options.ts'
 import { grantsFor, type Grant, type Subject } from './grants.ts'
 import type { Command } from './run-command.ts'
 
@@ -23,8 +23,7 @@ Usage: pubsubd explain [publish|listen] PATH [options]
 
       --as NAME       of pubsub_acl.yaml, or of the directory (default: anonymous)
       --from ADDRESS  where the publisher is
-      --config FILE   settings (default: pubsub.yaml)
-      --acl FILE      users and what they may see (default: pubsub_acl.yaml)
+${FILE_OPTIONS_HELP}
 
 A name that only the directory knows is looked up there: by whoever searches, where ldap.search is set; else as that user
 with the password in PUBSUBD_PASSWORD, or without one anonymously, and may be shown less.
@@ -55,13 +54,14 @@ async function explain(words: readonly string[]): Promise<number> {
   const path = names.at(-1)
   if (path === undefined || !path.startsWith('/'))
     throw new UsageError('name the path, such as /private/commit')
-  const { settings } = loadSettings(values.config)
-  const { users } = loadAclFile(values.acl)
-  const files = { settings: placesIn(values.config), acl: placesIn(values.acl) }
+  const configuration = filesOf(values)
+  const { settings } = loadSettings(configuration.settings)
+  const { users } = loadAclFile(configuration.acl)
+  const files = { settings: placesIn(configuration.settings), acl: placesIn(configuration.acl) }
   const { ldap, badCredentials } = settings.clients
   const subject = await grantsFor(values.as ?? null, { users, ldap, badCredentials }, files)
   const rules = new Rules(settings.clients, subject, files.settings)
-  const surroundings = { users: users.map(({ name }) => name), aclFile: values.acl }
+  const surroundings = { users: users.map(({ name }) => name), aclFile: configuration.acl }
   const atDoors = configuredDoors(settings.protocols).map((door) => {
     const { path: keys, text } = door.explain(values.as ?? null, surroundings)
     return `over ${door.name}: ${text} (${files.settings(['protocols', door.name, ...keys])})`

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { loadSettings } from '../config/load.ts'
 import { readArguments } from './arguments.ts'
-import { FILE_OPTIONS } from './file-options.ts'
+import { FILE_OPTIONS, filesOf } from './file-options.ts'
 
 /** How every command is told which store. */
 export const STORE_OPTIONS = {
@@ -31,15 +31,22 @@ export function storeDirectory({
   config,
   store,
 }: {
-  readonly config: string
+  readonly config?: string | undefined
   readonly store?: string | undefined
 }): string {
-  if (store !== undefined) return store
-  const { storage } = loadSettings(config).settings.server.backlog
+  if (store !== undefined) return storeNamed(store)
+  const { settings: source } = filesOf({ config })
+  const { storage } = loadSettings(source).settings.server.backlog
   if (storage !== null) return `${storage}.pubsubd`
   throw new Error(
-    `${config} has no server.backlog.storage, so its events are in memory only; name a store with --store DIR`,
+    `${source.file} has no server.backlog.storage, so its events are in memory only; name a store with --store DIR`,
   )
+}
+
+/** The server takes the name without `.pubsubd`, too. */
+function storeNamed(name: string): string {
+  const whole = `${name}.pubsubd`
+  return !existsSync(name) && existsSync(whole) ? whole : name
 }
 
 /** @throws {Error} there is no store in that directory. */

@@ -2,6 +2,7 @@ import { createReadStream, statSync } from 'node:fs'
 import { eventLines } from '../log/tools/event-lines.ts'
 import { parseExportedLine } from '../log/tools/exported-line.ts'
 import { loadSettings } from '../config/load.ts'
+import { filesOf } from './file-options.ts'
 import { describeForecast, forecastImport } from '../log/tools/import-forecast.ts'
 import { describeReport, importEvents } from '../log/tools/import-events.ts'
 import { readPypubsubBacklog } from '../log/tools/pypubsub-backlog.ts'
@@ -30,7 +31,7 @@ export async function logImport(words: readonly string[]): Promise<number> {
     )
   // Without the settings nobody knows what the store will keep, and standard input can be read but once.
   if (values.store === undefined && file !== '-') {
-    const { backlog } = loadSettings(values.config).settings.server
+    const { backlog } = loadSettings(filesOf({ config: values.config }).settings).settings.server
     const forecast = await forecastImport(lines(), backlog, Date.now())
     const loss = describeForecast(forecast)
     if (loss !== null) process.stderr.write(`${loss}\n`)

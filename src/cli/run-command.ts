@@ -14,7 +14,7 @@ export interface Command {
   readonly run: (words: readonly string[]) => Promise<number>
 }
 
-/** Runs it as the whole of this process: help, errors, exit code. `name`: as written, `log info`. */
+/** Runs it as the whole of this process: help, errors, exit code. `name`: as written, `log info`; empty for what is no command. */
 export async function runCommand(
   name: string,
   words: readonly string[],
@@ -31,10 +31,16 @@ export async function runCommand(
         throw new Error(`standard output: ${error.message}`, { cause: error })
   } catch (error) {
     const isUsage = error instanceof UsageError
-    const advice = isUsage ? `\nTry pubsubd ${name.split(' ', 1)[0]} --help.` : ''
-    process.stderr.write(`pubsubd ${name}: ${printable((error as Error).message)}${advice}\n`)
+    const [command = ''] = name.split(' ', 1)
+    const advice = isUsage ? `\nTry ${named(command)} --help.` : ''
+    process.stderr.write(`${named(name)}: ${printable((error as Error).message)}${advice}\n`)
     process.exitCode = exitCodeOf(error)
   }
+}
+
+/** The program's own name, with that of a command; the server has none. */
+function named(name: string): string {
+  return name === '' ? 'pubsubd' : `pubsubd ${name}`
 }
 
 function print(text: string): number {

@@ -1,79 +1,72 @@
-import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { loadAclFile } from '../config/acl-file.ts'
-import { ConfigError } from '../settings/config-error.ts'
-import { loadSettings } from '../config/load.ts'
+import { changedSettings } from '../config/changed-settings.ts'
+import { placesIn } from '../config/find-place.ts'
+import { loadSettings, type SettingsSource } from '../config/load.ts'
+import type { Settings } from '../config/schema.ts'
 import { endOnFatalErrors } from '../ops/fatal-errors.ts'
-import { logger, printable } from '../ops/logger.ts'
+import { ProcessLog, type LogSettings } from '../ops/log-output.ts'
+import { logger, logTo, printable } from '../ops/logger.ts'
 import { openFilesMax } from '../ops/open-files.ts'
-import { startServer, VERSION, type RunningServer } from '../server.ts'
+import { loadServiceManager, type TellServiceManager } from '../ops/service-manager.ts'
+import { StartError } from '../ops/start-error.ts'
+import { VERSION } from '../ops/version.ts'
+import { startServer, type RunningServer } from '../server.ts'
+import { ConfigError } from '../settings/config-error.ts'
 import { readArguments } from './arguments.ts'
 import { endInTime } from './end-in-time.ts'
 import { loadExit } from './exit-at-once.ts'
 import { EXIT } from './exit-code.ts'
-import { FILE_OPTIONS } from './file-options.ts'
-import { checkPlace } from '../ops/own-place.ts'
-import { runCommand } from './run-command.ts'
-
-const HELP = `pubsubd ${VERSION}: publish and stream JSON events over HTTP.
-
-Usage: pubsubd [--config FILE] [--acl FILE]           runs the server
-       pubsubd publish URL [FILE|-]                   publishes JSON objects
-       pubsubd listen URL                             follows topics, prints events or runs a command for each
-       pubsubd check                                  tells what is wrong with the configuration files
-       pubsubd explain [publish|listen] PATH          tells which rule decides who may
-       pubsubd log info|verify|export|import|backup   looks after the stored events: pubsubd log --help
-       pubsubd completion bash|zsh                    completes all of this in a shell
-       pubsubd COMMAND --help                         tells more
-
-  --config FILE   settings (default: pubsub.yaml)
-  --acl FILE      users and what they may see (default: pubsub_acl.yaml)
-  --help          this text
-  --version       the version
-
-Signals: SIGTERM and SIGINT stop the server; SIGHUP and SIGUSR2 read the ACL file again.
-`
-
-export const SERVE_OPTIONS = {
-  ...FILE_OPTIONS,
-  help: { type: 'boolean', short: 'h', default: false },
-  version: { type: 'boolean', default: false },
-} as const
+import { filesOf, type ConfigurationFiles } from './file-options.ts'
+import { removePidFile, writePidFile } from './pid-file.ts'
+import { SERVE_OPTIONS } from './serve-options.ts'
+import type { ServerSignals } from './server-signals.ts'
 
 /** Runs the server until a signal ends it. */
-export async function main(words: readonly string[]): Promise<void> {
-  const options = optionsOf(words)
-  if (options.help) return runCommand('--help', ['--help'], { help: HELP, run: printVersion })
-  if (options.version) return runCommand('--version', [], { help: HELP, run: printVersion })
-  endOnFatalErrors()
+export async function main(words: readonly string[], signals: ServerSignals): Promise<void> {
+  const files = filesNamed(words)
+  const log = new ProcessLog()
+  log.set(logSettingsOf(files))
+  logTo(log.write)
+  endOnFatalErrors(log.format)
   try {
-    await serve(options.config, options.acl)
+    await serve(files, signals, log)
   } catch (error) {
-    const { problems, warnings } =
-      error instanceof ConfigError ? error : { problems: [(error as Error).message], warnings: [] }
+    const { problems, warnings } = told(error as Error, files.settings)
     for (const warning of warnings) logger('warn', warning)
     for (const problem of problems) logger('error', problem)
-    process.exitCode = 1
+    await log.written(LOG_MS)
+    process.exit(EXIT.failed)
   }
 }
 
-async function printVersion(): Promise<number> {
-  process.stdout.write(`pubsubd ${VERSION}\n`)
-  return EXIT.done
-}
-
-function optionsOf(words: readonly string[]) {
+function filesNamed(words: readonly string[]): ConfigurationFiles {
   try {
-    return readArguments(words, SERVE_OPTIONS, 0).values
+    return filesOf(readArguments(words, SERVE_OPTIONS, 0).values)
   } catch (error) {
-    process.stderr.write(`${printable((error as Error).message)}\nTry pubsubd --help.\n`)
+    process.stderr.write(`pubsubd: ${printable((error as Error).message)}\nTry pubsubd --help.\n`)
     return process.exit(EXIT.usage)
   }
 }
 
-async function serve(configFile: string, aclFile: string): Promise<void> {
-  const { settings, warnings } = loadSettings(configFile)
-  const acl = loadAclFile(aclFile)
+/** Until the file is read: what is said there counts from then on. */
+function logSettingsOf({ settings: { given } }: ConfigurationFiles): LogSettings {
+  const isJson = given.some(({ node }) => node.type === 'scalar' && node.text === 'json')
+  const isText = given.some(({ node }) => node.type === 'scalar' && node.text === 'text')
+  return { format: isJson ? 'json' : isText ? 'text' : 'auto', level: 'info' }
+}
+
+async function serve(
+  files: ConfigurationFiles,
+  signals: ServerSignals,
+  log: ProcessLog,
+): Promise<void> {
+  const { settings, warnings } = loadSettings(files.settings)
+  log.set(settings.log)
+  const acl = loadAclFile(files.acl)
   for (const warning of [...warnings, ...acl.warnings]) logger('warn', warning)
+  const tellServiceManager = await loadServiceManager()
   const server = await startServer(settings, acl.users)
   const { pidFile } = settings.server
   try {
@@ -84,66 +77,73 @@ async function serve(configFile: string, aclFile: string): Promise<void> {
   }
 
   const exit = await loadExit()
-  onSignals(server, { aclFile, pidFile, exit }) // before anything says that there is somebody to signal
+  tellOf(settings, files, acl.missing)
+  for (const url of server.urls) logger('info', `listening on ${url}`)
+  tellServiceManager('ready')
+  const running = new RunningProcess({ server, settings, files, log, tellServiceManager, exit })
+  signals.handle(running)
+}
+
+/** What it is, and what it works with, wherever it was started. */
+function tellOf(
+  { server: { backlog } }: Settings,
+  files: ConfigurationFiles,
+  hasNoUsers: boolean,
+): void {
+  const users = hasNoUsers ? 'no users of a file' : `users of ${resolve(files.acl)}`
+  const { storage, eventsMax } = backlog
+  const kept =
+    eventsMax === 0
+      ? 'no events are kept'
+      : storage === null
+        ? 'events are kept in memory'
+        : `events are kept in ${resolve(`${storage}.pubsubd`)}`
   logger(
     'info',
     `pubsubd ${VERSION}, pid ${process.pid}, at most ${openFilesMax() ?? 'unknown'} open files`,
   )
-  for (const url of server.urls) logger('info', `listening on ${url}`)
+  const { file } = files.settings
+  const settings = existsSync(file) ? `settings of ${resolve(file)}` : 'settings of no file'
+  logger('info', `${settings}, ${users}; ${kept}`)
 }
 
-/** @throws {Error} it cannot be written, or somebody else decides where that would be. */
-function writePidFile(file: string): void {
-  try {
-    checkPlace(file)
-    const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
-    const descriptor = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
-    try {
-      writeSync(descriptor, `${process.pid}\n`)
-    } finally {
-      closeSync(descriptor)
-    }
-  } catch (error) {
-    throw new Error(`server.pid_file cannot be written: ${(error as Error).message}`, {
-      cause: error,
-    })
-  }
+interface Running {
+  readonly server: RunningServer
+  readonly settings: Settings
+  readonly files: ConfigurationFiles
+  readonly log: ProcessLog
+  readonly tellServiceManager: TellServiceManager
+  readonly exit: (code: number) => void
 }
 
-/** Unless another server has written its own there meanwhile. */
-function removePidFile(file: string): void {
-  try {
-    if (readFileSync(file, 'latin1').trim() === String(process.pid)) rmSync(file, { force: true })
-  } catch {
-    // It has gone already.
-  }
-}
+/** A server that has started, and what signals do to it. */
+class RunningProcess {
+  readonly #running: Running
+  /** As they were read last. */
+  #settings: Settings
+  #isStopping = false
 
-function onSignals(
-  server: RunningServer,
-  {
-    aclFile,
-    pidFile,
-    exit,
-  }: { aclFile: string; pidFile: string | null; exit: (code: number) => void },
-): void {
-  const reload = () => {
-    try {
-      const { users, warnings, missing } = loadAclFile(aclFile)
-      // As PyPubSub; a file that is being replaced is not there for a moment, and its users must not pay for it.
-      if (missing) throw new Error(`${aclFile} does not exist`)
-      server.replaceUsers(users)
-      for (const warning of warnings) logger('warn', warning)
-      logger('info', `read ${aclFile} again: ${users.length} users`)
-    } catch (error) {
-      logger('error', `${(error as Error).message}. The rights stay as they were`)
-    }
+  constructor(running: Running) {
+    this.#running = running
+    this.#settings = running.settings
   }
-  let isStopping = false
-  const stop = (signal: NodeJS.Signals) => {
-    if (isStopping) return
-    isStopping = true
+
+  readonly reload = (): void => {
+    if (this.#isStopping) return
+    const { tellServiceManager } = this.#running
+    tellServiceManager('reloading')
+    this.#reloadUsers()
+    this.#reloadSettings()
+    tellServiceManager('ready')
+  }
+
+  readonly stop = (signal: NodeJS.Signals): void => {
+    if (this.#isStopping) return
+    this.#isStopping = true
+    const { server, log, tellServiceManager, exit } = this.#running
+    tellServiceManager('stopping')
     logger('info', `${signal}: stopping`)
+    const { pidFile } = this.#running.settings.server
     void endInTime({
       async stop() {
         await server.stop()
@@ -151,14 +151,61 @@ function onSignals(
       },
       deadlineMs: STOP_MS,
       logger,
-      exit,
-      kill: () => process.kill(process.pid, 'SIGKILL'),
+      exit: (code) => void log.written(LOG_MS).then(() => exit(code)),
+      kill: () => void log.written(LOG_MS).then(() => process.kill(process.pid, 'SIGKILL')),
     })
   }
-  process.on('SIGTERM', stop).on('SIGINT', stop).on('SIGUSR2', reload)
-  // On a terminal SIGHUP says that the terminal is gone.
-  process.on('SIGHUP', process.stdin.isTTY ? stop : reload)
+
+  #reloadUsers(): void {
+    const { files, server } = this.#running
+    try {
+      const { users, warnings, missing } = loadAclFile(files.acl)
+      // As PyPubSub; a file that is being replaced is not there for a moment, and its users must not pay for it.
+      if (missing) throw new Error(`${files.acl} does not exist`)
+      server.replaceUsers(users)
+      for (const warning of warnings) logger('warn', warning)
+      logger('info', `read ${files.acl} again: ${users.length} users`)
+    } catch (error) {
+      logger('error', `${(error as Error).message}. The rights stay as they were`)
+    }
+  }
+
+  #reloadSettings(): void {
+    const { files, server, log, settings: ofStart } = this.#running
+    try {
+      const { settings, warnings } = loadSettings(files.settings)
+      server.replaceSettings(settings)
+      log.set(settings.log)
+      const { now } = changedSettings(this.#settings, settings)
+      const { later } = changedSettings(ofStart, settings)
+      this.#settings = settings
+      for (const warning of warnings) logger('warn', warning)
+      if (now.length > 0)
+        logger('info', `read ${files.settings.file} again: ${now.join(', ')} changed`)
+      if (later.length > 0)
+        logger(
+          'warn',
+          `${files.settings.file}: what has changed of ${later.join(', ')} counts from the next start on`,
+        )
+    } catch (error) {
+      for (const problem of told(error as Error, files.settings).problems)
+        logger('error', `${problem}. The settings stay as they were`)
+    }
+  }
+}
+
+/** What is wrong, with the place of the setting that it is about. */
+function told(
+  error: Error,
+  source: SettingsSource,
+): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
+  if (error instanceof ConfigError) return error
+  const place = error instanceof StartError ? `${placesIn(source)(error.path)}: ` : ''
+  return { problems: [`${place}${error.message}`], warnings: [] }
 }
 
 /** So that the process is gone within 3 s. */
-const STOP_MS = 2_900
+const STOP_MS = 2_800
+
+/** How long the end waits for whoever reads the log. */
+const LOG_MS = 100

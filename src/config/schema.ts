@@ -177,6 +177,12 @@ const limitsSection = withSharesThatWork(
 export const SETTINGS = section('', {
   server: required('server', server),
   clients: required('clients', clientsSection),
+  log: section('log', {
+    /** Lines of text or of JSON. On a terminal somebody reads them; anything else is a program. */
+    format: setting('format', 'auto', oneOf('auto', 'text', 'json')),
+    /** What is less than this is not written. */
+    level: setting('level', 'info', oneOf('info', 'warn', 'error')),
+  }),
   limits: limitsSection,
   /** Each is off until its section is there: HTTP needs no other. */
   protocols: section('protocols', {

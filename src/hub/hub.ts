@@ -347,6 +347,15 @@ export class Hub implements Disposable {
     for (const subscription of this.#subscriptions) subscription.end(reason)
   }
 
+  /** Why nobody should be sent here now, in words for whoever runs it; empty: there is no reason. It costs nothing to ask. */
+  get unreadiness(): readonly string[] {
+    const reasons = []
+    if (!this.#log.status.writable)
+      reasons.push('nothing can be stored now: the log of the server says why')
+    if (this.#isClosing) reasons.push('the server stops')
+    return reasons
+  }
+
   /** Takes no publications any more. Resolves once those that it has taken were handed to everybody. */
   async drain(): Promise<void> {
     this.#isClosing = true

@@ -1,12 +1,29 @@
 export type LogLevel = 'info' | 'warn' | 'error'
 
-/**
- * One line per message on standard output, warnings and errors on standard error. Text from outside cannot begin a line of
- * its own or move a terminal's cursor: control characters are escaped.
- */
-export function logger(level: LogLevel, message: string): void {
+/** Takes one message, as it is: it never throws, and never waits for whoever reads it. */
+export type LogOutput = (level: LogLevel, message: string) => void
+
+let output: LogOutput = (level, message) => {
   const stream = level === 'info' ? process.stdout : process.stderr
-  stream.write(`${new Date().toISOString()} ${level} ${printable(message)}\n`)
+  stream.write(lineOf(level, message))
+}
+
+/** One message of the server to whoever runs it. */
+export function logger(level: LogLevel, message: string): void {
+  output(level, message)
+}
+
+/** Where messages go from now on; until then one line each goes to standard output, warnings and errors to standard error. */
+export function logTo(other: LogOutput): void {
+  output = other
+}
+
+/**
+ * A message as a line of text, with its end. Text from outside cannot begin a line of its own or move a terminal's cursor: control characters
+ * are escaped.
+ */
+export function lineOf(level: LogLevel, message: string): string {
+  return `${new Date().toISOString()} ${level} ${printable(message)}\n`
 }
 
 /**

@@ -15,17 +15,23 @@ export interface Place extends Spot {
   readonly settings: readonly string[]
 }
 
-export function placeBelow(place: Place, key: string, { line, column }: Spot): Place {
+export function placeBelow(place: Place, key: string, { line, column, source }: Spot): Place {
   const name = shownKey(key)
-  return { ...place, line, column, path: place.path === '' ? name : `${place.path}.${name}` }
+  return {
+    ...place,
+    line,
+    column,
+    source,
+    path: place.path === '' ? name : `${place.path}.${name}`,
+  }
 }
 
 export function describePlace(place: Place): string {
   return `${spotOf(place)}: ${place.path || 'the file'}`
 }
 
-export function spotOf({ file, line, column }: Place): string {
-  return `${file}, line ${line}, column ${column}`
+export function spotOf({ file, line, column, source }: Place): string {
+  return source ?? `${file}, line ${line}, column ${column}`
 }
 
 export function refuse(place: Place, problem: string, cause?: unknown): never {

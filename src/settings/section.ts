@@ -13,6 +13,8 @@ export interface Setting<T> {
   readonly described?: Description | undefined
   /** Those of a section. */
   readonly fields?: Fields | undefined
+  /** What its value is where it is not given, as the program has it. */
+  readonly fallback?: unknown
 }
 
 /** What operators are told of a setting: `describeSection` makes the comments of `pubsub.yaml` of it. */
@@ -47,6 +49,7 @@ export function setting<T>(
     key,
     described,
     fields: fieldsOf(reader),
+    fallback,
     read: (node, place) => (isGiven(node) ? reader(node, place) : fallback),
   }
 }

@@ -111,7 +111,7 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   return (node, place) => {
     if (node.type !== 'list') return refuse(place, `must be a list, not ${describeKind(node)}`)
     return readAll(node.items, (each) =>
-      item(each, { ...place, line: each.line, column: each.column }),
+      item(each, { ...place, line: each.line, column: each.column, source: each.source }),
     )
   }
 }

@@ -5,6 +5,8 @@ export type YamlNode = YamlScalar | YamlList | YamlMap
 export interface Spot {
   readonly line: number
   readonly column: number
+  /** Where it is given instead of in a file: a flag, a variable of the environment. */
+  readonly source?: string | undefined
 }
 
 interface YamlScalar extends Spot {

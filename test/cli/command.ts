@@ -41,7 +41,13 @@ export class Command implements AsyncDisposable {
       : [MAIN, ...words]
     this.child = spawn(program, args, {
       cwd: options.in ?? (isShell ? words.in : undefined) ?? this.directory,
-      env: { ...process.env, NODE: process.execPath, MAIN, ...options.environment },
+      env: {
+        ...process.env,
+        NODE: process.execPath,
+        MAIN,
+        PUBSUBD_LOG_FORMAT: 'text', // as on a terminal
+        ...options.environment,
+      },
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })
     this.child.stdin?.on('error', () => {}) // it may not want to read

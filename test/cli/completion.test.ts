@@ -39,7 +39,7 @@ describe('completion', () => {
     assert.deepEqual(complete('pubsubd', 'l'), ['listen', 'log'])
     assert.deepEqual(complete('pubsubd', 'log', 'i'), ['info', 'import'])
     assert.deepEqual(complete('pubsubd', 'explain', ''), ['publish', 'listen'])
-    assert.deepEqual(complete('npx-pubsubd', 'c'), ['check', 'completion'])
+    assert.deepEqual(complete('npx-pubsubd', 'c'), ['config', 'check', 'completion'])
   })
 
   test('bash completes options of the command that stands there', () => {
@@ -77,6 +77,7 @@ describe('completion', () => {
   for (const [command, words] of [
     ['publish', []],
     ['listen', []],
+    ['config', []],
     ['check', []],
     ['explain', []],
     ['log', ['export']],

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { connect } from 'node:tls'
+import { FIRST, SECOND } from '../config/certificates.ts'
 import { RawClient } from '../http/raw-client.ts'
 import { basic, get, put } from '../http/requests.ts'
 import { Command, PROJECT } from './command.ts'
@@ -44,7 +48,14 @@ describe('arguments', AT_ONCE, () => {
     assert.equal(command.stdout, `pubsubd ${version}\n`)
   })
 
-  for (const words of [['--port', '80'], ['--config'], ['--config', ''], ['--acl='], ['serve']])
+  for (const words of [
+    ['--prot', '80'],
+    ['--port'],
+    ['--config', ''],
+    ['--acl='],
+    ['serv'],
+    ['serve', 'x'],
+  ])
     test(`"${words.join(' ')}" is refused with a hint, and nothing is started`, async () => {
       await using command = new Command(FILES, words)
       assert.equal(await command.exit(), 2)
@@ -170,7 +181,10 @@ describe('server.pid_file', AT_ONCE, () => {
     command.write('victim', 'precious')
     await using second = new Command({}, { shell: 'exec "$NODE" "$MAIN"', in: command.directory })
     assert.equal(await second.exit(), 1)
-    assert.match(second.stderr, /error server\.pid_file cannot be written: pid is a symbolic link/)
+    assert.match(
+      second.stderr,
+      /error pubsub\.yaml, line 2, column \d+: server\.pid_file cannot be written: pid is a symbolic link/,
+    )
     assert.equal(readFileSync(join(command.directory, 'victim'), 'utf8'), 'precious')
   })
 
@@ -243,6 +257,214 @@ describe('a reload', AT_ONCE, () => {
     const told = await command.reload('SIGUSR2', /again[^]*bob|bob[^]*again/)
     assert.match(told, /warn pubsub_acl\.yaml, line 3, column 20: .*bob/)
     assert.equal(await statusOf(port, get('/', basic('alice', 'wonderland'))), 200)
+  })
+})
+
+describe('a reload of the settings', AT_ONCE, () => {
+  test('takes over who may publish, and says what counts from the next start on only, each time', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    assert.equal(await statusOf(port, put('/a', '{}')), 202)
+    const other = CONFIG.replace('[127.0.0.1]', '[10.0.0.1]').replace('port: 0', 'port: 9')
+    command.write('pubsub.yaml', `${other}limits: {topics: 7}\n`)
+    const told = await command.reload('SIGHUP', /changed\n[^]*next start on/)
+    assert.match(told, /info read pubsub\.yaml again: clients\.payloaders changed\n/)
+    assert.match(
+      told,
+      /warn pubsub\.yaml: what has changed of server\.port, limits\.topics counts from the next start on/,
+    )
+    assert.equal(await statusOf(port, put('/a', '{}')), 403)
+    const again = await command.reload('SIGHUP', /next start on/)
+    assert.doesNotMatch(again, /payloaders changed/)
+  })
+
+  test('of a broken file changes nothing, and the users are read nevertheless', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    command.write('pubsub.yaml', CONFIG.replace('port: 0', 'port: many'))
+    command.write('pubsub_acl.yaml', 'bob: {password: builder}\n')
+    const told = await command.reload('SIGUSR2', /settings stay/)
+    assert.match(
+      told,
+      /error pubsub\.yaml, line 2, column \d+: server\.port must be .*\. The settings stay as they were/,
+    )
+    assert.equal(await statusOf(port, get('/', basic('bob', 'builder'))), 200)
+    assert.equal(await statusOf(port, put('/a', '{}')), 202)
+  })
+
+  test('of an address that is none changes nothing', async () => {
+    await using command = new Command(FILES, [])
+    const port = await command.port()
+    command.write('pubsub.yaml', CONFIG.replace('[127.0.0.1]', '[10.0.0.1, 10.0.0.300]'))
+    assert.match(await command.reload('SIGHUP', /settings stay/), /10\.0\.0\.300/)
+    assert.equal(await statusOf(port, put('/a', '{}')), 202)
+  })
+
+  test('serves a renewed certificate to who connects from then on', async () => {
+    const config = CONFIG.replace(
+      'port: 0',
+      'port: 0, tls: {port: 0, cert: cert.pem, key: key.pem}',
+    )
+    const files = { ...FILES, 'pubsub.yaml': config }
+    const pem = { 'cert.pem': FIRST.certPem, 'key.pem': FIRST.keyPem }
+    await using command = new Command({ ...files, ...pem }, [])
+    await command.port()
+    const [, port] = await command.printed(/listening on https:\S+:(\d+)\n/)
+    assert.equal(
+      await certificateAt(Number(port)),
+      new X509Certificate(FIRST.certPem).fingerprint256,
+    )
+    command.write('cert.pem', SECOND.certPem)
+    assert.match(
+      await command.reload('SIGHUP', /settings stay/),
+      /does not belong to the certificate/,
+    )
+    command.write('key.pem', SECOND.keyPem)
+    await command.reload('SIGHUP', /server\.tls\.cert changed/)
+    assert.equal(
+      await certificateAt(Number(port)),
+      new X509Certificate(SECOND.certPem).fingerprint256,
+    )
+  })
+})
+
+async function certificateAt(port: number): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  const { fingerprint256 } = socket.getPeerCertificate()
+  socket.destroy()
+  return fingerprint256
+}
+
+describe('a start that the system does not let be', AT_ONCE, () => {
+  const refused: Readonly<Record<string, readonly [words: string, RegExp]>> = {
+    'an address of another machine': [
+      '--bind 192.0.2.1',
+      /error --bind: server\.bind 192\.0\.2\.1 cannot be listened on: .*EADDRNOTAVAIL.*no address of this machine/,
+    ],
+    'a name that is none': [
+      '--bind no.such.host.invalid',
+      /error --bind: server\.bind .*(ENOTFOUND|EAI_AGAIN)/,
+    ],
+    'a store where none can be made': [
+      '--store /proc/pubsubd/store',
+      /error --store: server\.backlog\.storage cannot be used: .*\/proc\/pubsubd.*ENOENT.*make the directory/,
+    ],
+    'a store below a file': [
+      '--store pubsub.yaml/store',
+      /error --store: server\.backlog\.storage cannot be used: .*ENOTDIR.*Part of the path is a file/,
+    ],
+    'a log of a kind that is none': [
+      '--log-level loud',
+      /error --log-level: log\.level must be info or warn or error/,
+    ],
+  }
+  for (const [what, [words, message]] of Object.entries(refused))
+    test(`${what}: one sentence says what is wrong, where, and what helps`, async () => {
+      await using command = new Command({ ...FILES }, [
+        '--config',
+        'pubsub.yaml',
+        ...words.split(' '),
+      ])
+      assert.equal(await command.exit(), 1)
+      assert.match(command.stderr, message)
+      assert.equal(command.stderr.match(/ error /g)?.length, 1)
+      assert.doesNotMatch(command.output, /^ +at |listening/m)
+    })
+
+  test('a port that is taken is named, with where it is set', async () => {
+    await using taken = new Command(FILES, [])
+    const port = await taken.port()
+    await using command = new Command(FILES, [`--port=${port}`])
+    assert.equal(await command.exit(), 1)
+    assert.match(
+      command.stderr,
+      new RegExp(`error --port: server\\.port ${port} cannot be listened on: .*ss -ltnp`),
+    )
+  })
+
+  test('without any file it says how to have one, and names the one of PyPubSub', async () => {
+    await using command = new Command({ 'pypubsub.yaml': CONFIG }, [])
+    assert.equal(await command.exit(), 1)
+    assert.match(
+      command.stderr,
+      /error there is no \S+pubsub\.yaml: \S*pypubsub\.yaml is there.*--config/,
+    )
+  })
+})
+
+describe('a start without files', AT_ONCE, () => {
+  for (const [how, words, environment] of [
+    [
+      'flags',
+      ['--port', '0', '--bind', '127.0.0.1', '--publishers', '127.0.0.1', '--store', 'events'],
+      {},
+    ],
+    [
+      'variables',
+      ['serve'],
+      {
+        PUBSUBD_PORT: '0',
+        PUBSUBD_BIND: '127.0.0.1',
+        PUBSUBD_PUBLISHERS: '127.0.0.1',
+        PUBSUBD_STORE: 'events.pubsubd',
+      },
+    ],
+  ] as const)
+    test(`by ${how}: it publishes, keeps, and says what it works with`, async () => {
+      await using command = new Command({}, words, { environment })
+      const port = await command.port()
+      assert.match(
+        command.stdout,
+        /info settings of no file, no users of a file; events are kept in \S+events\.pubsubd\n/,
+      )
+      assert.equal(await statusOf(port, put('/a', '{}')), 202)
+      assert.ok(existsSync(join(command.directory, 'events.pubsubd/events.db')))
+    })
+})
+
+test('a log whose reader has gone ends nothing', async () => {
+  await using command = new Command(FILES, [])
+  const port = await command.port()
+  command.child.stdout!.destroy()
+  command.child.stderr!.destroy()
+  for (let times = 0; times < 20; times++) {
+    command.child.kill('SIGHUP')
+    assert.equal(await statusOf(port, put('/a', '{}')), 202)
+  }
+  command.child.kill('SIGTERM')
+  assert.equal(await command.exit(), 0)
+})
+
+describe('commands', AT_ONCE, () => {
+  test('help and version are commands, too, and help tells of one', async () => {
+    for (const [words, expected] of [
+      [['help'], /^pubsubd \S+: publish and stream[^]*Usage:/],
+      [['version'], /^pubsubd \d+\.\d+\.\d+\n$/],
+      [['help', 'publish'], /^pubsubd publish: /],
+      [['help', 'log'], /^pubsubd log: /],
+      [['serve', '--help'], /^pubsubd \S+: publish and stream/],
+    ] as const) {
+      await using command = new Command({}, words)
+      assert.equal(await command.exit(), 0, words.join(' '))
+      assert.match(command.stdout, expected)
+    }
+  })
+
+  test('for a wrong command or option the nearest right one is named', async () => {
+    for (const [words, expected] of [
+      [['lisen', 'http://h/'], /^pubsubd: there is no command "lisen", did you mean listen\?\n/],
+      [['--prot', '1'], /^pubsubd: there is no option --prot, did you mean --port\?\n/],
+      [
+        ['publish', '--topik', 'x'],
+        /^pubsubd publish: there is no option --topik, did you mean --topic\?\n/,
+      ],
+      [['qqqqqqq'], /^pubsubd: there is no command "qqqqqqq"\n/],
+    ] as const) {
+      await using command = new Command({}, words)
+      assert.equal(await command.exit(), 2, words.join(' '))
+      assert.match(command.stderr, expected)
+    }
   })
 })
 

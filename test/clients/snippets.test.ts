@@ -254,18 +254,22 @@ describe('each snippet', { concurrency: true }, () => {
       })
 
       test('all that are told to come back at one time do so later, and not in one instant', async () => {
-        const COUNT = 5
         const ASKED_MS = 2_500
-        await using crowd = await CutCrowd.open(COUNT, ASKED_MS)
-        await using listeners = new AsyncDisposableStack()
-        for (let n = 0; n < COUNT; n++) {
-          const cursorFile = join(mkdtempSync(join(directory, 'case-')), 'cursor')
-          listeners.use(start({ url: `${crowd.url}/a?n=${n}`, cursorFile, directory }))
+        const comeBack = async () => {
+          await using crowd = await CutCrowd.open(5, ASKED_MS)
+          await using listeners = new AsyncDisposableStack()
+          for (let n = 0; n < 5; n++) {
+            const cursorFile = join(mkdtempSync(join(directory, 'case-')), 'cursor')
+            listeners.use(start({ url: `${crowd.url}/a?n=${n}`, cursorFile, directory }))
+          }
+          const waitsMs = await crowd.waitsMs
+          assert.ok(Math.min(...waitsMs) >= ASKED_MS, waitsMs.join())
+          return Math.max(...waitsMs) - Math.min(...waitsMs)
         }
-        const waitsMs = await crowd.waitsMs
-        assert.ok(Math.min(...waitsMs) >= ASKED_MS, waitsMs.join())
-        // Chance spreads them over 1,250 ms and more: five so close to each other would be one case of a million.
-        assert.ok(Math.max(...waitsMs) - Math.min(...waitsMs) > 40, waitsMs.join())
+        // Chance spreads them over 1,250 ms and more: five so close to each other would be one case of a million. A machine that
+        // was busy for so long has all of them come at once, so there is a second try.
+        const spreadMs = await comeBack()
+        if (spreadMs <= 40) assert.ok((await comeBack()) > 40)
       })
 
       test('a refusal that asking again would not mend ends it, with the reason', async () => {

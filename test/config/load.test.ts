@@ -104,6 +104,7 @@ test('empty sections give every default', () => {
       waitingLoginsMax: 1_000,
       connectionsMax: 0,
     },
+    log: { format: 'auto', level: 'info' },
     protocols: { lonelyps: null },
     sqs: null,
   })
@@ -256,7 +257,7 @@ test('a file that cannot be read is refused by name', () => {
     () => loadSettings(missing),
     (error) => {
       assert.ok(error instanceof ConfigError)
-      return error.message.startsWith(`${missing} cannot be read: ENOENT`)
+      return error.message.startsWith(`there is no ${missing}: name yours by --config FILE, `)
     },
   )
   assert.throws(() => loadSettings(files.directory), /cannot be read: EISDIR/)

@@ -1,4 +1,4 @@
-import { VERSION } from '../../src/server.ts'
+import { VERSION } from '../../src/ops/version.ts'
 import type { Outcome } from './checker.ts'
 import type { CrashRunResult } from './crash-run.ts'
 

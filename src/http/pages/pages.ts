@@ -67,6 +67,39 @@ export async function pages(app: FastifyInstance, { door }: { door: HttpDoor }):
     },
   )
 
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: HEALTH.alive,
+    schema: {
+      operationId: 'healthz',
+      summary: 'Whether the process answers; to be restarted when it does not',
+      response: pageResponses('It does', 'application/json'),
+    },
+    handler: (_request, reply) => tellHealth(reply, 200, { alive: true }),
+  })
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: HEALTH.ready,
+    schema: {
+      operationId: 'readyz',
+      summary: 'Whether publishers and listeners should be sent here',
+      response: {
+        ...pageResponses('They should', 'application/json'),
+        503: {
+          description: 'They should not, for these reasons',
+          content: { 'application/json': { schema: {} } },
+        },
+      },
+    },
+    handler: (_request, reply) => {
+      const reasons = door.hub.unreadiness
+      return tellHealth(reply, reasons.length === 0 ? 200 : 503, {
+        ready: reasons.length === 0,
+        reasons,
+      })
+    },
+  })
+
   let openapi: PageFile | null = null
   app.get(
     '/openapi.json',
@@ -85,6 +118,20 @@ export async function pages(app: FastifyInstance, { door }: { door: HttpDoor }):
 
   for (const [name, file] of door.page)
     app.get(`/${name}`, { schema: { hide: true } }, (request, reply) => send(file, request, reply))
+}
+
+/** Answered on connections that are too many, too. */
+export const ALIVE_URL = '/-/healthz'
+
+/** What probes ask for, by anybody, often, and without a login. */
+const HEALTH = { alive: '/healthz', ready: '/readyz' } as const
+
+function tellHealth(reply: FastifyReply, status: number, told: object): FastifyReply {
+  return reply
+    .code(status)
+    .headers(PRIVATE)
+    .type('application/json')
+    .send(`${JSON.stringify(told)}\n`)
 }
 
 /** Whatever no route takes. @throws {PubSubError} unless it may be asked of any path. */

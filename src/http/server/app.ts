@@ -29,7 +29,7 @@ import { latin1Credentials } from './latin-1-credentials.ts'
 import { isMountedUpgrade, mountedDoors, mountUpgrades } from './mount.ts'
 import { openapiOfTopics } from '../pages/openapi.ts'
 import { ownUrl } from '../pages/own-url.ts'
-import { pages } from '../pages/pages.ts'
+import { ALIVE_URL, pages } from '../pages/pages.ts'
 import { peerAddress } from './peer.ts'
 import { carryOutWhenTurnAllows, hold, isHeld, PendingStream } from './pending-stream.ts'
 import { publish } from '../publish/publish.ts'
@@ -257,8 +257,12 @@ function begin(door: HttpDoor, request: FastifyRequest, reply: FastifyReply, don
   beginWork('request', `${raw.method} ${originForm(request.originalUrl)}`)
   // `GET /path` alone. What to send such a client is not known here, and PyPubSub refuses it too.
   if (raw.httpVersionMajor === 0) done(new HttpError('BAD_REQUEST', 'HTTP/0.9 is not spoken here'))
-  else if (connectionOf(raw.socket).isBeyondLimit) done(door.connectionLimit.refusal())
-  else if (request.url === TOPIC_URL) void handle(door, request, reply)
+  else if (connectionOf(raw.socket).isBeyondLimit) {
+    // A server that has much to do must not be taken for one that is dead.
+    if (request.url !== ALIVE_URL) return done(door.connectionLimit.refusal())
+    reply.header('Connection', 'close')
+    done()
+  } else if (request.url === TOPIC_URL) void handle(door, request, reply)
   else done()
 }
 

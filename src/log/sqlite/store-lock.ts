@@ -3,7 +3,6 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { makeDirectory } from '../../ops/make-directory.ts'
 import { checkDirectory, checkPlace } from '../../ops/own-place.ts'
 import { loadFlock } from './flock.ts'
 import { databaseIn } from './schema.ts'
@@ -48,8 +48,9 @@ export class StoreLock {
     this.#pidFile = join(directory, 'owner.pid')
     try {
       checkDirectory(directory)
-      const created = mkdirSync(directory, { recursive: true, mode: 0o700 })
-      if (created !== undefined) syncDirectory(dirname(directory))
+      const isNew = !existsSync(directory)
+      makeDirectory(directory, 0o700)
+      if (isNew) syncDirectory(dirname(directory))
     } catch (error) {
       throw unusable(directory, error)
     }

@@ -19,7 +19,7 @@ describe('beyond limits.connections', () => {
     const handshake = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
     for (const bytes of [
       get('/a'),
-      get('/-/healthz'),
+      get('/-/readyz'),
       request('HEAD', '/a'),
       put('/a', 'x'.repeat(3_000_000)),
       put('/-/lonelyps/v1/notify', 'x'),
