@@ -161,7 +161,7 @@ class Machine implements AsyncDisposable {
         .setEncoding('utf8')
         .iterator({ destroyOnReturn: false })) {
         journal += piece
-        this.#port = /listening on \S+:(\d+)\n/.exec(journal)?.[1] ?? ''
+        this.#port = /listening on \S+?:(\d+)["\n]/.exec(journal)?.[1] ?? ''
         if (this.#port !== '') break
       }
       assert.notEqual(this.#port, '', journal)

@@ -3,7 +3,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -73,13 +73,31 @@ function startCommand(): string {
 const TIME = /\b\d{10}\.\d{3}\b/
 const CURSOR = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/
 
-/** Those lines in that order, perhaps with others between, whatever times and cursors they have. */
+/** When an `EventSource` is asked to come back, by chance. */
+const RETRY = /(?<=^retry: )\d+$/
+
+/**
+ * Those lines, empty ones included, whatever times and cursors they have: with nothing between them but keep-alives, which come when
+ * they are due.
+ */
 function asPattern(lines: readonly string[]): RegExp {
   const patterns = lines.map((line) => {
-    const parts = line.split(new RegExp(`${TIME.source}|${CURSOR.source}`))
-    return `^${parts.map((part) => RegExp.escape(part)).join('[0-9a-f.-]+')}$`
+    const parts = line.split(new RegExp(`${TIME.source}|${CURSOR.source}|${RETRY.source}`))
+    return parts.map((part) => RegExp.escape(part)).join('[0-9a-f.-]+')
   })
-  return new RegExp(patterns.join('[^]*'), 'm')
+  return new RegExp(`^${patterns.join(`\\n(?:${KEEP_ALIVE}\\n)*`)}$`, 'm')
+}
+
+/** Of either form. */
+const KEEP_ALIVE = String.raw`(?:\{"stillalive": [\d.]+\}|event: stillalive\nid: \S+\ndata: .*\n)`
+
+/** As whoever reads the page has it: what runs these tests has put programs of its own before those of the machine. */
+function readersPath(): string {
+  const directories = (process.env['PATH'] ?? '').split(delimiter)
+  const own = directories.filter(
+    (each) => !each.includes('node_modules') && !each.includes('node-gyp'),
+  )
+  return own.join(delimiter)
 }
 
 /** A command in a shell, and what it has printed on standard output so far. */
@@ -95,6 +113,7 @@ class Shell implements AsyncDisposable {
     this.#child = spawn('bash', ['-c', command], {
       cwd: directory,
       detached: true,
+      env: { ...process.env, PATH: readersPath(), PUBSUBD_LOG_FORMAT: 'text' },
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

@@ -59,7 +59,10 @@ function textOf(file: string, mayBeAbsent: boolean): string {
   try {
     return readTextFile(file)
   } catch (error) {
-    if (!(error instanceof ConfigError) || (error.cause as NodeJS.ErrnoException).code !== 'ENOENT')
+    if (
+      !(error instanceof ConfigError) ||
+      (error.cause as NodeJS.ErrnoException | undefined)?.code !== 'ENOENT'
+    )
       throw error
     if (mayBeAbsent) return WITHOUT_FILE
     const other = join(dirname(file), PYPUBSUB_FILE)

@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs'
+import { constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { pino, type DestinationStream } from 'pino'
 import { lineOf, printable, type LogLevel, type LogOutput } from './logger.ts'
@@ -54,15 +54,20 @@ export class ProcessLog {
 const LEVELS = { info: 0, warn: 1, error: 2 } as const
 
 class CountedOutput {
+  /** What may be written to at once, as that never waits. `null`: there is none. */
+  readonly #direct: number | null
+  /** What takes what could not be written at once. */
   readonly #destination
   readonly #format: LogFormat
   #lost = 0
+  /** Nothing waits. */
   #isIdle = true
 
   constructor(descriptor: number, format: LogFormat) {
     this.#format = format
+    this.#direct = withoutWaiting(descriptor)
     this.#destination = pino.destination({
-      dest: descriptor,
+      dest: this.#direct ?? descriptor,
       sync: false,
       maxLength: WAITING_BYTES_MAX,
     })
@@ -74,8 +79,10 @@ class CountedOutput {
   }
 
   write(line: string): void {
+    const rest = this.#isIdle && this.#direct !== null ? writtenAtOnce(this.#direct, line) : line
+    if (rest === '') return
     this.#isIdle = false
-    this.#destination.write(line)
+    this.#destination.write(rest)
   }
 
   written(ms: number): Promise<void> {
@@ -125,6 +132,33 @@ function jsonFormat(): LogFormat {
     // JSON escapes line breaks, but not all that a terminal obeys.
     json[level](message.split('\n').map(printable).join('\n'))
     return line
+  }
+}
+
+/**
+ * What leads to the same place, and never waits for whoever reads there: a pipe or terminal is opened once more, so that what others have
+ * of it stays as it is. Of a socket, as systemd has it, there is no such thing.
+ */
+function withoutWaiting(descriptor: number): number | null {
+  try {
+    const stats = fstatSync(descriptor)
+    if (stats.isFile()) return descriptor
+    if (!stats.isFIFO() && !stats.isCharacterDevice()) return null
+    const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
+    return openSync(`/proc/self/fd/${descriptor}`, O_WRONLY | O_NONBLOCK | O_NOCTTY)
+  } catch {
+    return null // closed, or not Linux
+  }
+}
+
+/** What could not be written of it. */
+function writtenAtOnce(descriptor: number, line: string): string {
+  try {
+    const bytes = Buffer.from(line)
+    const written = writeSync(descriptor, bytes)
+    return written === bytes.length ? '' : bytes.subarray(written).toString()
+  } catch {
+    return line // nobody reads it, or the disk is full: it is tried again
   }
 }
 

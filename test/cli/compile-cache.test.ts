@@ -45,7 +45,7 @@ test('what Node makes of our files is kept for the next start, where only we may
 test('a service, or a user who says where, has it there', (context) => {
   for (const name of ['CACHE_DIRECTORY', 'XDG_CACHE_HOME']) {
     const directory = directoryFor(context)
-    versionWith({ HOME: '/nowhere', [name]: directory })
+    versionWith({ HOME: '/proc/nowhere', [name]: directory })
     assert.ok(readdirSync(join(directory, CACHE)).length > 0, name)
   }
 })
@@ -73,7 +73,7 @@ test('without a place for it everything works', () => {
   for (const environment of [
     {},
     { HOME: '' },
-    { HOME: '/nowhere' },
+    { HOME: '/proc/nowhere' },
     { HOME: 'relative' },
     { HOME: '/proc' },
   ])

@@ -11,7 +11,7 @@ for (const words of [
   'log info --help',
   'completion bash',
 ]) {
-  const name = /^(?:log info|\S+)/.exec(words)![0]
+  const name = words.startsWith('-') ? '' : ` ${/^(?:log info|\S+)/.exec(words)![0]}`
 
   test(`"pubsubd ${words}" onto a full disk says so in a line`, async () => {
     const shell = `exec "$NODE" "$MAIN" ${words} >/dev/full`
@@ -19,7 +19,7 @@ for (const words of [
     assert.equal(await command.exit(), 1)
     assert.equal(
       command.stderr,
-      `pubsubd ${name}: standard output: ENOSPC: no space left on device, write\n`,
+      `pubsubd${name}: standard output: ENOSPC: no space left on device, write\n`,
     )
   })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { renameSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -10,21 +11,21 @@ server: {bind: 127.0.0.1, port: 0}
 clients: {payloaders: [127.0.0.1]}
 `
 
-/** A server that reads its users from a pipe, and so waits in the middle of its start. */
-async function startingServer() {
+/** A server that reads its users from a pipe, and so waits in the middle of its start until `goOn`. */
+async function waitingServer(meanwhile: (command: Command) => void) {
   const command = new Command(
     { 'pubsub.yaml': CONFIG },
     { shell: 'exec "$NODE" "$MAIN" --acl acl' },
   )
   const pipe = join(command.directory, 'acl')
   execFileSync('mkfifo', [pipe])
+  const file = await open(pipe, 'w') // once the server has opened it, too
+  meanwhile(command)
   return {
     command,
-    /** Resolves once the server has opened it. */
-    writes: async (acl: string, before: () => void = () => {}): Promise<void> => {
-      await using file = await open(pipe, 'w')
-      before()
-      await file.write(acl)
+    goOn: async () => {
+      await file.write('alice: {password: a}\n')
+      await file.close()
     },
   }
 }
@@ -32,22 +33,24 @@ async function startingServer() {
 describe('a signal that comes before the server is up', { concurrency: 4 }, () => {
   for (const signal of ['SIGHUP', 'SIGUSR2'] as const)
     test(`${signal} ends nothing: the files are read again once it is`, async () => {
-      const { command, writes } = await startingServer()
+      const { command, goOn } = await waitingServer(({ child, directory }) => {
+        child.kill(signal)
+        writeFileSync(join(directory, 'other'), 'alice: {password: a}\nbob: {password: b}\n')
+        renameSync(join(directory, 'other'), join(directory, 'acl'))
+      })
       await using _ = command
-      await writes('alice: {password: a}\n', () => command.child.kill(signal))
-      await command.printed(/listening on/)
-      await writes('alice: {password: a}\nbob: {password: b}\n')
+      await goOn()
       await command.printed(/read acl again: 2 users/)
-      assert.match(command.stdout, /listening on/)
+      await command.printed(/listening on/)
     })
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     test(`${signal} ends it, though it hangs`, async () => {
-      const { command, writes } = await startingServer()
+      const { command, goOn } = await waitingServer(({ child }) => child.kill(signal))
       await using _ = command
-      await writes('', () => command.child.kill(signal))
       assert.equal(await command.exit(), signal)
       assert.doesNotMatch(command.stdout, /listening on/)
+      await goOn().catch(() => {}) // nobody reads it any more
     })
 })
 

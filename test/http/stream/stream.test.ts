@@ -197,7 +197,7 @@ describe('what is seen', () => {
 
   test('there is no stream at paths of our own', async () => {
     await using client = await RawClient.open(server().port)
-    for (const path of ['/-/healthz', '/-/x', '/%2d/a,b'])
+    for (const path of ['/-/health', '/-/x', '/%2d/a,b'])
       assert.equal((await client.ask(get(path))).status, 404)
   })
 })
