@@ -1,12 +1,10 @@
 import { isSameName, sameNamesIn } from '../../auth/name.ts'
 import { OptionError } from '../../auth/option-error.ts'
-import { OutgoingClient } from '../../outgoing/outgoing-client.ts'
 import { OutgoingPolicy } from '../../outgoing/outgoing-policy.ts'
 import { shown } from '../../settings/place.ts'
 import type { Explanation, Findings, Protocol } from '../door.ts'
 import type { Secrets } from './authorization.ts'
 import { presetZstd, type Compressor } from './compressor.ts'
-import { LonelypsDoor } from './door.ts'
 import { readSecretsFile } from './secrets-file.ts'
 import type { LonelypsSettings, SecretsFile } from './settings.ts'
 import type { Presets } from './ws-session.ts'
@@ -49,6 +47,9 @@ export const LONELYPS: Protocol<LonelypsSettings> = {
     const { webhooks } = settings
     const { secrets, policy, presets } = partsOf(settings)
     const { timeoutMs, connectionsMax } = webhooks
+    // Whoever only reads the settings needs neither.
+    const { LonelypsDoor } = await import('./door.ts')
+    const { OutgoingClient } = await import('../../outgoing/outgoing-client.ts')
     const outgoing = new OutgoingClient({ policy, timeoutMs, connectionsMax })
     const door = await LonelypsDoor.open({
       ...environment,
