@@ -101,7 +101,11 @@ export class Missed {
     // One that is sent goes behind all others, so that whoever does not answer is not asked first again and again.
     for (const [key, notice] of this.#pending) {
       if (this.#isClosed) return
-      if (++looked % LOOKED_AT_ONCE === 0) yield
+      if (++looked % LOOKED_AT_ONCE === 0) {
+        yield
+        // Meanwhile it may have been confirmed, or a later loss may stand in its place.
+        if (this.#isClosed || this.#pending.get(key) !== notice) continue
+      }
       if (notice.isUnderWay) continue
       if (notice.dueMs > nowMs) {
         if (!notice.isKept) void this.#keep(notice)

@@ -158,6 +158,31 @@ test('of very many that are due at once some are sent, others when these are ans
   assert.equal(it.told.length, 3_000)
 })
 
+for (const turns of [1, 2, 3, 4, 5, 6])
+  test(`what is confirmed ${turns} turns after the last was sent, while others are looked at, is told once`, async (t) => {
+    const it = new Recipient(t)
+    const row = await it.subscribed()
+    const COUNT = 300
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const confirmIn = (left: number) => {
+      if (left === 0) resolve(true)
+      else setImmediate(() => confirmIn(left - 1))
+    }
+    it.answer = () => {
+      if (it.told.length === COUNT) confirmIn(turns)
+      return promise
+    }
+    const urls = Array.from({ length: COUNT }, (_, n) => `u${n}`)
+    for (const url of urls) await it.set('r', url)
+    for (const url of urls) it.missed.add({ ...row, ...it.rows.of(url)[0] }, Buffer.from(url))
+    // Each look at the clock finds the turn spent, as on a busy machine.
+    let nowMs = 0
+    t.mock.method(performance, 'now', () => (nowMs += 100))
+    while (it.told.length < COUNT) await it.pass(1)
+    await it.pass(10)
+    assert.equal(it.told.length, COUNT)
+  })
+
 test('who does not confirm is told again more and more seldom, and at last no more', async (t) => {
   const it = new Recipient(t)
   const row = await it.subscribed()
