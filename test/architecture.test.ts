@@ -50,6 +50,7 @@ const LEAVES: ReadonlySet<string> = new Set([
   'ops/own-place.ts',
   'ops/seldom-report.ts',
   'ops/turn-budget.ts',
+  'settings/measures.ts',
   'shares/fair-queue.ts',
 ])
 
@@ -78,6 +79,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'ops/start-error.ts',
   ],
   'cli/config.test.ts': ['cli/file-options.ts'],
+  'cli/terminal.test.ts': ['cli/ask-password.ts', 'cli/reader-watch.ts'],
   'config/load.test.ts': [
     'config/ldap.ts',
     'config/schema.ts',

@@ -2,14 +2,16 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { netrcEntry } from '../client/netrc.ts'
+import { printable } from '../ops/logger.ts'
 import { UsageError } from './arguments.ts'
+import { askPassword } from './ask-password.ts'
 
 /**
  * The Authorization header for a server, from the first of: `--user`, the URL, PUBSUBD_USER and PUBSUBD_PASSWORD, the netrc
- * file (NETRC, else ~/.netrc). A name without a password gets one from further down. `null`: anonymous.
+ * file (NETRC, else ~/.netrc). A name without a password gets one from further down, and in the end from the terminal. `null`: anonymous.
  * @throws {UsageError}
  */
-export function authorizationFor(url: URL, user: string | undefined): string | null {
+export async function authorizationFor(url: URL, user: string | undefined): Promise<string | null> {
   const { PUBSUBD_USER, PUBSUBD_PASSWORD } = process.env
   const fromUrl = url.username === '' && url.password === '' ? undefined : userOf(url)
   const [name, password] = splitUser(user ?? fromUrl ?? (PUBSUBD_USER || undefined))
@@ -18,7 +20,7 @@ export function authorizationFor(url: URL, user: string | undefined): string | n
   const entry = netrcEntry(netrcText(), url.hostname.replace(/^\[|\]$/g, ''), name)
   const login = name ?? entry?.login ?? null
   if (login === null) return null
-  const secret = entry?.password ?? null
+  const secret = entry?.password ?? (await askPassword(`Password of ${printable(login)}: `))
   if (secret === null)
     throw new UsageError(
       `no password for ${login}: write it in ~/.netrc or in PUBSUBD_PASSWORD, or give --user ${login}:PASSWORD`,

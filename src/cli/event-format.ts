@@ -28,7 +28,7 @@ export function formatNamed(name: string): (event: ListenedEvent) => string {
   const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined
   if (format !== undefined) return format
   throw new UsageError(
-    `--format is ${Object.keys(FORMATS).join(', ')}, not ${JSON.stringify(name)}`,
+    `--format is ${[...Object.keys(FORMATS), 'line'].join(', ')}, not ${JSON.stringify(name)}`,
   )
 }
 
@@ -62,7 +62,7 @@ export function forTerminal(text: string): string {
 }
 
 /** What was published, without the members that the server adds. */
-function payloadOf(text: string): string {
+export function payloadOf(text: string): string {
   // They come last, each once. Within a string this text would have a backslash in it.
   const tail = text.lastIndexOf('"pubsub_timestamp":')
   const payload = `${text.slice(0, tail).replace(/,\s*$/, '')}}`
@@ -92,7 +92,7 @@ function indented(payload: string): string {
 }
 
 /** Numbers keep their digits. */
-function parseExactly(text: string): object {
+export function parseExactly(text: string): object {
   return JSON.parse(text, (_name, value, context?: { readonly source?: string }) =>
     typeof value === 'number' && context?.source !== undefined
       ? RAW_JSON.rawJSON(context.source)

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
 import { RefusedError } from '../client/client-error.ts'
+import { RetryReport } from '../client/retry-report.ts'
 import { listen, type ListenerOptions, type ListenerMessage } from '../client/listener.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { DonePrefix } from './done-prefix.ts'
 import { EventCommand, type EventCommandOptions } from './event-command.ts'
 import { forTerminal, type ListenedEvent } from './event-format.ts'
+import { EventRate } from './event-rate.ts'
 import { EXIT } from './exit-code.ts'
 import { OrderedJobs } from './ordered-jobs.ts'
+import { ReaderWatch } from './reader-watch.ts'
 import { StatusLine } from './status-line.ts'
 import { StopSignals } from './stop-signals.ts'
 
@@ -17,6 +20,8 @@ export interface FollowOptions {
   readonly timeoutMs: number
   readonly failsOnGap: boolean
   readonly format: (event: ListenedEvent) => string
+  /** What `format` makes has been made for a terminal, and may be coloured. */
+  readonly isForTerminal: boolean
   /** `null`: events are printed. */
   readonly command:
     | (Pick<EventCommandOptions, 'command' | 'tries' | 'setAside'> & { readonly jobsMax: number })
@@ -41,9 +46,12 @@ class Following implements Disposable {
   readonly #jobs: OrderedJobs
   readonly #command: EventCommand | null
   readonly #status = new StatusLine('listen', () => this.#describe())
+  readonly #retries = new RetryReport((sentence) => this.#status.tell(sentence))
+  readonly #reader: ReaderWatch
   readonly #done = new DonePrefix((cursor) => this.#moveCheckpoint(cursor))
   readonly #timer: NodeJS.Timeout | undefined
   #state = 'connecting'
+  readonly #rate = new EventRate()
   #events = 0
   #setAside = 0
   #gaps = 0
@@ -67,6 +75,7 @@ class Following implements Disposable {
       this.#timer = setTimeout(() => this.#end(code), timeoutMs)
     }
     process.stdout.on('error', () => {}) // each write is told as well
+    this.#reader = new ReaderWatch(() => this.#end(EXIT.done))
   }
 
   async run(): Promise<number> {
@@ -97,6 +106,7 @@ class Following implements Disposable {
         await (this.#command === null
           ? this.#print(message)
           : this.#runCommand(message, this.#command))
+        this.#rate.add()
         return ++this.#events >= this.#options.countMax
       case 'progress':
         this.#done.begin(message.cursor)()
@@ -109,12 +119,11 @@ class Following implements Disposable {
         return true
       case 'connected':
         if (!message.isFirst) this.#status.tell('connected again')
-        this.#state = `listening to ${this.#options.stream.url.host}`
+        this.#retries.over()
+        this.#state = `listening to ${this.#place}`
         break
       case 'disconnected':
-        this.#status.tell(
-          `${message.reason}; trying again in ${(message.waitMs / 1_000).toFixed(1)} s`,
-        )
+        this.#retries.add(message.reason, message.waitMs)
         this.#state = 'waiting to connect again'
     }
     return false
@@ -131,7 +140,7 @@ class Following implements Disposable {
     const done = this.#done.begin(cursor)
     const { stdout } = process
     const isTaken = stdout.write(
-      stdout.isTTY ? forTerminal(formatted) : formatted,
+      stdout.isTTY && !this.#options.isForTerminal ? forTerminal(formatted) : formatted,
       (error?: Error | null) => {
         if (!error) done()
         // Nobody wants more, as behind `| head`.
@@ -179,8 +188,15 @@ class Following implements Disposable {
     this.#ending.abort()
   }
 
+  /** The server, and the topics. */
+  get #place(): string {
+    const { host, pathname } = this.#options.stream.url
+    return `${host}${pathname}`
+  }
+
   #describe(): string {
     const parts = [this.#state, `${this.#events} events`]
+    if (this.#events > 0) parts.push(this.#rate.describe())
     if (this.#command !== null) parts.push(`${this.#jobs.running} running`)
     if (this.#setAside > 0) parts.push(`${this.#setAside} set aside`)
     if (this.#gaps > 0) parts.push(`${this.#gaps} gaps`)
@@ -188,6 +204,7 @@ class Following implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#reader[Symbol.dispose]()
     this.#status[Symbol.dispose]()
   }
 }

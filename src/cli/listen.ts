@@ -5,12 +5,13 @@ import { authorizationFor } from './authorization.ts'
 import { Checkpoint } from './checkpoint.ts'
 import { parseCount } from './count.ts'
 import { parseDuration } from './duration.ts'
-import { formatNamed } from './event-format.ts'
+import { formatNamed, type ListenedEvent } from './event-format.ts'
 import { follow } from './follow.ts'
 import { parseHeaderWord } from './header-word.ts'
 import type { Command } from './run-command.ts'
 import { parseServerUrl } from './server-url.ts'
 import { SetAsideFile } from './set-aside-file.ts'
+import { terminalLine } from './terminal-line.ts'
 
 const HELP = `pubsubd listen: follows topics, over any number of connections, without losing an event.
 
@@ -27,7 +28,8 @@ Prints each event on a line, or runs a command for it.
       --timeout TIME     end after that time
       --where EXPRESSION only events of which it is true, such as 'priority > 2'
       --without TOPICS   no events that have one of these topics, with commas between
-      --format FORMAT    json: the line as it came (default); payload: what was published; pretty: for people
+      --format FORMAT    json: the line as it came (default, but on a terminal); payload: what was published; pretty:
+                         for people; line: one line for people, coloured unless NO_COLOR is set (default on a terminal)
       --on-gap WHAT      when events are lost that should have come: oldest, go on with the oldest kept one (default);
                          live, go on with what is to come; fail, end with exit code 6. It is told in any case
   -u, --user NAME[:PASSWORD]  else of the URL, PUBSUBD_USER and PUBSUBD_PASSWORD, or ~/.netrc (NETRC names another file)
@@ -65,7 +67,7 @@ const OPTIONS = {
   timeout: { type: 'string' },
   where: { type: 'string' },
   without: { type: 'string' },
-  format: { type: 'string', default: 'json' },
+  format: { type: 'string' },
   'on-gap': { type: 'string' },
   user: { type: 'string', short: 'u' },
   'retry-for': { type: 'string' },
@@ -110,7 +112,7 @@ async function run(words: readonly string[]): Promise<number> {
   return follow({
     stream: {
       url,
-      authorization: authorizationFor(url, values.user),
+      authorization: await authorizationFor(url, values.user),
       cursor: checkpoint?.cursor ?? cursor,
       since: values.since ?? null,
       asks: asked.map(([name]) => name).filter((name) => name !== 'on_gap'),
@@ -121,7 +123,7 @@ async function run(words: readonly string[]): Promise<number> {
     countMax: values.count === undefined ? Infinity : parseCount('--count', values.count),
     timeoutMs: duration('timeout'),
     failsOnGap: onGap === 'fail',
-    format: formatNamed(values.format),
+    ...formatOf(values.format ?? (exec === undefined && process.stdout.isTTY ? 'line' : 'json')),
     command:
       exec === undefined
         ? null
@@ -132,6 +134,15 @@ async function run(words: readonly string[]): Promise<number> {
             jobsMax: parseCount('--jobs', jobs ?? '1'),
           },
   })
+}
+
+/** @throws {UsageError} */
+function formatOf(name: string) {
+  if (name !== 'line') return { format: formatNamed(name), isForTerminal: false }
+  // Everything else that is coloured on a terminal goes by these (no-color.org).
+  const isColoured =
+    process.stdout.isTTY && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb'
+  return { format: (event: ListenedEvent) => terminalLine(event, isColoured), isForTerminal: true }
 }
 
 /** @throws {UsageError} it could not be written once there is something to keep: better now than behind the first event. */

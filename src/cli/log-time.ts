@@ -1,3 +1,4 @@
+import { durationMs } from '../settings/measures.ts'
 import { UsageError } from './arguments.ts'
 
 /**
@@ -6,8 +7,8 @@ import { UsageError } from './arguments.ts'
  * @throws {UsageError}
  */
 export function parseTime(text: string, timeAgo: (ms: number) => number): number {
-  const ago = /^(\d+)([smhd])$/.exec(text)
-  if (ago !== null) return timeAgo(Number(ago[1]) * MS_PER_UNIT[ago[2] as 's' | 'm' | 'h' | 'd'])
+  const agoMs = durationMs(text)
+  if (agoMs !== null) return timeAgo(agoMs)
   if (/^\d+(?:\.\d+)?$/.test(text)) return Number(text) * 1_000
   const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
   if (!Number.isNaN(ms)) return ms
@@ -15,5 +16,3 @@ export function parseTime(text: string, timeAgo: (ms: number) => number): number
     `${JSON.stringify(text)} is no time; write 2026-05-17, 2026-05-17T12:30:00Z, seconds since 1970, or 45s, 30m, 12h, 7d for so long ago`,
   )
 }
-
-const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const

@@ -65,7 +65,7 @@ async function publish(words: readonly string[]): Promise<number> {
   const countMax = parseCount('--batch', values.batch)
   const retryForMs = parseDuration('--retry-for', values['retry-for'])
   const key = values.key === undefined ? undefined : parseHeaderWord('--key', values.key)
-  const authorization = authorizationFor(url, values.user)
+  const authorization = await authorizationFor(url, values.user)
   const { input, bytes } = inputOf(file, values.data)
   const stop = new StopSignals()
   using bar = new ProgressBar('publishing')

@@ -7,7 +7,9 @@ import { hideCredentials } from './hide-credentials.ts'
  */
 export function parseServerUrl(text: string | undefined): URL {
   if (text === undefined) throw new UsageError('name the URL, such as http://localhost:2069/fruits')
-  const written = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  const hasScheme = /^[a-z][a-z\d+.-]*:\/\//i.test(text)
+  if (!hasScheme && !NAMES_SERVER.test(text)) throw new UsageError(withoutServer(text))
+  const written = hasScheme ? text : `http://${text}`
   if (!URL.canParse(written))
     throw new UsageError(`${JSON.stringify(hideCredentials(text))} is no URL`)
   const url = new URL(written)
@@ -15,6 +17,16 @@ export function parseServerUrl(text: string | undefined): URL {
     throw new UsageError(`the URL begins with http:// or https://, not ${url.protocol}//`)
   if (DOTS.test(written)) throw new UsageError(`the topics "." and ".." ${DROPPED}`)
   return url
+}
+
+/** Before the path there is a port, a dot as in a name or an address of IPv4, an address of IPv6, credentials, or this machine's own name. */
+const NAMES_SERVER = /^(?:localhost|[^/?#]*[.:@[][^/?#]*)(?:[/?#]|$)/i
+
+function withoutServer(text: string): string {
+  const path = text.replace(/^\/*/, '/')
+  const [host = ''] = text.split('/', 1)
+  const other = !/^[\w-]+$/.test(host) ? '' : `, or http://${text} if ${host} is a host`
+  return `${JSON.stringify(text.slice(0, 100))} names no server: write http://localhost:2069${path.slice(0, 100)}${other}`
 }
 
 /** A segment of the path that is one or two dots, escaped or not. */

@@ -42,7 +42,7 @@ export class HttpExchange implements Disposable {
       const timer = setTimeout(late, headMs)
       request.on('error', (error) => {
         clearTimeout(timer)
-        reject(isAboutCertificate(request) ? certificateRefused(url, error) : error)
+        reject(trueReason(request, url, error))
       })
       request.on('response', (response) => {
         clearTimeout(timer)
@@ -57,6 +57,25 @@ export class HttpExchange implements Disposable {
     this.#secure.destroy()
   }
 }
+
+function trueReason(request: ClientRequest, url: URL, error: NodeJS.ErrnoException): Error {
+  if (isAboutCertificate(request)) return certificateRefused(url, error)
+  // What a server says that does not speak TLS makes no sense to OpenSSL.
+  if (error.code === 'EPROTO' || NO_TLS.test(error.code ?? ''))
+    return new RefusedError(
+      `${url.host} does not speak TLS on that port: is it http://${url.host}${url.pathname}?`,
+      null,
+    )
+  const isCutAtOnce = error.code === 'ECONNRESET' && (request.socket?.bytesRead ?? 0) === 0
+  return isCutAtOnce && url.protocol === 'http:'
+    ? Object.assign(error, {
+        message: `${error.message}, before an answer: if that port speaks TLS, it is https://${url.host}${url.pathname}`,
+      })
+    : error
+}
+
+const NO_TLS =
+  /^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|HTTPS_PROXY_REQUEST)$/
 
 /** Asked of the socket, as OpenSSL has some thirty codes for it. */
 function isAboutCertificate({ socket }: ClientRequest): boolean {

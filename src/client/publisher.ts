@@ -10,6 +10,7 @@ import {
   shortText,
 } from './http-exchange.ts'
 import { pause } from './pause.ts'
+import { RetryReport } from './retry-report.ts'
 
 export interface PublisherOptions {
   /** The URL of the topics. */
@@ -29,6 +30,7 @@ export interface PublisherOptions {
 export class Publisher implements Disposable {
   readonly #options: PublisherOptions
   readonly #exchange = new HttpExchange()
+  readonly #retries: RetryReport
   #takesBatches = true
   /** Events of one request; less once a server has found a batch too large. */
   #eventsMax = Infinity
@@ -38,6 +40,7 @@ export class Publisher implements Disposable {
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#retries = new RetryReport(options.tell)
   }
 
   /** Events that the server has taken. */
@@ -94,7 +97,7 @@ export class Publisher implements Disposable {
     isBatch: boolean,
     key: string | undefined,
   ): Promise<{ readonly refusal: RefusedError | null }> {
-    const { url, authorization, isIdempotent, retryForMs, signal, tell } = this.#options
+    const { url, authorization, isIdempotent, retryForMs, signal } = this.#options
     const hasKey = isIdempotent || key !== undefined
     const body = Buffer.from(texts.join('\n'))
     const headers = {
@@ -124,6 +127,7 @@ export class Publisher implements Disposable {
         if (status >= 200 && status < 300) {
           if (hasKey && cursor === undefined) this.#doubtKey()
           this.#cursor = typeof cursor === 'string' ? cursor : null
+          this.#retries.over()
           return { refusal: null }
         }
         const { sentence, code } = refusalIn(response, text)
@@ -138,7 +142,7 @@ export class Publisher implements Disposable {
       }
       const waitMs = backOff.next(askedMs)
       if (performance.now() - startedMs + waitMs > retryForMs) throw new GaveUpError(trouble)
-      tell(`${trouble}; trying again in ${(waitMs / 1_000).toFixed(1)} s`)
+      this.#retries.add(trouble, waitMs)
       await pause(waitMs, signal)
       if (signal.aborted) throw new GaveUpError(`interrupted while trying again: ${trouble}`)
     }

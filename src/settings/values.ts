@@ -1,4 +1,5 @@
 import { readAll } from './config-error.ts'
+import { durationMs, sizeBytes } from './measures.ts'
 import { describePlace, placeBelow, refuse, shown, type Place } from './place.ts'
 import type { YamlMap, YamlNode } from './yaml-node.ts'
 
@@ -62,14 +63,12 @@ export function integer(min: number, max: number): Reader<number> {
   }
 }
 
-const BYTES_PER_UNIT = { '': 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 }
-
-/** Bytes, or `64KiB`, `1MiB`, `2GiB`. */
+/** Bytes, or `64KiB`, `10MB`, `1.5GiB`. */
 export function bytes(min: number, max: number): Reader<number> {
   return (node, place) => {
     const value = text(node, place)
-    const number = measure(value.replaceAll(/(?<=\d)_(?=\d)/g, ''), BYTES_PER_UNIT)
-    if (Number.isInteger(number) && number >= min && number <= max) return number
+    const number = sizeBytes(value.replaceAll(/(?<=\d)_(?=\d)/g, ''))
+    if (number !== null && Number.isInteger(number) && number >= min && number <= max) return number
     return refuse(
       place,
       `must be a number of bytes from ${min} to ${max} (64KiB and 1MiB count too), not ${shown(value)}`,
@@ -77,13 +76,11 @@ export function bytes(min: number, max: number): Reader<number> {
   }
 }
 
-const MS_PER_UNIT = { '': 1_000, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** `45s`, `30m`, `12h`, `7d`, or a number of seconds; in ms. */
+/** `45s`, `30m`, `1h30m`, `7d`, or a number of seconds; in ms. */
 export function duration(minMs: number, maxMs: number): Reader<number> {
   return (node, place) => {
     const value = text(node, place)
-    const ms = measure(value, MS_PER_UNIT)
+    const ms = msOf(value)
     // Never down to 0, which has a meaning of its own.
     if (ms >= minMs && ms <= maxMs) return ms > 0 ? Math.max(1, Math.round(ms)) : 0
     return refuse(
@@ -94,18 +91,29 @@ export function duration(minMs: number, maxMs: number): Reader<number> {
   }
 }
 
-function measure(value: string, units: Readonly<Record<string, number>>): number {
-  const match = /^(\d+(?:\.\d*)?|\.\d+) ?([a-z]*)$/i.exec(value)
-  const unit = match?.[2]?.toLowerCase() ?? ''
-  return match && Object.hasOwn(units, unit) ? Number(match[1]) * (units[unit] ?? NaN) : NaN
+/** Without a unit in seconds; with one a space may be before it, and nothing before a point. */
+function msOf(value: string): number {
+  const written = value
+    .toLowerCase()
+    .replace(
+      /^(\d+(?:\.\d*)?|\.\d+) ?([a-z]*)$/,
+      (_, number: string, unit: string) => `${Number(number)}${unit || 's'}`,
+    )
+  return durationMs(written) ?? NaN
 }
 
 function showDuration(ms: number): string {
   if (ms === 0) return '0'
-  for (const [unit, unitMs] of Object.entries(MS_PER_UNIT).toReversed())
-    if (ms % unitMs === 0) return `${ms / unitMs}${unit}`
+  for (const [unit, unitMs] of SHOWN_UNITS) if (ms % unitMs === 0) return `${ms / unitMs}${unit}`
   return `${ms / 1_000}s`
 }
+
+const SHOWN_UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+] as const
 
 export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   return (node, place) => {

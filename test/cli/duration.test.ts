@@ -50,6 +50,6 @@ test('anything else is refused, with the option and what it takes', () => {
     '9'.repeat(99),
   ])
     assert.throws(() => parseDuration('--for', text), {
-      message: `--for takes a duration such as 30s, 5m or 12h, of at most 24d, not ${JSON.stringify(text)}`,
+      message: `--for takes a duration such as 30s, 5m or 1h30m, of at most 24d, not ${JSON.stringify(text)}`,
     })
 })

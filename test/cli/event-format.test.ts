@@ -55,7 +55,7 @@ test('a format that is none is refused, also one that every object has', () => {
   for (const name of ['', 'xml', 'toString', '__proto__'])
     assert.throws(() => formatNamed(name), {
       constructor: UsageError,
-      message: `--format is json, payload, pretty, not ${JSON.stringify(name)}`,
+      message: `--format is json, payload, pretty, line, not ${JSON.stringify(name)}`,
     })
 })
 

@@ -382,7 +382,7 @@ describe('pubsubd listen', AT_ONCE, () => {
 
   for (const [words, message] of [
     [[], /name the URL/],
-    [['http://a/b', '--format', 'xml'], /--format is json, payload, pretty, not "xml"/],
+    [['http://a/b', '--format', 'xml'], /--format is json, payload, pretty, line, not "xml"/],
     [['http://a/b', '--on-gap', 'x'], /--on-gap is oldest, live, fail/],
     [['http://a/b', '--jobs', '2'], /--jobs is about commands/],
     [['http://a/b', '--timeout', '30d'], /--timeout takes a duration such as .*at most 24d/],

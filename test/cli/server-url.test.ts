@@ -36,10 +36,44 @@ test('what is none is refused, without the password that may stand in it', () =>
     )
 })
 
+test('words that name no server are refused with a URL that would do, and a host is taken with its scheme', () => {
+  for (const [text, message] of [
+    [
+      'fruits',
+      '"fruits" names no server: write http://localhost:2069/fruits, or http://fruits if fruits is a host',
+    ],
+    [
+      'fruits/apples',
+      '"fruits/apples" names no server: write http://localhost:2069/fruits/apples, or http://fruits/apples if fruits is a host',
+    ],
+    ['/fruits', '"/fruits" names no server: write http://localhost:2069/fruits'],
+    ['?since=all', '"?since=all" names no server: write http://localhost:2069/?since=all'],
+  ] as const)
+    assert.throws(() => parseServerUrl(text), { constructor: UsageError, message })
+  for (const text of [
+    'localhost/a',
+    'LOCALHOST',
+    'host:80/a',
+    'example.org',
+    '127.0.0.1/a',
+    '[::1]/a',
+    'http://fruits/a',
+    'u:p@h/a',
+  ])
+    assert.doesNotThrow(() => parseServerUrl(text), text)
+})
+
 test('topics that a URL drops are refused, as /private/../a would be the public topic a', () => {
-  for (const text of ['h/a/../b', 'http://h/.', 'h/%2E%2e/a', 'h/a/.%2e?x=1', 'h/..#x', 'h/a\\..'])
+  for (const text of [
+    'h:1/a/../b',
+    'http://h/.',
+    'h:1/%2E%2e/a',
+    'h:1/a/.%2e?x=1',
+    'h:1/..#x',
+    'h:1/a\\..',
+  ])
     assert.throws(() => parseServerUrl(text), UsageError, text)
-  for (const text of ['h/a..b/...', 'h/a?x=/../b', 'h/a#/../b', 'h.', 'h/%252e'])
+  for (const text of ['h:1/a..b/...', 'h:1/a?x=/../b', 'h:1/a#/../b', 'h.', 'h:1/%252e'])
     assert.doesNotThrow(() => parseServerUrl(text), text)
   for (const topic of ['.', '..'])
     assert.throws(() => withTopics(new URL('http://h/private'), [topic]), UsageError)

@@ -1,3 +1,4 @@
+import { durationMs } from '../../settings/measures.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import { HttpError } from '../server/errors.ts'
 import { isCalendarDay } from '../publish/calendar-day.ts'
@@ -185,14 +186,6 @@ function readTime(text: string, timeAgo: TimeAgo): number {
 const SECONDS_MAX = 1e11
 
 const RFC_3339 = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+ ]\d\d:\d\d)$/i
-
-/** `null`: none. */
-function durationMs(text: string): number | null {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
-  return number === undefined ? null : Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS]
-}
-
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 function readOnGap(text: string): OnGap {
   if (text === 'oldest' || text === 'live' || text === 'fail') return text
