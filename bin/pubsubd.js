@@ -17,18 +17,30 @@ else await handOver(fileURLToPath(main))
 /** Goes on as the Node 24 that npm has installed beside us: under the same process id, where that can be. */
 async function handOver(file) {
   const node = nodeOfPackage()
-  if (node === null) {
-    process.stderr.write(
-      `pubsubd needs Node 24 or newer, and this is ${process.version}. Install it, or install pubsubd with its optional ` +
-        'dependencies (npm without --omit=optional): they bring one for Linux on x64 and arm64.\n',
-    )
-    process.exit(1)
-  }
+  if (node === null) refuse()
   const words = [node, file, ...process.argv.slice(2)]
-  if (process.execve) process.execve(node, words, process.env)
-  const exec = await loadExec()
+  const exec = process.execve === undefined ? await loadExec() : execve
   if (exec === null) passOn(spawn(node, words.slice(1), { stdio: 'inherit' }))
-  else exec(node, [...words, null])
+  else {
+    exec(node, words)
+    refuse() // it cannot be run here, as where the C library is another one
+  }
+}
+
+function refuse() {
+  process.stderr.write(
+    `pubsubd needs Node 24 or newer, and this is ${process.version}. Install it, or install pubsubd with its optional ` +
+      'dependencies (npm without --omit=optional): they bring one for Linux with glibc, on x64 and arm64.\n',
+  )
+  process.exit(1)
+}
+
+function execve(path, words) {
+  try {
+    process.execve(path, words, process.env)
+  } catch {
+    // Whoever called goes on.
+  }
 }
 
 function nodeOfPackage() {
@@ -50,7 +62,7 @@ async function loadExec() {
     return (path, words) => {
       // Node has all of them closed when another program takes its place.
       for (const descriptor of [0, 1, 2]) setFlags(descriptor, F_SETFD, 0)
-      exec(path, words)
+      exec(path, [...words, null])
     }
   } catch {
     return null
@@ -61,5 +73,6 @@ async function loadExec() {
 function passOn(child) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGQUIT'])
     process.on(signal, () => child.kill(signal))
+  child.on('error', refuse)
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
 }

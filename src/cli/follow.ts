@@ -196,10 +196,10 @@ class Following implements Disposable {
 
   #describe(): string {
     const parts = [this.#state, `${this.#events} events`]
-    if (this.#events > 0) parts.push(this.#rate.describe())
     if (this.#command !== null) parts.push(`${this.#jobs.running} running`)
     if (this.#setAside > 0) parts.push(`${this.#setAside} set aside`)
     if (this.#gaps > 0) parts.push(`${this.#gaps} gaps`)
+    if (this.#events > 0) parts.push(this.#rate.describe())
     return parts.join(', ')
   }
 

@@ -432,7 +432,7 @@ describe('on a terminal', AT_ONCE, () => {
     await using command = onTerminal(
       `listen ${server().url}/${topic} --since all --checkpoint c --exec "${exec.replaceAll('$', String.raw`\$`)}"`,
     )
-    await command.printed(/listening to 127\.0\.0\.1:\d+, 2 events, 1 running/)
+    await command.printed(/listening to 127\.0\.0\.1:\d+\/\S+, 2 events, 1 running/)
     const before = command.read('c')
     command.child.stdin!.write('\u0003')
     await command.printed(/a second signal ends them/)
@@ -461,7 +461,11 @@ describe('on a terminal', AT_ONCE, () => {
     const topic = newTopic()
     const text = '\u009b2J\u202e\u2028'
     await publish(server(), `/${topic}`, { text })
-    await using command = onTerminal(`listen ${server().url}/${topic} --since all --count 1`)
+    const words = `listen ${server().url}/${topic} --since all --count 1`
+    await using shown = onTerminal(words)
+    assert.equal(await shown.exit(), 0)
+    assert.match(shown.stdout, /text="\\u009b2J\\u202e\\u2028"/)
+    await using command = onTerminal(`${words} --format json`)
     assert.equal(await command.exit(), 0)
     const [line] = /\{"text".*\}/.exec(command.stdout)!
     assert.match(line, /\\u009b2J\\u202e\\u2028/)
