@@ -1,13 +1,17 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { AddressList } from '../auth/address-list.ts'
 import { AclUsers } from '../auth/acl-users.ts'
 import { loadAclFile, type AclUser } from '../config/acl-file.ts'
 import { ConfigError } from '../settings/config-error.ts'
 import { placesIn, type PlacePath } from '../config/find-place.ts'
 import { ONLY_SEGMENT } from '../config/ldap.ts'
+import { warningsOfVariables } from '../config/given-settings.ts'
 import { loadSettings } from '../config/load.ts'
 import { shown } from '../settings/place.ts'
 import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
+import { StartError, type SettingPath } from '../ops/start-error.ts'
 import { configuredDoors } from '../doors.ts'
 import { readArguments } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
@@ -53,7 +57,11 @@ async function check(words: readonly string[]): Promise<number> {
   const files = filesOf(values)
   const settings = report.unlessBroken(() => loadSettings(files.settings))
   const acl = report.unlessBroken(() => loadAclFile(files.acl))
-  for (const warning of [...(settings?.warnings ?? []), ...(acl?.warnings ?? [])])
+  for (const warning of [
+    ...warningsOfVariables(),
+    ...(settings?.warnings ?? []),
+    ...(acl?.warnings ?? []),
+  ])
     report.warn(warning)
   if (settings !== null) checkSettings(settings.settings, placesIn(files.settings), report)
   if (acl !== null) checkUsers(acl.users, placesIn(files.acl), report)
@@ -98,12 +106,29 @@ class Report {
 }
 
 /** What only the rooms that use the settings can judge. */
-function checkSettings({ clients }: Settings, where: Where, report: Report): void {
+function checkSettings({ server, clients }: Settings, where: Where, report: Report): void {
+  const { pidFile, backlog } = server
+  if (backlog.storage !== null)
+    checkWritable(`${backlog.storage}.pubsubd`, ['server', 'backlog', 'storage'], where, report)
+  if (pidFile !== null) checkWritable(pidFile, ['server', 'pid_file'], where, report)
   checkAddresses(clients.payloaders, report)
   checkAddresses(clients.trustProxy, report)
   if (clients.ldap === null) return
   for (const [dn, { segments }] of clients.ldap.acl)
     checkSegments(segments, (name) => where(['clients', 'ldap', 'acl', dn, name]), report)
+}
+
+/** Without making anything. A warning, as the server may be another user's than whoever checks. */
+function checkWritable(file: string, path: SettingPath, where: Where, report: Report): void {
+  let there = resolve(file)
+  while (!existsSync(there)) there = dirname(there)
+  try {
+    // A file where a directory has to be is told as that.
+    accessSync(there === resolve(file) ? there : `${there}/.`, constants.W_OK)
+  } catch (error) {
+    const { message } = StartError.at(path, 'cannot be used by the user of this process', error)
+    report.warn(`${where(path)}: ${message}`)
+  }
 }
 
 function checkDoors(

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { loadAclFile } from '../config/acl-file.ts'
 import { changedSettings } from '../config/changed-settings.ts'
 import { placesIn } from '../config/find-place.ts'
+import { warningsOfVariables } from '../config/given-settings.ts'
 import { loadSettings, type SettingsSource } from '../config/load.ts'
 import type { Settings } from '../config/schema.ts'
 import { endOnFatalErrors } from '../ops/fatal-errors.ts'
@@ -65,7 +66,8 @@ async function serve(
   const { settings, warnings } = loadSettings(files.settings)
   log.set(settings.log)
   const acl = loadAclFile(files.acl)
-  for (const warning of [...warnings, ...acl.warnings]) logger('warn', warning)
+  for (const warning of [...warningsOfVariables(), ...warnings, ...acl.warnings])
+    logger('warn', warning)
   const tellServiceManager = await loadServiceManager()
   const server = await startServer(settings, acl.users)
   const { pidFile } = settings.server

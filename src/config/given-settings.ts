@@ -1,3 +1,4 @@
+import { nearestName } from '../settings/nearest-name.ts'
 import type { YamlEntry, YamlMap, YamlNode } from '../settings/yaml-node.ts'
 
 /** A setting that may also be given by a flag or a variable of the environment. */
@@ -52,6 +53,23 @@ export function givenSettings(
     return text === undefined ? [] : [{ path, node: nodeOf(text, source) }]
   })
 }
+
+/** Of variables that look as if they were for us, and are not, one sentence each. */
+export function warningsOfVariables(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): readonly string[] {
+  const known = [...Object.keys(GIVEABLE).map(variableOf), ...OTHER_VARIABLES]
+  const unknown = Object.keys(environment).filter(
+    (name) => /^PUBSUBD_(?!TEST_|HOSTILE_)/.test(name) && !known.includes(name),
+  )
+  return unknown.map((name) => {
+    const nearest = nearestName(name, known)
+    return `the variable ${name} is none of pubsubd${nearest === null ? '.' : `, did you mean ${nearest}?`} It is ignored`
+  })
+}
+
+/** What else the command line reads. */
+const OTHER_VARIABLES = ['PUBSUBD_CONFIG', 'PUBSUBD_ACL', 'PUBSUBD_USER', 'PUBSUBD_PASSWORD']
 
 function variableOf(flag: string): string {
   return `PUBSUBD_${flag.toUpperCase().replaceAll('-', '_')}`

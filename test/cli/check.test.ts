@@ -56,6 +56,16 @@ describe('pubsubd check', { concurrency: 4 }, () => {
       '',
       /warning: .*line 3, column 29: clients\.payloaders: 127\.0\.0\.1 is covered by 127\.0\.0\.0\/8 already/,
     ],
+    'a store that cannot be made there': [
+      SETTINGS.replace('server: {}', 'server: {backlog: {size: 5, storage: pubsub.yaml/events}}'),
+      '',
+      /warning: pubsub\.yaml, line 1, column 29: server\.backlog\.storage cannot be used by the user of this process: ENOTDIR.*Part of the path is a file/,
+    ],
+    'a pid file that cannot be written there': [
+      SETTINGS.replace('server: {}', 'server: {pid_file: pubsub.yaml/pid}'),
+      '',
+      /warning: pubsub\.yaml, line 1, column 10: server\.pid_file cannot be used by the user of this process: ENOTDIR/,
+    ],
     'a range around another one': [
       SETTINGS.replace('127.0.0.1', '"fe80::1", "fe80::/10"'),
       '',

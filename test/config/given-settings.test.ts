@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { givenSettings } from '../../src/config/given-settings.ts'
+import { givenSettings, warningsOfVariables } from '../../src/config/given-settings.ts'
 import { placesIn } from '../../src/config/find-place.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { TemporaryFiles } from './temporary-files.ts'
@@ -72,4 +72,17 @@ test('without a file a store keeps something', () => {
   assert.equal(settings.server.backlog.eventsMax, 100_000)
   assert.equal(settings.server.port, 2069)
   assert.deepEqual(warnings, [])
+})
+
+test('a variable that looks like one of ours and is none is told with the nearest', () => {
+  const environment = {
+    PUBSUBD_PROT: '1',
+    PUBSUBD_XYZXYZXYZ: '',
+    PUBSUBD_PORT: '2',
+    PUBSUBD_TEST_GO: 'x',
+  }
+  assert.deepEqual(warningsOfVariables(environment), [
+    'the variable PUBSUBD_PROT is none of pubsubd, did you mean PUBSUBD_PORT? It is ignored',
+    'the variable PUBSUBD_XYZXYZXYZ is none of pubsubd. It is ignored',
+  ])
 })
