@@ -52,7 +52,7 @@ for (const [what, calls] of Object.entries(SLOW))
         const underWay = publish(100)
         const startMs = performance.now()
         process.kill(server.pid, 'SIGTERM')
-        await server.hasPrinted(/not stopped within 2\.9 s, .* ending by SIGKILL/)
+        await server.hasPrinted(/not stopped within 2\.8 s, .* ending by SIGKILL/)
         assert.ok(performance.now() - startMs < DELAY_S * 1_000, 'it has waited for the disk')
         strace.kill('SIGKILL') // it would hold the thread that waits
         await server.stop('SIGKILL')
