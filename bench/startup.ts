@@ -13,7 +13,7 @@ import { median, option, row } from './harness.ts'
 const rounds = option('rounds', 15)
 const at = process.argv.indexOf('--program')
 const program =
-  at === -1 ? fileURLToPath(new URL('../src/cli/main.ts', import.meta.url)) : process.argv[at + 1]!
+  at === -1 ? fileURLToPath(new URL('../bin/pubsubd.js', import.meta.url)) : process.argv[at + 1]!
 
 const directory = mkdtempSync(join(tmpdir(), 'pubsubd-startup-'))
 writeFileSync(

@@ -5,14 +5,16 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { useCompileCache } from './compile-cache.js'
 
 const F_SETFD = 2 // fcntl.h
 
 const source = new URL('../src/cli/main.ts', import.meta.url)
 const main = existsSync(source) ? source : new URL('../dist/cli/main.js', import.meta.url)
 
-if (Number(process.versions.node.split('.')[0]) >= 24) await import(main)
-else await handOver(fileURLToPath(main))
+if (Number(process.versions.node.split('.')[0]) < 24) await handOver(fileURLToPath(import.meta.url))
+useCompileCache()
+await import(main)
 
 /** Goes on as the Node 24 that npm has installed beside us: under the same process id, where that can be. */
 async function handOver(file) {
@@ -20,11 +22,9 @@ async function handOver(file) {
   if (node === null) refuse()
   const words = [node, file, ...process.argv.slice(2)]
   const exec = process.execve === undefined ? await loadExec() : execve
-  if (exec === null) passOn(spawn(node, words.slice(1), { stdio: 'inherit' }))
-  else {
-    exec(node, words)
-    refuse() // it cannot be run here, as where the C library is another one
-  }
+  if (exec === null) await passOn(spawn(node, words.slice(1), { stdio: 'inherit' }))
+  exec(node, words)
+  refuse() // it cannot be run here, as where the C library is another one
 }
 
 function refuse() {
@@ -69,10 +69,11 @@ async function loadExec() {
   }
 }
 
-/** Two processes that look like one. */
+/** Two processes that look like one: it never comes back. */
 function passOn(child) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2', 'SIGQUIT'])
     process.on(signal, () => child.kill(signal))
   child.on('error', refuse)
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]))
+  return new Promise(() => {})
 }

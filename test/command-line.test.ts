@@ -27,7 +27,7 @@ test(
     writeFileSync(join(server.directory, 'pubsub.yaml'), config)
     const programs = join(server.directory, 'programs')
     mkdirSync(programs)
-    const main = join(ROOT, 'src/cli/main.ts')
+    const main = join(ROOT, 'bin/pubsubd.js')
     const script = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`
     writeFileSync(join(programs, 'pubsubd'), script, { mode: 0o755 })
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DEADLINE_MS } from './deadline.ts'
 
-const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('../bin/pubsubd.js', import.meta.url))
 
 export interface RunningServer extends AsyncDisposable {
   readonly port: number

@@ -10,7 +10,7 @@ import { DEADLINE_MS } from '../deadline.ts'
 
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
-const MAIN = join(PROJECT, 'src/cli/main.ts')
+const MAIN = join(PROJECT, 'bin/pubsubd.js')
 
 /** The command in a directory of its own, with these files in it. Killed at the end, if it is still there. */
 export class Command implements AsyncDisposable {

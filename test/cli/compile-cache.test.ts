@@ -27,7 +27,7 @@ function directoryFor(context: TestContext): string {
 function versionWith(environment: Readonly<Record<string, string>>): void {
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    [join(PROJECT, 'src/cli/main.ts'), '--version'],
+    [join(PROJECT, 'bin/pubsubd.js'), '--version'],
     { encoding: 'utf8', env: environment },
   )
   assert.match(stdout, /^pubsubd \d/)

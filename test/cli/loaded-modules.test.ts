@@ -27,7 +27,7 @@ function loadedBy(context: TestContext, words: readonly string[]): string[] {
   const file = join(directory, 'loaded')
   writeFileSync(file, '')
   const hooks = pathToFileURL(join(directory, 'hooks.mjs')).href
-  spawnSync(process.execPath, ['--import', hooks, join(PROJECT, 'src/cli/main.ts'), ...words], {
+  spawnSync(process.execPath, ['--import', hooks, join(PROJECT, 'bin/pubsubd.js'), ...words], {
     cwd: directory,
     env: { ...process.env, LOADED: file },
     stdio: 'ignore',
@@ -35,15 +35,16 @@ function loadedBy(context: TestContext, words: readonly string[]): string[] {
   const urls = readFileSync(file, 'utf8').trim().split('\n')
   const names = urls.map((url) => {
     const library = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
-    return library ?? url.replace(/^.*\/src\//, '')
+    return library ?? url.replace(/^.*\/(?:src\/|(?=bin\/))/, '')
   })
   return [...new Set(names)].toSorted()
 }
 
 /** Whatever a command does, this is loaded first. */
 const ALWAYS = [
+  'bin/compile-cache.js',
+  'bin/pubsubd.js',
   'cli/commands.ts',
-  'cli/compile-cache.ts',
   'cli/dispatch.ts',
   'cli/exit-code.ts',
   'cli/main.ts',
@@ -52,7 +53,6 @@ const ALWAYS = [
   'cli/hide-credentials.ts',
   'client/client-error.ts',
   'ops/logger.ts',
-  'ops/make-directory.ts',
   'settings/nearest-name.ts',
 ]
 
@@ -77,7 +77,7 @@ test('help and version load nothing but what tells them', (context) => {
 test('publish and listen load no library, and nothing of the server', (context) => {
   for (const command of ['publish', 'listen']) {
     const loaded = loadedBy(context, [command, '--help'])
-    const foreign = loaded.filter((name) => !/^(?:cli|client|settings|ops)\//.test(name))
+    const foreign = loaded.filter((name) => !/^(?:bin|cli|client|settings|ops)\//.test(name))
     assert.deepEqual(foreign, [], command)
   }
 })

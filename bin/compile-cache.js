@@ -1,15 +1,15 @@
-import { lstatSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
-import { makeDirectory } from '../ops/make-directory.ts'
 
 /**
  * Has Node keep what it makes of our files for the next start: without it, that is most of what a start takes. It is kept where nobody
  * else may write, as what lies there is run; where there is no such place, or one cannot be made, the start takes longer, and nothing else.
- * `NODE_COMPILE_CACHE` and `NODE_DISABLE_COMPILE_CACHE` are Node's own.
+ * `NODE_COMPILE_CACHE` and `NODE_DISABLE_COMPILE_CACHE` are Node's own. Plain JavaScript, as what strips types takes 30 ms to load
+ * unless the cache is in use by then.
  */
-export function useCompileCache(): void {
+export function useCompileCache() {
   if (process.env['NODE_COMPILE_CACHE'] !== undefined || module.enableCompileCache === undefined)
     return
   const directory = ownDirectory()
@@ -17,13 +17,14 @@ export function useCompileCache(): void {
 }
 
 /** `null`: there is none that is ours alone. */
-function ownDirectory(): string | null {
+function ownDirectory() {
   const { CACHE_DIRECTORY: ofService, XDG_CACHE_HOME: ofUser, HOME: home } = process.env
   const above = ofService ?? ofUser ?? (home ? join(home, '.cache') : undefined)
   if (!above?.startsWith('/')) return null
   const directory = join(above, 'pubsubd-compiled')
   try {
-    makeDirectory(directory, 0o700)
+    // One by one: what Node makes with all above it goes on for ever below /proc.
+    for (const each of [above, directory]) if (!existsSync(each)) mkdirSync(each, { mode: 0o700 })
     return isOurs(above) && isOurs(directory) ? directory : null
   } catch {
     return null // read-only, or somebody else's
@@ -31,7 +32,7 @@ function ownDirectory(): string | null {
 }
 
 /** Nobody else may put anything there, or something else in its place. */
-function isOurs(directory: string): boolean {
+function isOurs(directory) {
   const { uid, mode } = lstatSync(directory)
   const isOwn = uid === process.geteuid?.() || uid === 0
   return isOwn && (mode & OTHERS_WRITE) === 0 && (mode & DIRECTORY) !== 0
