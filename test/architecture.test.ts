@@ -224,7 +224,7 @@ function hasLogic(text: string): boolean {
 const COMMENT = /\/\*[^]*?\*\/|^\s*\/\/.*$/gm
 
 /** Paths of other files that stand in a file, from there or from the repository: imports, and what it runs in a process. */
-const LINK = /['"]((?:\.|src\/|test\/)[^'"\n]*\.ts)['"]/g
+const LINK = /['"]((?:\.|src\/|test\/|bin\/)[^'"\n]*\.[jt]s)['"]/g
 
 /** Whether a test comes to a file, by itself or by way of others. Paths are those of the repository. */
 function reaches(from: string, file: string, textOf: (path: string) => string): boolean {
@@ -319,7 +319,9 @@ test('no file of src/ imports itself by way of others', () => {
 
 test('each file of src/ with logic has a test in the same place, or is named above with the one that tests it', () => {
   const tests = filesOf(fileURLToPath(new URL('.', import.meta.url)))
+  const program = 'bin/pubsubd.js'
   const files = new Map([
+    [program, readFileSync(new URL(`../${program}`, import.meta.url), 'utf8')],
     ...[...sources].map(([path, text]) => [`src/${path}`, text] as const),
     ...[...tests].map(([path, text]) => [`test/${path}`, text] as const),
   ])
