@@ -1,3 +1,4 @@
+import { nearestName } from '../settings/nearest-name.ts'
 import { UsageError } from './arguments.ts'
 import { logBackup } from './log-backup.ts'
 import { EXPORT_OPTIONS, logExport } from './log-export.ts'
@@ -49,8 +50,10 @@ export const LOG_COMMANDS: ReadonlyMap<string, Pick<Command, 'run' | 'options'>>
 export async function main([name, ...words]: readonly string[]): Promise<void> {
   const run = LOG_COMMANDS.get(name ?? '')?.run
   if (run !== undefined) return runCommand(`log ${name}`, words, { help: HELP, run })
+  const nearest = nearestName(name ?? '', [...LOG_COMMANDS.keys()])
+  const advice = nearest === null ? '' : `, did you mean ${nearest}?`
   const problem =
-    name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}`
+    name === undefined ? 'which command?' : `there is no command ${JSON.stringify(name)}${advice}`
   await runCommand('log', name === undefined ? words : [name, ...words], {
     help: HELP,
     run: () => Promise.reject(new UsageError(problem)),

@@ -16,7 +16,7 @@ test('wrong usage is told with what to do, and exit code 2', async () => {
   using place = new Workplace()
   const cases: [string[], RegExp][] = [
     [[], /^pubsubd log: which command\?\nTry pubsubd log --help\.\n$/],
-    [['inform'], /^pubsubd log: there is no command "inform"\n/],
+    [['inform'], /^pubsubd log: there is no command "inform", did you mean info\?\n/],
     [['info', 'x'], /^pubsubd log info: unexpected "x"\n/],
     [['info', '--store', ''], /^pubsubd log info: --store is empty/],
     [['backup', ''], /^pubsubd log backup: name 1 of the command is empty/],

@@ -459,6 +459,7 @@ describe('commands', AT_ONCE, () => {
         ['publish', '--topik', 'x'],
         /^pubsubd publish: there is no option --topik, did you mean --topic\?\n/,
       ],
+      [['log', 'inf'], /^pubsubd log: there is no command "inf", did you mean info\?\n/],
       [['qqqqqqq'], /^pubsubd: there is no command "qqqqqqq"\n/],
     ] as const) {
       await using command = new Command({}, words)
