@@ -13,7 +13,7 @@ import { median, option, row } from './harness.ts'
 const rounds = option('rounds', 15)
 const at = process.argv.indexOf('--program')
 const program =
-  at === -1 ? fileURLToPath(new URL('../bin/pubsubd.js', import.meta.url)) : process.argv[at + 1]!
+  at === -1 ? fileURLToPath(new URL('../bin/pubsubd', import.meta.url)) : process.argv[at + 1]!
 
 const directory = mkdtempSync(join(tmpdir(), 'pubsubd-startup-'))
 writeFileSync(
@@ -22,8 +22,8 @@ writeFileSync(
 )
 writeFileSync(join(directory, 'pubsub_acl.yaml'), '{}\n')
 
-const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  'node -e 0': ['-e', '0'],
+const COMMANDS: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  'node -e 0': [process.execPath, '-e', '0'],
   '--version': [program, '--version'],
   '--help': [program, '--help'],
   'publish --help': [program, 'publish', '--help'],
@@ -37,9 +37,9 @@ const keep = (name: string, ms: number) => times.set(name, [...(times.get(name) 
 
 try {
   for (let round = -2; round < rounds; round++) {
-    for (const [name, words] of Object.entries(COMMANDS)) {
+    for (const [name, [command, ...words]] of Object.entries(COMMANDS)) {
       const startedMs = performance.now()
-      const { status } = spawnSync(process.execPath, words, { cwd: directory, stdio: 'ignore' })
+      const { status } = spawnSync(command, words, { cwd: directory, stdio: 'ignore' })
       if (status !== 0) throw new Error(`${name}: exit code ${status}`)
       if (round >= 0) keep(name, performance.now() - startedMs)
     }
@@ -57,7 +57,7 @@ for (const [name, all] of times) row(name, median(all), median(all) / alone)
 
 async function listening(): Promise<number> {
   const startedMs = performance.now()
-  const server = spawn(process.execPath, [program], {
+  const server = spawn(program, {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'ignore'],
   })

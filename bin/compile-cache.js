@@ -23,9 +23,12 @@ function ownDirectory() {
   if (!above?.startsWith('/')) return null
   const directory = join(above, 'pubsubd-compiled')
   try {
-    // One by one: what Node makes with all above it goes on for ever below /proc.
-    for (const each of [above, directory]) if (!existsSync(each)) mkdirSync(each, { mode: 0o700 })
-    return isOurs(above) && isOurs(directory) ? directory : null
+    // One by one: what Node makes with all above it goes on for ever below /proc. Nothing is made where it would not be used.
+    for (const each of [above, directory]) {
+      if (!existsSync(each)) mkdirSync(each, { mode: 0o700 })
+      if (!isOurs(each)) return null
+    }
+    return directory
   } catch {
     return null // read-only, or somebody else's
   }
@@ -33,11 +36,14 @@ function ownDirectory() {
 
 /** Nobody else may put anything there, or something else in its place. */
 function isOurs(directory) {
-  const { uid, mode } = lstatSync(directory)
+  const { uid, gid, mode } = lstatSync(directory)
   const isOwn = uid === process.geteuid?.() || uid === 0
-  return isOwn && (mode & OTHERS_WRITE) === 0 && (mode & DIRECTORY) !== 0
+  // Where each user has a group of its own, by the same number, umask 002 is usual, and `~/.cache` is made by it.
+  const others =
+    gid === uid && gid === process.getegid?.() ? OTHERS_WRITE : GROUP_WRITES | OTHERS_WRITE
+  return isOwn && (mode & others) === 0 && (mode & DIRECTORY) !== 0
 }
 
-/** Group and others. */
-const OTHERS_WRITE = 0o022
+const GROUP_WRITES = 0o020
+const OTHERS_WRITE = 0o002
 const DIRECTORY = 0o040_000

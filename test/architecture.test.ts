@@ -71,14 +71,9 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'cli/listen.test.ts': ['cli/follow.ts', 'cli/stop-signals.ts', 'client/listener.ts'],
   'cli/log-command.test.ts': ['cli/log-arguments.ts', 'cli/run-command.ts'],
   'cli/publish.test.ts': ['cli/event-command.ts', 'client/publisher.ts'],
-  'cli/serve.test.ts': [
-    'cli/about.ts',
-    'cli/dispatch.ts',
-    'cli/node-flags.ts',
-    'cli/pid-file.ts',
-    'ops/start-error.ts',
-  ],
+  'cli/serve.test.ts': ['cli/about.ts', 'cli/dispatch.ts', 'cli/pid-file.ts', 'ops/start-error.ts'],
   'cli/config.test.ts': ['cli/file-options.ts'],
+  'cli/launcher.test.ts': ['cli/node-flags.ts'],
   'cli/terminal.test.ts': ['cli/ask-password.ts', 'cli/reader-watch.ts'],
   'config/load.test.ts': [
     'config/ldap.ts',
@@ -224,7 +219,7 @@ function hasLogic(text: string): boolean {
 const COMMENT = /\/\*[^]*?\*\/|^\s*\/\/.*$/gm
 
 /** Paths of other files that stand in a file, from there or from the repository: imports, and what it runs in a process. */
-const LINK = /['"]((?:\.|src\/|test\/|bin\/)[^'"\n]*\.[jt]s)['"]/g
+const LINK = /['"]((?:\.|src\/|test\/|bin\/)[^'"\n]*(?:\.[jt]s|pubsubd))['"]/g
 
 /** Whether a test comes to a file, by itself or by way of others. Paths are those of the repository. */
 function reaches(from: string, file: string, textOf: (path: string) => string): boolean {
@@ -319,9 +314,10 @@ test('no file of src/ imports itself by way of others', () => {
 
 test('each file of src/ with logic has a test in the same place, or is named above with the one that tests it', () => {
   const tests = filesOf(fileURLToPath(new URL('.', import.meta.url)))
-  const program = 'bin/pubsubd.js'
+  const program = readFileSync(new URL('../bin/pubsubd.js', import.meta.url), 'utf8')
   const files = new Map([
-    [program, readFileSync(new URL(`../${program}`, import.meta.url), 'utf8')],
+    ['bin/pubsubd.js', program],
+    ['bin/pubsubd', program], // which runs the other
     ...[...sources].map(([path, text]) => [`src/${path}`, text] as const),
     ...[...tests].map(([path, text]) => [`test/${path}`, text] as const),
   ])

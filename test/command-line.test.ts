@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
@@ -27,9 +27,7 @@ test(
     writeFileSync(join(server.directory, 'pubsub.yaml'), config)
     const programs = join(server.directory, 'programs')
     mkdirSync(programs)
-    const main = join(ROOT, 'bin/pubsubd.js')
-    const script = `#!/bin/sh\nexec '${process.execPath}' '${main}' "$@"\n`
-    writeFileSync(join(programs, 'pubsubd'), script, { mode: 0o755 })
+    symlinkSync(join(ROOT, 'bin/pubsubd'), join(programs, 'pubsubd'))
 
     const commands = consoleCommands(PAGE)
     assert.ok(commands.length >= 12)

@@ -125,7 +125,6 @@ class Machine implements AsyncDisposable {
       mkdirSync(join(this.#directory.path, path), { recursive: true })
     const settings = example('yaml', '/etc/pubsubd/pubsub.yaml')
     this.#write('/etc/pubsubd/pubsub.yaml', settings.replace('server:', 'server:\n  port: 0'))
-    this.#write('/programs/pubsubd', example('sh', '/usr/local/bin/pubsubd'))
     for (const program of ['chown', 'git', 'npm'])
       this.#write(`/programs/${program}`, '#!/bin/sh\n')
     this.#write('/etc/pubsubd/pubsub_acl.yaml', '{}\n')
@@ -190,6 +189,7 @@ class Machine implements AsyncDisposable {
   #localized(written: string): string {
     return written
       .replaceAll('/opt/pubsubd', ROOT)
+      .replaceAll('/usr/local/bin', join(this.#directory.path, 'programs'))
       .replaceAll(/\/(?:etc\/pubsubd|var\/lib\/pubsubd|backup)\b/g, `${this.#directory.path}$&`)
       .replaceAll('localhost:2069', `127.0.0.1:${this.#port}`)
   }

@@ -1,35 +1,30 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { DEADLINE_MS } from './deadline.ts'
+import { READERS_PATH } from './readers-path.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** Where what runs these tests has put no programs of its own. */
-const OUTER_PATH = (process.env['PATH'] ?? '')
-  .split(delimiter)
-  .filter((each) => !each.includes('node_modules') && !each.includes('node-gyp'))
-  .join(delimiter)
-
 /** Each has another Node first. */
 const NODES: Readonly<Record<string, (directory: string) => string>> = {
-  'the Node of this machine': () => OUTER_PATH,
+  'the Node of this machine': () => READERS_PATH,
   'Node 22': (directory) => {
     const home = join(directory, 'node22')
     mkdirSync(home)
     writeFileSync(join(home, 'package.json'), '{}')
     npm(['install', '--prefix', home, `node-${process.platform}-${process.arch}@22`])
-    return `${home}/node_modules/node-${process.platform}-${process.arch}/bin${delimiter}${OUTER_PATH}`
+    return `${home}/node_modules/node-${process.platform}-${process.arch}/bin${delimiter}${READERS_PATH}`
   },
   'Node 24': (directory) => {
     mkdirSync(join(directory, 'node24'))
     symlinkSync(process.execPath, join(directory, 'node24/node'))
-    return `${join(directory, 'node24')}${delimiter}${OUTER_PATH}`
+    return `${join(directory, 'node24')}${delimiter}${READERS_PATH}`
   },
 }
 
@@ -37,6 +32,7 @@ describe('the package', () => {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-package-'))
   after(() => rmSync(directory, { recursive: true }))
   let files: readonly string[] = []
+  let tarball = ''
 
   before(() => {
     const [packed] = JSON.parse(npm(['pack', '--json', '--pack-destination', directory], ROOT)) as {
@@ -44,11 +40,13 @@ describe('the package', () => {
       files: { path: string }[]
     }[]
     files = packed!.files.map(({ path }) => path)
-    npm(['install', '--global', '--prefix', directory, join(directory, packed!.filename)])
+    tarball = join(directory, packed!.filename)
+    npm(['install', '--global', '--prefix', directory, tarball])
   })
 
   test('has what runs, and no tests, benchmarks or sources with types', () => {
     for (const file of [
+      'bin/pubsubd',
       'bin/pubsubd.js',
       'dist/cli/main.js',
       'pubsub.yaml',
@@ -107,22 +105,73 @@ describe('the package', () => {
       }
     })
 
-  test('without its optional dependencies it says in a sentence what it needs, or works', () => {
-    const own = join(directory, 'lib/node_modules/pubsubd/node_modules')
-    for (const name of ['koffi', '@koromix', `node-${process.platform}-${process.arch}`])
-      rmSync(join(own, name), { recursive: true, force: true })
-    const { status, stdout, stderr } = spawnSync(join(directory, 'bin/pubsubd'), ['--version'], {
-      env: { ...process.env, PATH: OUTER_PATH },
+  test('no page of it links to what is not in it', () => {
+    const pages = files.filter((file) => file.endsWith('.md'))
+    assert.ok(pages.length > 20)
+    const dead = pages.flatMap((page) =>
+      linksOf(page).filter((target) => !files.includes(target) && !isFolder(target, files)),
+    )
+    assert.deepEqual(dead, [])
+  })
+
+  test('its settings are those of the checkout, and check accepts them', () => {
+    const home = join(directory, 'lib/node_modules/pubsubd')
+    const { status, stderr } = spawnSync(join(directory, 'bin/pubsubd'), ['check'], {
+      cwd: home,
+      env: { ...process.env, PATH: READERS_PATH },
       encoding: 'utf8',
     })
-    if (status === 0) return assert.match(stdout, /^pubsubd \d/)
-    assert.equal(status, 1)
-    assert.match(
-      stderr,
-      /^pubsubd needs Node 24 or newer, and this is v\d+\.\d+\.\d+\. Install it, .*\n$/,
+    assert.equal(status, 0, stderr)
+  })
+
+  test('by npx it runs without being installed', () => {
+    const { stdout, stderr } = spawnSync(
+      'npx',
+      ['--yes', '--prefer-offline', '--package', tarball, 'pubsubd', 'help', 'publish'],
+      {
+        cwd: directory,
+        env: { ...process.env, PATH: READERS_PATH, npm_config_cache: join(directory, 'cache') },
+        encoding: 'utf8',
+      },
     )
+    assert.match(stdout, /^pubsubd publish: /, stderr)
+  })
+
+  test('installed without its optional dependencies it says in a sentence what it needs, or works', () => {
+    const prefix = join(directory, 'without')
+    npm(['install', '--global', '--omit', 'optional', '--prefix', prefix, tarball])
+    for (const [path, mustWork] of [
+      [READERS_PATH, false],
+      [NODES['Node 24']!(prefix), true],
+    ] as const) {
+      const { status, stdout, stderr } = spawnSync(join(prefix, 'bin/pubsubd'), ['--version'], {
+        env: { ...process.env, PATH: path },
+        encoding: 'utf8',
+      })
+      if (status === 0) assert.match(stdout, /^pubsubd \d/)
+      else {
+        assert.ok(!mustWork, stderr)
+        assert.equal(status, 1)
+        assert.match(
+          stderr,
+          /^pubsubd needs Node 24 or newer, and this is v\d+\.\d+\.\d+\. Install it, .*\n$/,
+        )
+      }
+    }
   })
 })
+
+/** The files that a page of the checkout links to or shows, as paths of the checkout. */
+function linksOf(page: string): string[] {
+  const text = readFileSync(join(ROOT, page), 'utf8')
+  return [...text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)].map(([, target]) =>
+    join(dirname(page), target!),
+  )
+}
+
+function isFolder(path: string, files: readonly string[]): boolean {
+  return files.some((file) => file.startsWith(`${path.replace(/\/$/, '')}/`))
+}
 
 function npm(words: readonly string[], directory = ROOT): string {
   return execFileSync('npm', [...words, '--prefer-offline', '--no-audit', '--no-fund'], {

@@ -3,7 +3,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,7 @@ import { loadAclFile } from '../src/config/acl-file.ts'
 import { loadSettings } from '../src/config/load.ts'
 import { FIRST } from './config/certificates.ts'
 import { consoleCommands } from './console-commands.ts'
+import { READERS_PATH } from './readers-path.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -91,15 +92,6 @@ function asPattern(lines: readonly string[]): RegExp {
 /** Of either form. */
 const KEEP_ALIVE = String.raw`(?:\{"stillalive": [\d.]+\}|event: stillalive\nid: \S+\ndata: .*\n)`
 
-/** As whoever reads the page has it: what runs these tests has put programs of its own before those of the machine. */
-function readersPath(): string {
-  const directories = (process.env['PATH'] ?? '').split(delimiter)
-  const own = directories.filter(
-    (each) => !each.includes('node_modules') && !each.includes('node-gyp'),
-  )
-  return own.join(delimiter)
-}
-
 /** A command in a shell, and what it has printed on standard output so far. */
 class Shell implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<null, Readable, null>
@@ -113,7 +105,7 @@ class Shell implements AsyncDisposable {
     this.#child = spawn('bash', ['-c', command], {
       cwd: directory,
       detached: true,
-      env: { ...process.env, PATH: readersPath(), PUBSUBD_LOG_FORMAT: 'text' },
+      env: { ...process.env, PATH: READERS_PATH, PUBSUBD_LOG_FORMAT: 'text' },
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     this.#child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

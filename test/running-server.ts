@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DEADLINE_MS } from './deadline.ts'
 
-const MAIN = fileURLToPath(new URL('../bin/pubsubd.js', import.meta.url))
+const PROGRAM = fileURLToPath(new URL('../bin/pubsubd', import.meta.url))
 
 export interface RunningServer extends AsyncDisposable {
   readonly port: number
@@ -70,17 +70,14 @@ function spawnServer(
 ) {
   const limited =
     openFilesMax === undefined ? [] : ['sh', '-c', `ulimit -n ${openFilesMax}; exec "$0" "$@"`]
-  const [program, ...words] = [...limited, process.execPath, ...nodeFlags]
-  const child = spawn(
-    program!,
-    [...words, MAIN, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'],
-    {
-      cwd: directory,
-      // What is read here is text, as on a terminal.
-      env: { ...process.env, PUBSUBD_LOG_FORMAT: 'text', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe', nodeFlags.length > 0 ? 'ipc' : 'ignore'],
-    },
-  )
+  const start = nodeFlags.length > 0 ? [process.execPath, ...nodeFlags, `${PROGRAM}.js`] : [PROGRAM]
+  const [program, ...words] = [...limited, ...start]
+  const child = spawn(program!, [...words, '--config', 'pubsub.yaml', '--acl', 'pubsub_acl.yaml'], {
+    cwd: directory,
+    // What is read here is text, as on a terminal.
+    env: { ...process.env, PUBSUBD_LOG_FORMAT: 'text', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe', nodeFlags.length > 0 ? 'ipc' : 'ignore'],
+  })
   let text = ''
   const exited = once(child, 'exit')
   const { stdout, stderr } = child

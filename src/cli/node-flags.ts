@@ -15,7 +15,7 @@ export const FLAGS: readonly string[] = [
   '--disable-sigusr1',
 ]
 
-/** Begins this process anew, under the same pid, unless it has the flags already. */
+/** Begins this process anew, under the same pid, unless it has the flags already, as from bin/pubsubd. */
 export function runWithFlags(): void {
   const missing = FLAGS.filter((flag) => !process.execArgv.includes(flag))
   if (missing.length === 0 || process.execve === undefined) return

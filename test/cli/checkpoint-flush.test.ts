@@ -15,7 +15,7 @@ test(
     await publish(server(), `/${topic}`, { n: 1 })
     const words = `listen ${server().url}/${topic} --since all --count 1 --checkpoint c`
     const strace = 'strace -f -qq -y -o trace -e trace=fsync,rename,renameat,renameat2'
-    await using command = new Command({}, { shell: `exec ${strace} "$NODE" "$MAIN" ${words}` })
+    await using command = new Command({}, { shell: `exec ${strace} "$PUBSUBD" ${words}` })
     assert.equal(await command.exit(), 0, command.stderr)
     const order = [/fsync\(.*\/c\.tmp>/, /rename.*"c\.tmp".*"c"/, /fsync\(.*pubsubd-test-\w+>/]
     assert.match(

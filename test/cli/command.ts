@@ -10,7 +10,7 @@ import { DEADLINE_MS } from '../deadline.ts'
 
 export const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
 
-const MAIN = join(PROJECT, 'bin/pubsubd.js')
+const PROGRAM = join(PROJECT, 'bin/pubsubd')
 
 /** The command in a directory of its own, with these files in it. Killed at the end, if it is still there. */
 export class Command implements AsyncDisposable {
@@ -35,16 +35,14 @@ export class Command implements AsyncDisposable {
   ) {
     for (const [name, text] of Object.entries(files)) this.write(name, text)
     const isShell = 'shell' in words
-    const program = isShell ? 'sh' : process.execPath
-    const args = isShell
-      ? ['-c', words.shell.replaceAll('{directory}', this.directory)]
-      : [MAIN, ...words]
+    const program = isShell ? 'sh' : PROGRAM
+    const args = isShell ? ['-c', words.shell.replaceAll('{directory}', this.directory)] : words
     this.child = spawn(program, args, {
       cwd: options.in ?? (isShell ? words.in : undefined) ?? this.directory,
       env: {
         ...process.env,
         NODE: process.execPath,
-        MAIN,
+        PUBSUBD: PROGRAM,
         PUBSUBD_LOG_FORMAT: 'text', // as on a terminal
         ...options.environment,
       },

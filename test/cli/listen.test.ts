@@ -85,7 +85,7 @@ describe('pubsubd listen', AT_ONCE, () => {
       'set -- --checkpoint c --set-aside ./c.lock': /c\.lock is a file of --checkpoint c/,
     }
     for (const [place, told] of Object.entries(places)) {
-      const shell = `${place}; exec "$NODE" "$MAIN" listen "$@" ${words.map((word) => `'${word}'`).join(' ')}`
+      const shell = `${place}; exec "$PUBSUBD" listen "$@" ${words.map((word) => `'${word}'`).join(' ')}`
       await using command = new Command({ victim: 'precious\n' }, { shell })
       assert.notEqual(await command.exit(), 7, place)
       assert.match(command.stderr, told, place)
@@ -366,7 +366,7 @@ describe('pubsubd listen', AT_ONCE, () => {
   test('a reader that leaves ends it quietly', async () => {
     const topic = await published(1)
     const url = `${server().url}/${topic}`
-    const shell = `exec "$NODE" "$MAIN" listen ${url} --since all`
+    const shell = `exec "$PUBSUBD" listen ${url} --since all`
     await using command = new Command({}, { shell })
     await command.printed(/"n":0/)
     command.child.stdout!.destroy()
@@ -417,7 +417,7 @@ test('without a server it ends with 4 after --retry-for', async () => {
 })
 
 function onTerminal(command: string): Command {
-  const shell = `exec script -qec '"$NODE" "$MAIN" ${command}' /dev/null`
+  const shell = `exec script -qec '"$PUBSUBD" ${command}' /dev/null`
   return new Command({}, { shell }, { input: 'open', environment: { TERM: 'dumb' } })
 }
 

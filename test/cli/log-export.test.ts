@@ -31,7 +31,7 @@ test('a file has the characters that were published, and a terminal obeys none o
   const line = exported(0, { topic: `t${raw}`, payload: `"text": "${raw}"` })
   await place.store('s', line)
   assert.equal(withoutCursors(await place.output('export', '--store', 's')), withoutCursors(line))
-  const shell = `exec script -qec '"$NODE" "$MAIN" log export --store s' /dev/null`
+  const shell = `exec script -qec '"$PUBSUBD" log export --store s' /dev/null`
   await using terminal = new Command({}, { shell, in: place.directory })
   assert.equal(await terminal.exit(), 0, terminal.stderr)
   const shown = terminal.stdout.replaceAll('\r\n', '\n')

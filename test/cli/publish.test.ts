@@ -87,7 +87,7 @@ describe('pubsubd publish', AT_ONCE, () => {
       [3, String.raw`{"n": 1}\n\n{"n": "\377"}\n{}\n`],
       [2, String.raw`{\n"\377": 1}`],
     ] as const) {
-      const shell = `printf '${bytes}' | "$NODE" "$MAIN" publish ${server().url}/bytes`
+      const shell = `printf '${bytes}' | "$PUBSUBD" publish ${server().url}/bytes`
       await using command = new Command({}, { shell }, { environment: { HOME: '/nonexistent' } })
       assert.equal(await command.exit(), 1)
       assert.match(command.stderr, new RegExp(`line ${line}: .*utf-8`))

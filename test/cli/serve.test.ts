@@ -138,7 +138,7 @@ describe('a start that only warns', AT_ONCE, () => {
   })
 
   test('few open files are told', async () => {
-    await using command = new Command(FILES, { shell: 'ulimit -n 500; exec "$NODE" "$MAIN"' })
+    await using command = new Command(FILES, { shell: 'ulimit -n 500; exec "$PUBSUBD"' })
     await command.port()
     assert.match(command.stderr, /warn at most 500 open files leave room for \d+ connections/)
   })
@@ -179,7 +179,7 @@ describe('server.pid_file', AT_ONCE, () => {
     rmSync(file)
     symlinkSync('victim', file)
     command.write('victim', 'precious')
-    await using second = new Command({}, { shell: 'exec "$NODE" "$MAIN"', in: command.directory })
+    await using second = new Command({}, { shell: 'exec "$PUBSUBD"', in: command.directory })
     assert.equal(await second.exit(), 1)
     assert.match(
       second.stderr,
@@ -195,7 +195,7 @@ describe('server.pid_file', AT_ONCE, () => {
     await using second = new Command(
       {},
       {
-        shell: 'exec "$NODE" "$MAIN" --config same-port.yaml',
+        shell: 'exec "$PUBSUBD" --config same-port.yaml',
         in: running.directory,
       },
     )

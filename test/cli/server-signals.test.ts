@@ -13,10 +13,7 @@ clients: {payloaders: [127.0.0.1]}
 
 /** A server that reads its users from a pipe, and so waits in the middle of its start until `goOn`. */
 async function waitingServer(meanwhile: (command: Command) => void) {
-  const command = new Command(
-    { 'pubsub.yaml': CONFIG },
-    { shell: 'exec "$NODE" "$MAIN" --acl acl' },
-  )
+  const command = new Command({ 'pubsub.yaml': CONFIG }, { shell: 'exec "$PUBSUBD" --acl acl' })
   const pipe = join(command.directory, 'acl')
   execFileSync('mkfifo', [pipe])
   const file = await open(pipe, 'w') // once the server has opened it, too
@@ -59,7 +56,7 @@ function onTerminal(): Command {
   const files = { 'pubsub.yaml': CONFIG, 'pubsub_acl.yaml': 'alice: {password: a}\n' }
   return new Command(
     files,
-    { shell: `exec script -qefc '"$NODE" "$MAIN"' typescript` },
+    { shell: `exec script -qefc '"$PUBSUBD"' typescript` },
     { input: 'open' },
   )
 }

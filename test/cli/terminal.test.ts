@@ -15,7 +15,7 @@ const ESC = '\u001b\\['
 function onTerminal(words: string, environment: Readonly<Record<string, string>> = {}): Command {
   return new Command(
     {},
-    { shell: `exec script -qefc '"$NODE" "$MAIN" ${words}' typescript` },
+    { shell: `exec script -qefc '"$PUBSUBD" ${words}' typescript` },
     { input: 'open', environment: { TERM: 'xterm', NO_COLOR: '', ...environment } },
   )
 }
@@ -74,7 +74,7 @@ describe('on a terminal', { concurrency: 4 }, () => {
   })
 
   test('Ctrl-C instead of a password ends it, and the terminal is as it was', async () => {
-    const shell = `"$NODE" "$MAIN" publish -u alice ${server().url}/commit -d {}; stty -a`
+    const shell = `"$PUBSUBD" publish -u alice ${server().url}/commit -d {}; stty -a`
     await using command = new Command(
       {},
       { shell: `exec script -qefc '${shell}' typescript` },
@@ -93,7 +93,7 @@ describe('in a pipe', () => {
     await publish('/head', '{"n": 1}')
     await using command = new Command(
       {},
-      { shell: `"$NODE" "$MAIN" listen ${server().url}/head --since all | head -n 1; echo over` },
+      { shell: `"$PUBSUBD" listen ${server().url}/head --since all | head -n 1; echo over` },
     )
     assert.equal(await command.exit(), 0)
     assert.match(command.stdout, /^\{"n": 1, .*\}\nover\n$/)
