@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { AclUsers, type AclUser } from './auth/acl-users.ts'
 import { AddressList } from './auth/address-list.ts'
 import { AttemptLimiter } from './auth/attempt-limiter.ts'
+import type { LdapDirectory } from './auth/ldap-directory.ts'
 import { SYSTEM_CLOCK } from './auth/clock.ts'
-import { LdapDirectory } from './auth/ldap-directory.ts'
 import { OptionError } from './auth/option-error.ts'
 import { LoginGate } from './auth/login-gate.ts'
 import { Logins } from './auth/logins.ts'
@@ -19,6 +19,7 @@ import { Cors } from './http/server/cors.ts'
 import { DescriptorFanOut } from './sockets/fan-out.ts'
 import { RequestCounters } from './http/server/door.ts'
 import { pageFiles } from './http/pages/page-files.ts'
+import { loadSyntax } from './where/syntax.ts'
 import { WhereExpressions } from './where/where.ts'
 import type { OnBug } from './hub/bug.ts'
 import { Hub } from './hub/hub.ts'
@@ -92,10 +93,7 @@ export async function startServer(
   const hub = new Hub(eventLog, hubOptions, new DescriptorFanOut())
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)
-  const directory =
-    clients.ldap === null
-      ? null
-      : new LdapDirectory({ ...clients.ldap, waitingMax: limits.waitingLoginsMax }, logger)
+  const directory = await openDirectory(clients.ldap, limits)
   const aclUsers = new AclUsers(users)
   const logins = new Logins(aclUsers, directory)
   const limiter = new AttemptLimiter(limits.loginDelayMsMax, SYSTEM_CLOCK)
@@ -161,6 +159,7 @@ export async function startServer(
       listening.push(secure)
     }
     urls.push(...doors.flatMap((door) => door.urls))
+    void loadSyntax()
     const watchdog = new Watchdog(logger) // behind the start, which may take its time
     return {
       urls,
@@ -246,6 +245,16 @@ async function openStore(
     await store.eventLog[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** With the library, which nobody else needs. */
+async function openDirectory(
+  ldap: Settings['clients']['ldap'],
+  { waitingLoginsMax: waitingMax }: Settings['limits'],
+): Promise<LdapDirectory | null> {
+  if (ldap === null) return null
+  const { LdapDirectory } = await import('./auth/ldap-directory.ts')
+  return new LdapDirectory({ ...ldap, waitingMax }, logger)
 }
 
 /** @throws {OptionError} one cannot be opened; those that were are closed again. */

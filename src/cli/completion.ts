@@ -1,7 +1,7 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { readArguments, UsageError } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
-import { STORE_OPTIONS } from './log-arguments.ts'
+import { STORE_OPTIONS } from './log-options.ts'
 import type { Command } from './run-command.ts'
 
 const HELP = `pubsubd completion: prints what makes a shell complete commands, options, files and choices of pubsubd.

@@ -1,5 +1,3 @@
-import { LdapDirectory } from '../auth/ldap-directory.ts'
-import { LdapAnswerError } from '../auth/ldap-result.ts'
 import { isSameName } from '../auth/name.ts'
 import { GaveUpError } from '../client/client-error.ts'
 import type { AclUser } from '../config/acl-file.ts'
@@ -86,6 +84,8 @@ async function directoryGrants(
 ): Promise<(Subject & { readonly names: readonly string[] }) | { readonly refusal: string }> {
   const password = process.env['PUBSUBD_PASSWORD'] || null
   const told: string[] = []
+  const { LdapDirectory } = await import('../auth/ldap-directory.ts')
+  const { LdapAnswerError } = await import('../auth/ldap-result.ts')
   await using directory = new LdapDirectory({ ...ldap, waitingMax: 1 }, (_level, message) => {
     told.push(message)
   })

@@ -3,13 +3,8 @@ import { join } from 'node:path'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { loadSettings } from '../config/load.ts'
 import { readArguments } from './arguments.ts'
-import { FILE_OPTIONS, filesOf } from './file-options.ts'
-
-/** How every command is told which store. */
-export const STORE_OPTIONS = {
-  config: FILE_OPTIONS.config,
-  store: { type: 'string' },
-} as const
+import { filesOf } from './file-options.ts'
+import { STORE_OPTIONS } from './log-options.ts'
 
 /**
  * Options and names of a command that needs a store.

@@ -1,10 +1,6 @@
 import { nearestName } from '../settings/nearest-name.ts'
 import { UsageError } from './arguments.ts'
-import { logBackup } from './log-backup.ts'
-import { EXPORT_OPTIONS, logExport } from './log-export.ts'
-import { IMPORT_OPTIONS, logImport } from './log-import.ts'
-import { logInfo } from './log-info.ts'
-import { logVerify } from './log-verify.ts'
+import { EXPORT_OPTIONS, IMPORT_OPTIONS } from './log-options.ts'
 import { runCommand, type Command } from './run-command.ts'
 
 const HELP = `pubsubd log: look after the store of events.
@@ -37,19 +33,34 @@ Examples:
   pubsubd log backup /backup/events-1 && pubsubd log verify --store /backup/events-1
 `
 
-/** Beside the options that all have. */
-export const LOG_COMMANDS: ReadonlyMap<string, Pick<Command, 'run' | 'options'>> = new Map([
-  ['info', { run: logInfo, options: {} }],
-  ['verify', { run: logVerify, options: {} }],
-  ['export', { run: logExport, options: EXPORT_OPTIONS }],
-  ['import', { run: logImport, options: IMPORT_OPTIONS }],
-  ['backup', { run: logBackup, options: {} }],
+interface LogCommand {
+  /** Beside those that all have. */
+  readonly options: Command['options']
+  readonly load: () => Promise<Command['run']>
+}
+
+export const LOG_COMMANDS: ReadonlyMap<string, LogCommand> = new Map<string, LogCommand>([
+  ['info', { options: {}, load: async () => (await import('./log-info.ts')).logInfo }],
+  ['verify', { options: {}, load: async () => (await import('./log-verify.ts')).logVerify }],
+  [
+    'export',
+    { options: EXPORT_OPTIONS, load: async () => (await import('./log-export.ts')).logExport },
+  ],
+  [
+    'import',
+    { options: IMPORT_OPTIONS, load: async () => (await import('./log-import.ts')).logImport },
+  ],
+  ['backup', { options: {}, load: async () => (await import('./log-backup.ts')).logBackup }],
 ])
 
 /** Runs `pubsubd log …`, given the words behind `log`. */
 export async function main([name, ...words]: readonly string[]): Promise<void> {
-  const run = LOG_COMMANDS.get(name ?? '')?.run
-  if (run !== undefined) return runCommand(`log ${name}`, words, { help: HELP, run })
+  const command = LOG_COMMANDS.get(name ?? '')
+  if (command !== undefined)
+    return runCommand(`log ${name}`, words, {
+      help: HELP,
+      run: async (behind) => (await command.load())(behind),
+    })
   const nearest = nearestName(name ?? '', [...LOG_COMMANDS.keys()])
   const advice = nearest === null ? '' : `, did you mean ${nearest}?`
   const problem =

@@ -3,6 +3,7 @@ import { StoreView } from '../log/tools/store-view.ts'
 import { harmlessJson } from './event-format.ts'
 import { existingStore, readLogArguments } from './log-arguments.ts'
 import { ProgressBar } from './progress-bar.ts'
+import { EXPORT_OPTIONS } from './log-options.ts'
 import { parseTime } from './log-time.ts'
 
 export async function logExport(words: readonly string[]): Promise<number> {
@@ -40,12 +41,6 @@ export async function logExport(words: readonly string[]): Promise<number> {
     tell(`some events were too old before they could be written, and are left out: begin again`)
   return damaged + expired === 0 ? 0 : 1
 }
-
-export const EXPORT_OPTIONS = {
-  private: { type: 'boolean' },
-  since: { type: 'string' },
-  until: { type: 'string' },
-} as const
 
 /** Resolves when it is taken; `false`: nobody wants more, as behind `| head`. */
 async function write(text: string): Promise<boolean> {

@@ -11,6 +11,7 @@ import { storeOwner } from '../log/sqlite/store-owner.ts'
 import { logger } from '../ops/logger.ts'
 import { UsageError } from './arguments.ts'
 import { readLogArguments, storeDirectory } from './log-arguments.ts'
+import { IMPORT_OPTIONS } from './log-options.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 export async function logImport(words: readonly string[]): Promise<number> {
@@ -54,8 +55,6 @@ export async function logImport(words: readonly string[]): Promise<number> {
   for (const sentence of describeReport(report)) process.stderr.write(`${sentence}\n`)
   return report.skipped.size === 0 ? 0 : 1
 }
-
-export const IMPORT_OPTIONS = { pypubsub: { type: 'boolean' } } as const
 
 /** Left free on the disk, as the server does by default, in bytes. */
 const RESERVE_BYTES = 64 * 2 ** 20

@@ -1,4 +1,5 @@
-import { Environment, type ASTNode } from '@marcbachmann/cel-js'
+import { createRequire } from 'node:module'
+import type { ASTNode, Environment } from '@marcbachmann/cel-js'
 
 export type { ASTNode }
 
@@ -10,6 +11,17 @@ export class CelError extends Error {
     super(message)
     this.start = start
   }
+}
+
+type Library = typeof import('@marcbachmann/cel-js')
+
+const LIBRARY = '@marcbachmann/cel-js'
+
+let library: Library | undefined
+
+/** Ahead of the first expression, which else loads it: nobody waits for it at a start. */
+export async function loadSyntax(): Promise<void> {
+  library ??= await import('@marcbachmann/cel-js')
 }
 
 /** The syntax tree of an expression, all of whose functions are served. @throws {CelError} what is wrong, and where. */
@@ -34,7 +46,8 @@ function parsed(text: string): ASTNode {
  * its own keeps them in a table of its own (`test/where/leftovers.test.ts`).
  */
 function ownEnvironment(): Environment {
-  return new Environment(OPTIONS).registerFunction('ownTable(): bool', () => true)
+  library ??= createRequire(import.meta.url)(LIBRARY) as Library
+  return new library.Environment(OPTIONS).registerFunction('ownTable(): bool', () => true)
 }
 
 const OPTIONS = { limits: { maxDepth: 64, maxCallArguments: 8 } } as const

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test, type TestContext } from 'node:test'
+import { FLAGS } from '../../src/cli/node-flags.ts'
+import { DEADLINE_MS } from '../deadline.ts'
+import { startServer } from '../running-server.ts'
 import { PROJECT } from './command.ts'
 
 /** Writes down what is loaded, of ours and of libraries. */
@@ -19,19 +22,43 @@ registerHooks({
 })
 `
 
-/** Names below `src/`, and of libraries. */
-function loadedBy(context: TestContext, words: readonly string[]): string[] {
+/** Names below `src/`, and of libraries, of what a command loads that is done whole. */
+function loadedBy(
+  context: TestContext,
+  words: readonly string[],
+  cwd = directoryFor(context),
+): string[] {
+  const { hooks, file } = writeHooks(directoryFor(context))
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [`--import=${hooks}`, join(PROJECT, 'bin/pubsubd.js'), ...words],
+    {
+      cwd,
+      env: { ...process.env, LOADED: file },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      encoding: 'utf8',
+      timeout: DEADLINE_MS,
+    },
+  )
+  assert.equal(status, 0, stderr)
+  return namesIn(file)
+}
+
+function directoryFor(context: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'pubsubd-loaded-'))
   context.after(() => rmSync(directory, { recursive: true }))
+  return directory
+}
+
+/** What a process writes into `file`, the value of its variable `LOADED`, that imports `hooks`. */
+function writeHooks(directory: string): { readonly hooks: string; readonly file: string } {
   writeFileSync(join(directory, 'hooks.mjs'), HOOKS)
   const file = join(directory, 'loaded')
   writeFileSync(file, '')
-  const hooks = pathToFileURL(join(directory, 'hooks.mjs')).href
-  spawnSync(process.execPath, ['--import', hooks, join(PROJECT, 'bin/pubsubd.js'), ...words], {
-    cwd: directory,
-    env: { ...process.env, LOADED: file },
-    stdio: 'ignore',
-  })
+  return { hooks: pathToFileURL(join(directory, 'hooks.mjs')).href, file }
+}
+
+function namesIn(file: string): string[] {
   const urls = readFileSync(file, 'utf8').trim().split('\n')
   const names = urls.map((url) => {
     const library = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
@@ -74,20 +101,67 @@ test('help and version load nothing but what tells them', (context) => {
   }
 })
 
-test('publish and listen load no library, and nothing of the server', (context) => {
-  for (const command of ['publish', 'listen']) {
-    const loaded = loadedBy(context, [command, '--help'])
-    const foreign = loaded.filter((name) => !/^(?:bin|cli|client|settings|ops)\//.test(name))
-    assert.deepEqual(foreign, [], command)
+/** Rooms of ours, and libraries, in which a command loads a file. */
+const READS_SETTINGS = [
+  'auth',
+  'cli',
+  'client',
+  'config',
+  'js-yaml',
+  'ops',
+  'protocols',
+  'settings',
+]
+const JUDGES_SETTINGS = [...READS_SETTINGS, 'doors.ts', 'hub', 'ipaddr.js', 'outgoing']
+const READS_STORE = [...READS_SETTINGS, 'hub', 'log', 'publication']
+const TALKS_TO_SERVER = ['cli', 'client', 'ops', 'settings']
+const LOADED: Readonly<Record<string, readonly string[]>> = {
+  publish: TALKS_TO_SERVER,
+  listen: TALKS_TO_SERVER,
+  config: READS_SETTINGS,
+  check: JUDGES_SETTINGS,
+  'explain /a': JUDGES_SETTINGS,
+  // It asks each command for its options.
+  'completion bash': JUDGES_SETTINGS,
+  'log info': READS_STORE,
+  'log verify': READS_STORE,
+  'log export': READS_STORE,
+  'log backup copy': [...READS_SETTINGS, 'log'],
+  'log import --store other': [...READS_STORE, 'koffi', '@koromix'],
+}
+
+test('each command loads what it uses, and nothing else', async (context) => {
+  await using server = await startServer({
+    config:
+      '{server: {bind: 127.0.0.1, port: 0, backlog: {size: 9, storage: events}}, clients: {payloaders: [127.0.0.1]}}',
+    acl: '{}',
+  })
+  const url = `${server.url}/a`
+  const more = new Map([
+    ['publish', [url, '-d', '{}']],
+    ['listen', [url, '--since', 'all', '--count', '1']],
+  ])
+  for (const [command, expected] of Object.entries(LOADED)) {
+    const words = [...command.split(' '), ...(more.get(command) ?? [])]
+    const rooms = loadedBy(context, words, server.directory)
+      .map((name) => name.replace(/\/.*/, ''))
+      .filter((name) => name !== 'bin')
+    assert.deepEqual([...new Set(rooms)].toSorted(), expected.toSorted(), command)
   }
 })
 
-test('what reads the settings loads nothing that serves', (context) => {
-  for (const words of [['check'], ['config'], ['explain', '/a'], ['log', 'info']]) {
-    const loaded = loadedBy(context, words)
-    const serving = loaded.filter((name) =>
-      /^(?:fastify|pino|ws|koffi|http\/|server\.ts|sockets\/)/.test(name),
-    )
-    assert.deepEqual(serving, [], words.join(' '))
-  }
+test('a server loads no library for what is not configured, and reads expressions by one that it loads once it listens', async (context) => {
+  const { hooks, file } = writeHooks(directoryFor(context))
+  await using server = await startServer({
+    config: '{server: {bind: 127.0.0.1, port: 0}, clients: {payloaders: [127.0.0.1]}}',
+    environment: { LOADED: file },
+    nodeFlags: [...FLAGS, `--import=${hooks}`],
+  })
+  const loaded = () => namesIn(file)
+  for (const library of ['ldapts', 'ws']) assert.ok(!loaded().includes(library), library)
+  assert.ok(loaded().includes('fastify'))
+  while (!loaded().includes('@marcbachmann/cel-js')) await new Promise(setImmediate)
+  // Nothing comes in that time.
+  assert.equal((await fetch(`${server.url}/a?where=n>1&timeout=0.1`)).status, 504)
+  assert.equal((await fetch(`${server.url}/a?where=n>&timeout=0.1`)).status, 400)
 })
