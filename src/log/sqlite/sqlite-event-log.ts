@@ -402,7 +402,8 @@ export class SqliteEventLog implements EventLog {
     }
   }
 
-  #commitNext(): Commit | undefined {
+  /** `isNext`: at once behind another, during which all of it has come. */
+  #commitNext({ isNext = false } = {}): Commit | undefined {
     if (this.#inFlight !== undefined || this.#queue.isEmpty || this.#failure !== undefined)
       return undefined
     const commit = new Commit(this.#queue.take(), this.#written, this.#clock.nowMs, this.#store)
@@ -410,7 +411,7 @@ export class SqliteEventLog implements EventLog {
     const { events } = commit
     const changes = [...this.#leftovers, ...commit.changes]
     this.#idle = this.#store.threads.writer
-      .call('commit', { events, changes, keepFrom: this.#oldest })
+      .call('commit', { events, changes, keepFrom: this.#oldest, isNext })
       .then(
         (committed) =>
           commit.making === null
@@ -427,7 +428,7 @@ export class SqliteEventLog implements EventLog {
     this.#written = commit.end
     this.#store.sweptTo = firstSeq
     // The thread is given its next work first: it writes that while this is handed out.
-    const next = this.#disposed ? undefined : this.#commitNext()
+    const next = this.#disposed ? undefined : this.#commitNext({ isNext: true })
     const { published: events } = commit
     this.#end = commit.end
     if (events.length > 0) this.#listeners.tell(events, this.head)

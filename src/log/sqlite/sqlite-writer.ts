@@ -80,6 +80,8 @@ export interface Commit {
   readonly changes: readonly StateChange[]
   /** Events before this row are not wanted any more. */
   readonly keepFrom: number
+  /** It was waiting when the one before was answered: the look at the files behind that one counts for it, too. */
+  readonly isNext: boolean
 }
 
 export interface Committed {
@@ -177,20 +179,21 @@ export class SqliteWriter {
     }
   }
 
-  #commit({ events, changes, keepFrom }: Commit): Committed {
+  #commit({ events, changes, keepFrom, isNext }: Commit): Committed {
     this.#checkFree()
     const insert = () => this.#insert(events, changes)
     if (this.#mayHaveLeftovers) this.#transaction(() => this.#deleteBehind(this.#headSeq))
     this.#mayHaveLeftovers = true
+    this.#files?.beforeWriting(this.#walPages, { isNext })
     const topics = events.map((event): string[] => JSON.parse(event.topics))
     let upkeepFailure: string | undefined
-    if (this.#upkeepFailed) this.#transaction(insert)
+    if (this.#upkeepFailed) this.#written(insert)
     else {
       const amount = amountBeside(events.length, topics.flat().length)
       const sweep = () => this.#sweeper.step(this.#deletable(keepFrom), amount)
       const index = () => this.#index.step(this.#sweeper.indexedFrom)
       try {
-        this.#transaction(sweep, index, insert)
+        this.#written(sweep, index, insert)
       } catch (error) {
         if (!isDamage(error) || hasUnknownOutcome(error)) throw error
         // The damage may lie among what is old or in the index, and new events need not suffer from that.
@@ -598,6 +601,11 @@ export class SqliteWriter {
    */
   #transaction(...parts: (() => (() => void) | void)[]): void {
     this.#files?.beforeWriting(this.#walPages)
+    this.#written(...parts)
+  }
+
+  /** The same, once the files were looked at. */
+  #written(...parts: (() => (() => void) | void)[]): void {
     this.#database.exec('BEGIN IMMEDIATE')
     let settle: ((() => void) | void)[]
     try {

@@ -109,13 +109,18 @@ export class StoreFiles {
     this.#check(FRAMES_PER_LOOK, frames)
   }
 
-  /** Before a transaction, in some µs. `frames` as in `check`. @throws {ForeignFilesError} nothing is written yet. */
-  beforeWriting(frames: () => number): void {
-    this.#checkPlace()
-    this.#checkDatabase()
-    this.#checkLogEnd()
+  /**
+   * Before a transaction, in some µs. `frames` as in `check`. `isNext`: it follows another one at once, behind which all of this was looked
+   * at; what is done to the files in between is found behind this one. @throws {ForeignFilesError} nothing is written yet.
+   */
+  beforeWriting(frames: () => number, { isNext = false } = {}): void {
     // Without a look since the last flush, asking would cost the next one; with one, it has been asked already.
     const seen = this.#idleLog ?? this.#look.stats
+    if (!isNext || seen !== undefined) {
+      this.#checkPlace()
+      this.#checkDatabase()
+      this.#checkLogEnd()
+    }
     if (seen !== undefined) this.#checkIdleLog(seen)
     this.#checkIndex(frames)
     this.#idleLog = undefined

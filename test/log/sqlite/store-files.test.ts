@@ -109,6 +109,28 @@ class LookedAt implements Disposable {
   }
 }
 
+test('one transaction at once behind another is looked at behind it only, unless somebody has looked in between', () => {
+  const kinds = {
+    'the database is overwritten':
+      'printf x | dd of=$S/events.db bs=1 seek=100 conv=notrunc status=none',
+    'the directory is moved': 'mv $S $S.old; cp -r $S.old $S',
+    'the write-ahead log is emptied': ': > $S/events.db-wal',
+  }
+  for (const [name, how] of Object.entries(kinds)) {
+    using it = new LookedAt()
+    it.write()
+    it.place.shell(how)
+    it.files.beforeWriting(it.frames, { isNext: true })
+    assert.throws(() => it.files.afterWriting(it.frames()), { code: 'FOREIGN_FILES' }, name)
+    using other = new LookedAt()
+    other.write()
+    other.files.look(other.frames)
+    other.place.shell(how)
+    const isNext = () => other.files.beforeWriting(other.frames, { isNext: true })
+    assert.throws(isNext, { code: 'FOREIGN_FILES' }, name)
+  }
+})
+
 const OVERWRITE_IN_THE_MIDDLE =
   'dd if=/dev/zero of=$S/events.db-wal bs=4096 seek=2 count=1 conv=notrunc status=none'
 
