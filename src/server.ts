@@ -19,6 +19,7 @@ import { Cors } from './http/server/cors.ts'
 import { DescriptorFanOut } from './sockets/fan-out.ts'
 import { RequestCounters } from './http/server/door.ts'
 import { pageFiles } from './http/pages/page-files.ts'
+import { loadSwagger } from './http/pages/openapi-document.ts'
 import { loadSyntax } from './where/syntax.ts'
 import { WhereExpressions } from './where/where.ts'
 import type { OnBug } from './hub/bug.ts'
@@ -160,6 +161,7 @@ export async function startServer(
     }
     urls.push(...doors.flatMap((door) => door.urls))
     void loadSyntax()
+    void loadSwagger()
     const watchdog = new Watchdog(logger) // behind the start, which may take its time
     return {
       urls,

@@ -47,6 +47,7 @@ const LEAVES: ReadonlySet<string> = new Set([
   'ops/current-work.ts',
   'ops/logger.ts',
   'ops/make-directory.ts',
+  'ops/node-http.ts',
   'ops/own-place.ts',
   'ops/seldom-report.ts',
   'ops/turn-budget.ts',
@@ -73,6 +74,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
   'cli/publish.test.ts': ['cli/event-command.ts', 'client/publisher.ts'],
   'cli/serve.test.ts': ['cli/about.ts', 'cli/dispatch.ts', 'cli/pid-file.ts', 'ops/start-error.ts'],
   'cli/config.test.ts': ['cli/file-options.ts'],
+  'http/pages/openapi.test.ts': ['http/pages/openapi-document.ts'],
   'cli/launcher.test.ts': ['cli/node-flags.ts'],
   'cli/terminal.test.ts': ['cli/ask-password.ts', 'cli/reader-watch.ts'],
   'config/load.test.ts': [

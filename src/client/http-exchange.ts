@@ -1,12 +1,7 @@
-import {
-  Agent,
-  request as plainRequest,
-  type ClientRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-} from 'node:http'
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { TLSSocket } from 'node:tls'
+import { PlainAgent, plainRequest } from '../ops/node-http.ts'
 import { RefusedError } from './client-error.ts'
 
 export interface HttpRequest {
@@ -22,7 +17,7 @@ export interface HttpRequest {
 
 /** Asks servers over HTTP and keeps their connections. */
 export class HttpExchange implements Disposable {
-  readonly #plain = new Agent({ keepAlive: true })
+  readonly #plain = new PlainAgent({ keepAlive: true })
   readonly #secure = new SecureAgent({ keepAlive: true })
 
   /**

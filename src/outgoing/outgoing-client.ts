@@ -1,8 +1,9 @@
-import { Agent, request as plainRequest } from 'node:http'
+import type { Agent } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { callbackify } from 'node:util'
+import { PlainAgent, plainRequest } from '../ops/node-http.ts'
 import { inLaterTurn, isTurnSpent } from '../ops/turn-budget.ts'
 import { OutgoingDns } from './outgoing-dns.ts'
 import { hostOf, OutgoingRefusedError, portOf, type OutgoingPolicy } from './outgoing-policy.ts'
@@ -74,7 +75,7 @@ export class OutgoingClient {
       agentKeepAliveTimeoutBuffer: KEEP_ALIVE_MARGIN_MS,
       autoSelectFamily: true, // lookups are asked for all addresses
     }
-    this.#plain = new Agent(agentOptions)
+    this.#plain = new PlainAgent(agentOptions)
     this.#secure = new SecureAgent(agentOptions)
     for (const agent of [this.#plain, this.#secure]) {
       const keep = agent.keepSocketAlive.bind(agent)

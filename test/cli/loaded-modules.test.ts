@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -148,6 +148,15 @@ test('each command loads what it uses, and nothing else', async (context) => {
       .filter((name) => name !== 'bin')
     assert.deepEqual([...new Set(rooms)].toSorted(), expected.toSorted(), command)
   }
+})
+
+test("no file imports Node's HTTP in the way that loads undici", () => {
+  const sources = globSync('src/**/*.ts', { cwd: PROJECT })
+  assert.ok(sources.length > 200)
+  const importing = sources.filter((file) =>
+    /^import (?!type\b)[^;'"]*'node:http'/m.test(readFileSync(join(PROJECT, file), 'utf8')),
+  )
+  assert.deepEqual(importing, [])
 })
 
 test('a server loads no library for what is not configured, and reads expressions by one that it loads once it listens', async (context) => {

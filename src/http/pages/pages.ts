@@ -12,13 +12,17 @@ import { prefersPage } from '../stream/negotiation.ts'
 import { asksForWebSocket, refuseHandshake } from '../../websocket/handshake.ts'
 import { manual } from './manual.ts'
 import { pageResponses } from './openapi.ts'
+import { openapiDocument, type DescribedRoute } from './openapi-document.ts'
 import { pageFile, type PageFile } from './page-file.ts'
 
 /**
  * What is ours, below `/-/`: ordinary routes, whose schemas `/-/openapi.json` is made of. Streams and publications are not
  * among them, as they leave Fastify before its router.
  */
-export async function pages(app: FastifyInstance, { door }: { door: HttpDoor }): Promise<void> {
+export async function pages(
+  app: FastifyInstance,
+  { door, routes }: { readonly door: HttpDoor; readonly routes: readonly DescribedRoute[] },
+): Promise<void> {
   // Before a body is looked at: it may be of any type, and is never read.
   app.addHook('onRequest', async (request, reply) => {
     if (request.is404 || asksForWebSocket(request.raw)) answerElsewhere(door, request, reply)
@@ -100,7 +104,7 @@ export async function pages(app: FastifyInstance, { door }: { door: HttpDoor }):
     },
   })
 
-  let openapi: PageFile | null = null
+  let openapi: Promise<PageFile> | null = null
   app.get(
     '/openapi.json',
     {
@@ -110,9 +114,11 @@ export async function pages(app: FastifyInstance, { door }: { door: HttpDoor }):
         response: pageResponses('This document', 'application/json'),
       },
     },
-    (request, reply) => {
-      openapi ??= pageFile(Buffer.from(`${JSON.stringify(app.swagger())}\n`), 'application/json')
-      return send(openapi, request, reply)
+    async (request, reply) => {
+      openapi ??= openapiDocument(routes, door.version).then((document) =>
+        pageFile(Buffer.from(`${JSON.stringify(document)}\n`), 'application/json'),
+      )
+      return send(await openapi, request, reply)
     },
   )
 

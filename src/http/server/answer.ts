@@ -1,4 +1,5 @@
-import { STATUS_CODES, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import { STATUS_CODES } from '../../ops/node-http.ts'
 import type { Socket } from 'node:net'
 import type { PubSubError } from '../../publication/errors.ts'
 import type { RequestCounters } from './door.ts'

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http'
+import { STATUS_CODES } from '../../ops/node-http.ts'
 import { printable } from '../../ops/logger.ts'
 import type { PubSubError } from '../../publication/errors.ts'
 import type { HttpErrorCode } from './errors.ts'
