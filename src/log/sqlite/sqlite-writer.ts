@@ -375,6 +375,8 @@ export class SqliteWriter {
       }
       this.#transaction(() => {
         this.#database.exec(SCHEMA)
+        // From its birth on, so that the database of another new store is told apart from it (test/log/sqlite/store-files.test.ts).
+        this.#database.exec(`PRAGMA application_id = ${newGeneration()}`)
         const setMeta = this.#database.prepare(SET_META)
         setMeta.run('tag_key', keys.tag)
         setMeta.run('body_key', keys.body)

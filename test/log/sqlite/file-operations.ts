@@ -102,6 +102,13 @@ export class PlacedStore implements Disposable {
     return execFileSync('sh', ['-ec', command], { env, encoding: 'utf8' })
   }
 
+  /** Which files stand there, and what is in them. A hand that leaves it as it was has done nothing: it had nothing to copy, or the same. */
+  state(): string {
+    return this.shell(
+      '{ find -L $S $S.lock -printf "%p %i\\n" || true; find -L $S -type f -exec cksum {} + || true; } 2>&1 | sort',
+    )
+  }
+
   /** Sums of all files at the place, but for what SQLite keeps there for all processes. */
   contents(): string {
     return this.shell(

@@ -182,3 +182,20 @@ test('whoever writes and looks in turn finds all as it was left', () => {
     it.files.check(it.frames)
   }
 })
+
+test('the database of another new store that is copied over a new one, with its times, is told apart from it', async () => {
+  using one = new PlacedStore()
+  using other = new PlacedStore()
+  const running = await other.folder.open() // nothing has come to its database yet
+  const store = await one.folder.open()
+  try {
+    await one.publish(store.log)
+    one.shell(
+      `touch -r $S/events.db $P/times && cp ${other.folder.file('events.db')} $S/events.db && touch -r $P/times $S/events.db`,
+    )
+    await assert.rejects(one.publish(store.log), { code: /UNAVAILABLE|UNKNOWN/ })
+  } finally {
+    await store[Symbol.asyncDispose]()
+    await running[Symbol.asyncDispose]()
+  }
+})
