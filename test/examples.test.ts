@@ -42,6 +42,7 @@ const RUN_BY: Readonly<Record<string, string>> = {
   'docs/operating.md yaml': 'test/operating.test.ts',
   'docs/operating.md ini': 'test/operating.test.ts',
   'docs/operating.md sh': 'test/examples.test.ts',
+  'docs/protocols/jetblack.md yaml': 'test/examples.test.ts',
   'docs/protocols/lonelyps.md yaml': 'test/examples.test.ts',
   'docs/proxies.md yaml': 'test/proxies.test.ts',
   'docs/streams.md js': 'test/examples.test.ts',
@@ -162,10 +163,12 @@ test('what docs/operating.md does with deleted files of a running server saves w
   assert.match(stdout, /\n2 events as they were written, no damage found\n$/, stderr)
 })
 
-test('the settings of docs/protocols/lonelyps.md are accepted without a warning', (context) => {
-  const file = join(directoryFor(context), 'pubsub.yaml')
-  writeFileSync(file, block('docs/protocols/lonelyps.md', 'yaml'))
-  assert.deepEqual(loadSettings(file).warnings, [])
+test('the settings of the pages on other protocols are accepted without a warning', (context) => {
+  for (const page of ['docs/protocols/jetblack.md', 'docs/protocols/lonelyps.md']) {
+    const file = join(directoryFor(context), 'pubsub.yaml')
+    writeFileSync(file, block(page, 'yaml'))
+    assert.deepEqual(loadSettings(file).warnings, [])
+  }
 })
 
 function startAnyServer(): Promise<RunningServer> {

@@ -7,6 +7,9 @@ export const PYTHON = process.env['PUBSUBD_TEST_PYTHON'] ?? 'python3'
 /** One that is new enough for the modules of `clients/sse-go`. */
 export const GO = process.env['PUBSUBD_TEST_GO'] ?? 'go'
 
+/** The Python clients of jetblack-messagebus, each in a folder named by its version: they cannot be installed side by side. */
+export const JETBLACK_CLIENTS = process.env['PUBSUBD_TEST_JETBLACK'] ?? '/none'
+
 /** Debian keeps it where only root looks. */
 export const NGINX = '/usr/sbin/nginx'
 export const APACHE = '/usr/sbin/apache2'
@@ -55,6 +58,15 @@ export const PROGRAMS = {
   ),
   httpx: special(PYTHON_PACKAGES, PYTHON, '-c', 'import httpx, requests'),
   haproxy: special('apt-get install haproxy', HAPROXY, '-v'),
+  jetblack: special(
+    'for v in 3.0.3 4.1.1 6.0.0a1; do pip install --no-deps --target DIRECTORY/$v jetblack-messagebus-python3==$v; done; ' +
+      'export PUBSUBD_TEST_JETBLACK=DIRECTORY',
+    'sh',
+    '-c',
+    'cd "$0" && for v in 3.0.3 4.1.1 6.0.0a1; do PYTHONPATH=$v "$1" -c "import jetblack_messagebus" || exit 1; done',
+    JETBLACK_CLIENTS,
+    PYTHON,
+  ),
   lonelypsc: special(
     PYTHON_PACKAGES,
     PYTHON,

@@ -1,4 +1,5 @@
 import { ldap } from './ldap.ts'
+import { JETBLACK_SECTION } from '../protocols/jetblack/settings.ts'
 import { LONELYPS_SECTION } from '../protocols/lonelyps/settings.ts'
 import { describePlace, refuse, shown, type Place } from '../settings/place.ts'
 import {
@@ -187,6 +188,7 @@ export const SETTINGS = section('', {
   /** Each is off until its section is there: HTTP needs no other. */
   protocols: section('protocols', {
     lonelyps: LONELYPS_SECTION,
+    jetblack: JETBLACK_SECTION,
   }),
   sqs: notYetServed(
     'sqs',

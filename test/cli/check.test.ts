@@ -81,6 +81,16 @@ describe('pubsubd check', { concurrency: 4 }, () => {
       '',
       /error: pubsub\.yaml, line 4, column \d+: protocols\.lonelyps\.webhooks\.allow: "a b" is neither/,
     ],
+    'a port of jetblack that is none': [
+      `${SETTINGS}protocols: {jetblack: {ports: {70000: is-image}}}\n`,
+      '',
+      /error: pubsub\.yaml, line 4, column \d+: protocols\.jetblack\.ports\.70000 must be a port/,
+    ],
+    'a wire of jetblack that is none': [
+      `${SETTINGS}protocols: {jetblack: {ports: {9091: image}}}\n`,
+      '',
+      /error: pubsub\.yaml, line 4, column \d+: protocols\.jetblack\.ports\.9091 /,
+    ],
     'secrets of lonelyps that are none': [
       `${SETTINGS}protocols: {lonelyps: {secrets: pubsub_acl.yaml}}\n`,
       '',

@@ -105,7 +105,7 @@ test('empty sections give every default', () => {
       connectionsMax: 0,
     },
     log: { format: 'auto', level: 'info' },
-    protocols: { lonelyps: null },
+    protocols: { lonelyps: null, jetblack: null },
     sqs: null,
   })
 })
@@ -212,6 +212,13 @@ test('the keys commented out in the shipped file are right, and show the default
   const { secrets, users, dictionaries } = lonelyps!
   const webhooks = { ...shown.webhooks, allow: [] }
   assert.deepEqual({ ...shown, secrets, users, dictionaries, webhooks }, lonelyps)
+  const { jetblack } = load('server: {}\nclients: {}\nprotocols: {jetblack: {}}').settings.protocols
+  const shownJetblack = settings.protocols.jetblack ?? assert.fail()
+  assert.deepEqual(
+    shownJetblack.feeds.map(([pattern]) => pattern),
+    ['LSE*'],
+  )
+  assert.deepEqual({ ...shownJetblack, feeds: [] }, jetblack)
 })
 
 function warningsOf(limits: string): readonly string[] {

@@ -1,0 +1,181 @@
+import type { PublishedEvent } from '../../hub/event.ts'
+import { ADMIN, HEARTBEAT } from './admin.ts'
+import { ByPair } from './by-pair.ts'
+import { encoded } from './encoder.ts'
+import type { ClientId, ServerMessage, Wire } from './messages.ts'
+import { eventOf, type JetblackEvent, type Pair } from './publication.ts'
+
+/** A connection, as the others know it. */
+export interface Member {
+  readonly id: ClientId
+  readonly user: string
+  readonly host: string
+  readonly wire: Wire
+  /** Behind all that was sent before. */
+  send(bytes: Buffer): void
+}
+
+/**
+ * What the connections of all ports have in common: who is subscribed to what, who hears of that, and whose the publications are
+ * (dossier 4). All of it is of this process, and ends with the connections.
+ */
+export class Bus {
+  readonly #members = new Map<ClientId, Member>()
+  readonly #records = new Map<Member, MemberRecord>()
+  readonly #subscribers = new ByPair<Set<Member>>()
+  readonly #notified = new Map<string, Set<Member>>()
+  /** Whose publications have reached somebody. */
+  readonly #publishers = new ByPair<Set<Member>>()
+  /** Shared by all who get the same bytes. */
+  readonly #encoded = new WeakMap<PublishedEvent, Map<Wire, Buffer>>()
+  readonly #opened = new WeakMap<PublishedEvent, JetblackEvent>()
+
+  enter(member: Member): void {
+    this.#members.set(member.id, member)
+    this.#records.set(member, new MemberRecord())
+  }
+
+  /** Its end, in the order in which the others are told of it (dossier 4.9). */
+  leave(member: Member): void {
+    const { heard, published, subscribed } = this.#records.get(member)!
+    this.#members.delete(member.id)
+    this.#records.delete(member)
+    for (const feed of heard) this.#removeFrom(this.#notified, feed, member)
+    for (const [pair] of published) {
+      const publishers = this.#publishers.get(pair)!
+      publishers.delete(member)
+      if (publishers.size > 0) continue
+      this.#publishers.delete(pair)
+      this.#sendToSubscribers(pair, staleNotice(pair))
+    }
+    for (const [pair] of subscribed) {
+      this.#removeSubscriber(member, pair)
+      this.#notify(member, pair, false)
+    }
+  }
+
+  subscribe(member: Member, pair: Pair): void {
+    this.#subscribers.getOrMake(pair, () => new Set()).add(member)
+    const { subscribed } = this.#records.get(member)!
+    subscribed.set(pair, (subscribed.get(pair) ?? 0) + 1)
+    this.#notify(member, pair, true)
+  }
+
+  /** Returns whether it was the last time. Whoever hears of subscriptions hears of it in any case. */
+  unsubscribe(member: Member, pair: Pair): boolean {
+    const { subscribed } = this.#records.get(member)!
+    const count = subscribed.get(pair) ?? 0
+    if (count > 1) subscribed.set(pair, count - 1)
+    else if (count === 1) {
+      subscribed.delete(pair)
+      this.#removeSubscriber(member, pair)
+    }
+    this.#notify(member, pair, false)
+    return count === 1
+  }
+
+  /** From now on it hears of each subscription to the feed, and at once of those that there are. */
+  hear(member: Member, feed: string): void {
+    const { heard } = this.#records.get(member)!
+    if (heard.has(feed)) return
+    heard.add(feed)
+    let members = this.#notified.get(feed)
+    if (members === undefined) this.#notified.set(feed, (members = new Set<Member>()))
+    members.add(member)
+    const notices: Buffer[] = []
+    for (const [topic, subscribers] of this.#subscribers.topicsOf(feed))
+      for (const subscriber of subscribers)
+        notices.push(notification(member, subscriber, { feed, topic }, true))
+    if (notices.length > 0) member.send(Buffer.concat(notices))
+  }
+
+  ignore(member: Member, feed: string): void {
+    if (this.#records.get(member)!.heard.delete(feed))
+      this.#removeFrom(this.#notified, feed, member)
+  }
+
+  /** To one client. Returns whether it is subscribed: else nothing is sent. */
+  sendTo(
+    id: ClientId,
+    from: Member,
+    message: ServerMessage & { readonly type: 'unicast' },
+  ): boolean {
+    const member = this.#members.get(id)
+    if (member === undefined || this.#records.get(member)!.subscribed.get(message) === undefined)
+      return false
+    this.#remember(from, message)
+    member.send(encoded(message, member.wire))
+    return true
+  }
+
+  /** The bytes of an event for a subscriber, who gets it by that. `null`: it is of another pair than those that are subscribed to. */
+  bytesFor(member: Member, event: PublishedEvent): Buffer | null {
+    const opened = this.#open(event)
+    if (this.#records.get(member)?.subscribed.get(opened) === undefined) return null
+    const publisher = opened.publisher === null ? undefined : this.#members.get(opened.publisher)
+    if (publisher !== undefined) this.#remember(publisher, opened)
+    let byWire = this.#encoded.get(event)
+    if (byWire === undefined) this.#encoded.set(event, (byWire = new Map()))
+    let bytes = byWire.get(member.wire)
+    if (bytes === undefined)
+      byWire.set(member.wire, (bytes = encoded({ type: 'multicast', ...opened }, member.wire)))
+    return bytes
+  }
+
+  beat(): void {
+    const pair = { feed: ADMIN, topic: HEARTBEAT }
+    const message = { user: 'admin', host: 'localhost', mark: true, packets: null }
+    this.#sendToSubscribers(pair, { type: 'multicast', ...pair, ...message })
+  }
+
+  #open(event: PublishedEvent): JetblackEvent {
+    let opened = this.#opened.get(event)
+    if (opened === undefined) this.#opened.set(event, (opened = eventOf(event)))
+    return opened
+  }
+
+  #remember(publisher: Member, { feed, topic }: Pair): void {
+    this.#publishers.getOrMake({ feed, topic }, () => new Set()).add(publisher)
+    this.#records.get(publisher)!.published.set({ feed, topic }, true)
+  }
+
+  #removeSubscriber(member: Member, pair: Pair): void {
+    const subscribers = this.#subscribers.get(pair)!
+    subscribers.delete(member)
+    if (subscribers.size === 0) this.#subscribers.delete(pair)
+  }
+
+  #removeFrom(sets: Map<string, Set<Member>>, key: string, member: Member): void {
+    const members = sets.get(key)!
+    members.delete(member)
+    if (members.size === 0) sets.delete(key)
+  }
+
+  #notify(subscriber: Member, pair: Pair, isAdd: boolean): void {
+    for (const member of this.#notified.get(pair.feed) ?? [])
+      member.send(notification(member, subscriber, pair, isAdd))
+  }
+
+  #sendToSubscribers(pair: Pair, message: ServerMessage): void {
+    for (const member of this.#subscribers.get(pair) ?? [])
+      member.send(encoded(message, member.wire))
+  }
+}
+
+/** What one connection has, so that its end costs as much as that is. */
+class MemberRecord {
+  /** The feeds whose subscriptions it hears of. */
+  readonly heard = new Set<string>()
+  readonly published = new ByPair<true>()
+  /** How often it has asked for each. */
+  readonly subscribed = new ByPair<number>()
+}
+
+function notification(to: Member, { id, user, host }: Member, pair: Pair, isAdd: boolean): Buffer {
+  return encoded({ type: 'subscription', user, host, clientId: id, ...pair, isAdd }, to.wire)
+}
+
+/** What is known of the pair may not be true any more: nobody publishes it. */
+function staleNotice({ feed, topic }: Pair): ServerMessage {
+  return { type: 'multicast', user: '', host: '', feed, topic, mark: true, packets: null }
+}

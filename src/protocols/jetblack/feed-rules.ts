@@ -1,0 +1,45 @@
+import { ADMIN } from './admin.ts'
+import type { FeedSettings } from './settings.ts'
+
+export type Role = 'subscribe' | 'publish' | 'notify'
+
+/** Who may do what on which feed. */
+export class FeedRules {
+  readonly #rules: readonly (readonly [pattern: string, settings: FeedSettings])[]
+
+  constructor(rules: readonly (readonly [pattern: string, settings: FeedSettings])[]) {
+    this.#rules = rules
+  }
+
+  allows(role: Role, feed: string, user: string): boolean {
+    // Everybody may hear it, and nobody else than the server speaks there.
+    if (feed === ADMIN) return role === 'subscribe'
+    const rule = this.#rules.find(([pattern]) => matchesPattern(pattern, feed))
+    const allowed = rule?.[1][role] ?? 'any'
+    return allowed === 'any' || allowed.includes(user)
+  }
+}
+
+/**
+ * `*`: any characters; `?`: one. Where a part does not fit, only the last asterisk takes one character more, so it takes as many steps as
+ * pattern and text are long, multiplied: a pattern is the operator's.
+ */
+export function matchesPattern(pattern: string, text: string): boolean {
+  const wanted = Array.from(pattern)
+  const given = Array.from(text)
+  let [at, star, resume] = [0, -1, 0]
+  for (let next = 0; next < given.length;) {
+    if (wanted[at] === '*') {
+      star = at++
+      resume = next
+    } else if (at < wanted.length && (wanted[at] === '?' || wanted[at] === given[next])) {
+      at++
+      next++
+    } else if (star >= 0) {
+      at = star + 1
+      next = ++resume
+    } else return false
+  }
+  while (wanted[at] === '*') at++
+  return at === wanted.length
+}

@@ -1,0 +1,136 @@
+import type { PublishedEvent } from '../../hub/event.ts'
+import { openedBy, sealed } from '../../publication/envelope.ts'
+import { bytesOf, payloadOf } from '../../publication/payload.ts'
+import type { Payload, Publication } from '../../publication/publication.ts'
+import { publishedTopics, type PublishedTopics } from '../../publication/published-topics.ts'
+import type { ClientId, Data, Mark, Packet, Sender } from './messages.ts'
+
+export const DOOR = 'jetblack'
+
+/** Feed and topic, as they were published: both are of any text, and no other pair is the same. */
+export interface Pair {
+  readonly feed: string
+  readonly topic: string
+}
+
+/** An event as jetblack's clients see it. `publisher`: the connection that has published it; `null`: it came by another door. */
+export interface JetblackEvent extends Data, Sender {
+  readonly publisher: ClientId | null
+}
+
+/** The path under which a pair is published, and seen at every other door. */
+export function pathOf({ feed, topic }: Pair): string {
+  return topic === '' ? `/${feed}` : `/${feed}/${topic}`
+}
+
+export interface Published extends Data, Sender {
+  readonly publisher: ClientId
+}
+
+export interface PublicationLimits {
+  readonly topicsMax: number
+  readonly jsonDepthMax: number
+}
+
+/**
+ * What HTTP and the other doors see: a packet is the object that its bytes are, or `{"data": …}`; several are `{"packets": […]}`; none is
+ * `{"data": null}`. All that this does not say is in the envelope.
+ * @throws {LimitExceededError | EnvelopeTooLargeError}
+ */
+export function publicationOf(
+  published: Published,
+  { topicsMax, jsonDepthMax }: PublicationLimits,
+): { readonly publication: Publication; readonly segments: PublishedTopics['segments'] } {
+  const path = pathOf(published)
+  const { segments, topics, isPrivate } = publishedTopics(path, topicsMax)
+  const texts = (published.packets ?? []).map(({ data }) =>
+    payloadOf(data ?? NOTHING, jsonDepthMax),
+  )
+  const bytes = Buffer.from(JSON.stringify(sealedOf(published, texts)))
+  const envelope = sealed({ door: DOOR, bytes })
+  return {
+    publication: { topics, isPrivate, path, payload: payloadOfAll(texts), envelope },
+    segments,
+  }
+}
+
+/** What was published, to the byte; of an event of another door one packet with its payload. */
+export function eventOf(event: PublishedEvent): JetblackEvent {
+  const bytes = openedBy(DOOR, event)
+  if (bytes !== null) return opened(JSON.parse(Buffer.from(bytes).toString()) as Sealed, event)
+  const [, feed = '', ...rest] = event.path.split('/')
+  return {
+    ...OF_OTHER_DOORS,
+    feed,
+    topic: rest.join('/'),
+    packets: [{ entitlements: null, data: bytesOf(event.payload) }],
+  }
+}
+
+/** Never both empty: that would be a stale notice. */
+const OF_OTHER_DOORS = {
+  publisher: null,
+  user: 'nobody',
+  host: 'localhost',
+  mark: 'application/json',
+} as const
+
+/** What the payload does not say. */
+interface Sealed extends Sender {
+  readonly publisher: ClientId
+  /** In UTF-16 units: the topic is the rest of the path. */
+  readonly feedLength: number
+  readonly mark: Mark
+  /** `null`: there are no packets. */
+  readonly packets: readonly SealedPacket[] | null
+}
+
+/** Where several are, `text` says how long the text of each is in the payload, in UTF-16 units. */
+interface SealedPacket {
+  readonly entitlements?: readonly number[]
+  readonly type: Payload['type'] | 'empty'
+  readonly text?: number
+}
+
+function sealedOf(
+  { publisher, user, host, feed, mark, packets }: Published,
+  texts: readonly Payload[],
+): Sealed {
+  const sealedPackets = packets?.map(({ entitlements, data }, n): SealedPacket => ({
+    ...(entitlements !== null && { entitlements }),
+    type: data === null ? 'empty' : texts[n]!.type,
+    ...(packets.length > 1 && { text: texts[n]!.text.length }),
+  }))
+  return { publisher, user, host, feedLength: feed.length, mark, packets: sealedPackets ?? null }
+}
+
+function opened({ feedLength, packets, ...rest }: Sealed, event: PublishedEvent): JetblackEvent {
+  const { path, payload } = event
+  let at = BEFORE_PACKETS.length
+  const openedPackets = packets?.map(({ entitlements = null, type, text }): Packet => {
+    if (text === undefined)
+      return { entitlements, data: type === 'empty' ? null : bytesOf(payload) }
+    const shownText = payload.text.slice(at, at + text)
+    at += text + BETWEEN_PACKETS.length
+    return { entitlements, data: type === 'empty' ? null : bytesOf({ type, text: shownText }) }
+  })
+  return {
+    ...rest,
+    feed: path.slice(1, 1 + feedLength),
+    topic: path.slice(2 + feedLength),
+    packets: openedPackets ?? null,
+  }
+}
+
+function payloadOfAll(texts: readonly Payload[]): Payload {
+  if (texts.length === 1) return texts[0]!
+  const text =
+    texts.length === 0
+      ? '{"data": null}'
+      : `${BEFORE_PACKETS}${texts.map((each) => each.text).join(BETWEEN_PACKETS)}]}`
+  return { type: 'json-object', text }
+}
+
+const BEFORE_PACKETS = '{"packets": ['
+const BETWEEN_PACKETS = ', '
+const NOTHING = new Uint8Array()

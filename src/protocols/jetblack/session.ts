@@ -1,0 +1,335 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { addressBlock } from '../../auth/address-block.ts'
+import { ANONYMOUS } from '../../auth/identity.ts'
+import { refusalText, type Policy } from '../../auth/policy.ts'
+import type { CloseReason } from '../../hub/encoding.ts'
+import type { PublishedEvent } from '../../hub/event.ts'
+import type { EventSink } from '../../hub/event-sink.ts'
+import type { Hub } from '../../hub/hub.ts'
+import type { Subscription } from '../../hub/subscription.ts'
+import { inLaterTurn, isTurnSpent } from '../../ops/turn-budget.ts'
+import { PubSubError } from '../../publication/errors.ts'
+import { segmentsOf } from '../../publication/published-topics.ts'
+import { ADMIN } from './admin.ts'
+import type { Bus, Member } from './bus.ts'
+import type { FeedRules, Role } from './feed-rules.ts'
+import { ProtocolError, type ClientMessage, type Wire } from './messages.ts'
+import { Parser } from './parser.ts'
+import { DOOR, pathOf, publicationOf, type Pair } from './publication.ts'
+
+export interface SessionOptions {
+  readonly hub: Pick<Hub, 'store' | 'subscribe'>
+  readonly bus: Bus
+  readonly policy: Policy
+  readonly rules: FeedRules
+  readonly limits: SessionLimits
+  /** What was dropped: the protocol has no refusals. `reason`: one of few. */
+  readonly dropped: (reason: string, details: string) => void
+}
+
+export interface SessionLimits {
+  readonly topicsMax: number
+  readonly jsonDepthMax: number
+  readonly queueBytesMax: number
+  readonly messageBytesMax: number
+  readonly subscriptionsPerPeerMax: number
+}
+
+/** One connection. What it sends takes effect in that order (decided in `docs/protocols/jetblack.md`, "Order"). */
+export class Session implements Member, EventSink {
+  readonly id = randomBytes(16).toString('hex')
+  readonly user = 'nobody'
+  readonly host: string
+  readonly #socket: Socket
+  readonly #portWire: Wire
+  readonly #options: SessionOptions
+  readonly #parser: Parser
+  readonly #subscribed = new Map<string, Pair>()
+  #subscription: Subscription | null = null
+  /** Publications that are not yet stored and delivered. Whatever else comes waits for them. */
+  #underWay = 0
+  #held: ClientMessage | null = null
+  #isInLaterTurn = false
+  #isOver = false
+  #silence: NodeJS.Timeout | undefined
+
+  constructor(socket: Socket, wire: Wire, options: SessionOptions) {
+    const { limits, bus } = options
+    this.#socket = socket
+    this.#portWire = wire
+    this.#options = options
+    this.#parser = new Parser({ wire, messageBytesMax: limits.messageBytesMax })
+    this.host = socket.remoteAddress ?? 'unknown'
+    bus.enter(this)
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, KEEP_ALIVE_MS)
+    socket.on('data', (chunk: Buffer) => {
+      clearTimeout(this.#silence)
+      this.#parser.push(chunk)
+      this.#read()
+    })
+    socket.on('drain', () => this.#subscription?.drained())
+    // Before its end is told to the others, what it has published is.
+    socket.on('end', () => {
+      this.#fallSilent()
+      this.#endWhenDone()
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => this.#endWhenDone())
+  }
+
+  get wire(): Wire {
+    return this.#parser.wire ?? this.#portWire
+  }
+
+  send(bytes: Buffer): void {
+    if (this.#socket.destroyed) return
+    this.#socket.write(bytes)
+    // A notice that is left out would be a hole.
+    if (this.queuedBytes > this.#options.limits.queueBytesMax + bytes.length) this.end('slow')
+  }
+
+  take(events: readonly PublishedEvent[]): boolean {
+    const all = events.flatMap((event) => this.#options.bus.bytesFor(this, event) ?? [])
+    if (all.length > 0) this.#socket.write(all.length === 1 ? all[0]! : Buffer.concat(all))
+    return this.queuedBytes <= this.#options.limits.queueBytesMax
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  get takenBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength
+  }
+
+  /** The protocol has no word for it. */
+  gap(): void {
+    this.end('internal')
+  }
+
+  end(reason: CloseReason): void {
+    if (reason === 'slow' || reason === 'stalled')
+      this.#options.dropped(
+        'slow reader',
+        `a connection of ${this.host} is closed, as it reads too slowly`,
+      )
+    if (reason === 'shutdown') this.#socket.end(() => this.#socket.destroy())
+    else this.destroy()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #read(): void {
+    if (this.#isInLaterTurn) return
+    try {
+      for (;;) {
+        if (this.#isOver) return
+        const message = this.#held ?? this.#parser.next()
+        this.#held = null
+        if (message === null) break
+        if (message.type !== 'multicast' && this.#underWay > 0) {
+          this.#held = message
+          this.#socket.pause()
+          return
+        }
+        this.#handle(message)
+        if (this.#underWay >= UNDER_WAY_MAX) {
+          this.#socket.pause()
+          return
+        }
+        if (isTurnSpent()) return this.#goOnLater()
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#options.dropped(
+        'no message',
+        `a connection of ${this.host} is closed: ${error.message}`,
+      )
+      return this.destroy()
+    }
+    this.#socket.resume()
+    if (this.#socket.readableEnded || this.#socket.destroyed) return this.#endWhenDone()
+    if (this.#parser.awaitsSilence) this.#silence = setTimeout(() => this.#fallSilent(), SILENT_MS)
+  }
+
+  #goOnLater(): void {
+    this.#isInLaterTurn = true
+    this.#socket.pause()
+    inLaterTurn(() => {
+      this.#isInLaterTurn = false
+      this.#read()
+    })
+  }
+
+  #fallSilent(): void {
+    if (!this.#parser.awaitsSilence) return
+    const message = this.#parser.endSilence()
+    if (message === null) return
+    this.#held = message
+    this.#read()
+  }
+
+  #handle(message: ClientMessage): void {
+    switch (message.type) {
+      case 'multicast':
+        return this.#publish(message)
+      case 'unicast':
+        return this.#sendTo(message)
+      case 'subscription-request':
+        return message.isAdd ? this.#subscribe(message) : this.#unsubscribe(message)
+      case 'notification-request':
+        return this.#hear(message)
+      case 'authorization-response':
+        return this.#drop('not authorised', `an answer for a feed that needs no authoriser`)
+      case 'server-only':
+        return this.#drop(
+          'server-only',
+          `a message of type ${message.code}, which only servers send`,
+        )
+    }
+  }
+
+  #publish(message: ClientMessage & { readonly type: 'multicast' }): void {
+    const { hub, limits } = this.#options
+    const published = this.#publicationOf(message, limits)
+    if (published === null) return
+    this.#underWay++
+    void hub
+      .store([published])
+      .catch((error: unknown) => {
+        if (!(error instanceof PubSubError)) throw error
+        this.#drop('not stored', error.message)
+      })
+      .finally(() => this.#published())
+  }
+
+  #publicationOf(message: ClientMessage & { readonly type: 'multicast' }, limits: SessionLimits) {
+    if (!this.#may('publish', message.feed)) return null
+    if (message.feed === '') return this.#refuse('no feed', 'a publication without a feed')
+    const { user, host, id: publisher } = this
+    try {
+      const { publication, segments } = publicationOf({ ...message, user, host, publisher }, limits)
+      const verdict = this.#options.policy.mayPublish(segments, {
+        address: this.#socket.remoteAddress ?? null,
+        identity: ANONYMOUS,
+      })
+      if (verdict.allowed) return publication
+      return this.#refuse('may not publish', refusalText(verdict.reason))
+    } catch (error) {
+      if (!(error instanceof PubSubError)) throw error
+      return this.#refuse('too large', error.message)
+    }
+  }
+
+  #published(): void {
+    this.#underWay--
+    if (this.#underWay > 0 && this.#held !== null) return
+    this.#read()
+  }
+
+  #sendTo(message: ClientMessage & { readonly type: 'unicast' }): void {
+    if (!this.#may('publish', message.feed)) return
+    const { user, host } = this
+    const { bus, policy } = this.#options
+    const segments = segmentsOf(pathOf(message))
+    const address = this.#socket.remoteAddress ?? null
+    const verdict = policy.mayPublish(segments, { address, identity: ANONYMOUS })
+    if (!verdict.allowed) return void this.#refuse('may not publish', refusalText(verdict.reason))
+    if (!bus.sendTo(message.clientId, this, { ...message, user, host }))
+      this.#drop('no addressee', 'data for a client that is not subscribed to it')
+  }
+
+  #subscribe(pair: Pair): void {
+    if (!this.#may('subscribe', pair.feed)) return
+    const { limits, bus, hub } = this.#options
+    const key = keyOf(pair)
+    if (!this.#subscribed.has(key) && this.#subscribed.size >= limits.subscriptionsPerPeerMax)
+      return this.#drop(
+        'too many subscriptions',
+        `more than ${limits.subscriptionsPerPeerMax} topics (protocols.jetblack.subscriptions_per_peer)`,
+      )
+    const { feed, topic } = pair
+    if (!this.#subscribed.has(key) && feed !== ADMIN) {
+      const want = { path: pathOf(pair) }
+      try {
+        if (this.#subscription === null)
+          this.#subscription = hub.subscribe({
+            wants: [want],
+            rights: ANONYMOUS.rights,
+            from: 'head',
+            to: { events: this },
+            whenBehind: 'close',
+            door: DOOR,
+            share: addressBlock(this.#socket.remoteAddress ?? null),
+          })
+        else this.#subscription.changeWants({ add: [want] })
+      } catch (error) {
+        if (!(error instanceof PubSubError)) throw error
+        return this.#drop('too many subscriptions', error.message)
+      }
+    }
+    this.#subscribed.set(key, { feed, topic })
+    bus.subscribe(this, { feed, topic })
+  }
+
+  #unsubscribe({ feed, topic }: Pair): void {
+    if (!this.#may('subscribe', feed)) return
+    const pair = { feed, topic }
+    if (!this.#options.bus.unsubscribe(this, pair)) return
+    this.#subscribed.delete(keyOf(pair))
+    const path = pathOf(pair)
+    // Another pair may be at the same path: a feed may have a slash in its name.
+    const isShared = this.#subscribed.values().some((other) => pathOf(other) === path)
+    if (feed !== ADMIN && !isShared) this.#subscription!.changeWants({ drop: [{ path }] })
+  }
+
+  #hear({ feed, isAdd }: { readonly feed: string; readonly isAdd: boolean }): void {
+    if (!this.#may('notify', feed)) return
+    if (isAdd) this.#options.bus.hear(this, feed)
+    else this.#options.bus.ignore(this, feed)
+  }
+
+  #may(role: Role, feed: string): boolean {
+    if (this.#options.rules.allows(role, feed, this.user)) return true
+    this.#drop(
+      `may not ${role}`,
+      `${this.user} may not ${role} on the feed ${JSON.stringify(feed)}`,
+    )
+    return false
+  }
+
+  #refuse(reason: string, details: string): null {
+    this.#drop(reason, details)
+    return null
+  }
+
+  #drop(reason: string, details: string): void {
+    this.#options.dropped(reason, `from ${this.host}: ${details}`)
+  }
+
+  /** Once all that it has sent has taken effect. */
+  #endWhenDone(): void {
+    if (this.#isOver || this.#underWay > 0) return
+    if (!this.#socket.destroyed && (this.#held !== null || this.#isInLaterTurn)) return
+    this.#isOver = true
+    clearTimeout(this.#silence)
+    this.#subscription?.close()
+    this.#options.bus.leave(this)
+    this.destroy()
+  }
+}
+
+function keyOf({ feed, topic }: Pair): string {
+  return JSON.stringify([feed, topic])
+}
+
+/** So many publications of a connection share commits; more would only wait. */
+const UNDER_WAY_MAX = 1_024
+/** What comes no later than this may still be of the message before (dossier 6.2). */
+const SILENT_MS = 50
+/** Peers that are gone without a word are noticed within some minutes. */
+const KEEP_ALIVE_MS = 60_000

@@ -1,0 +1,104 @@
+import { placeBelow, refuse } from '../../settings/place.ts'
+import { optional, sectionReader, setting } from '../../settings/section.ts'
+import {
+  bytes,
+  duration,
+  entriesOf,
+  integer,
+  list,
+  oneOf,
+  text,
+  type Reader,
+} from '../../settings/values.ts'
+
+/** The two layouts of data messages: a byte that says whether it is an image, or a content type (dossier 6.1). */
+export type Wire = 'is-image' | 'content-type'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+const wire: Reader<Wire> = oneOf('is-image', 'content-type')
+
+/** Ports, each with what is spoken there. */
+const ports: Reader<ReadonlyMap<number, Wire>> = (node, place) => {
+  const byPort = new Map<number, Wire>()
+  for (const [key, entry] of entriesOf(node, place)) {
+    const below = placeBelow(place, key, entry)
+    if (!/^\d{1,5}$/.test(key) || Number(key) > 65_535)
+      refuse(below, 'must be a port, from 0 (any that is free) to 65535')
+    byPort.set(Number(key), wire(entry.value, below))
+  }
+  if (byPort.size === 0) refuse(place, 'must name a port, such as 9091: is-image')
+  return byPort
+}
+
+/** `any`: everybody; else the users who may. */
+export type Allowed = 'any' | readonly string[]
+
+const allowed: Reader<Allowed> = (node, place) =>
+  node.type === 'scalar' && node.text === 'any' ? 'any' : list(text)(node, place)
+
+const feed = sectionReader({
+  subscribe: setting('subscribe', 'any', allowed, {
+    about: 'Who may subscribe: any, or a list of users.',
+    shown: 'any',
+  }),
+  publish: setting('publish', 'any', allowed, {
+    about:
+      'Who may publish, beside what HTTP asks for (clients.payloaders, clients.secure_topics).',
+    shown: 'any',
+  }),
+  notify: setting('notify', 'any', allowed, {
+    about: 'Who may hear of subscriptions.',
+    shown: 'any',
+  }),
+})
+
+export type FeedSettings = ReturnType<typeof feed>
+
+/** In the order in which they are asked. */
+const feeds: Reader<readonly (readonly [pattern: string, settings: FeedSettings])[]> = (
+  node,
+  place,
+) =>
+  Array.from(entriesOf(node, place), ([pattern, entry]) => [
+    pattern,
+    feed(entry.value, placeBelow(place, pattern, entry)),
+  ])
+
+const read = sectionReader({
+  bind: setting('bind', '127.0.0.1', text, {
+    about: 'Nobody proves anything, so nobody else gets in by default.',
+    shown: '127.0.0.1',
+  }),
+  ports: setting('ports', new Map<number, Wire>([[9_091, 'is-image']]), ports, {
+    about:
+      'Ports, and what is spoken there: is-image (the Python client up to 4, servers up to 5) or content-type (Python 6.0a). All ' +
+      'are one bus.',
+    shown: '{9091: is-image}',
+  }),
+  heartbeatMs: setting('heartbeat', 0, duration(0, 86_400_000), {
+    about: 'How often heartbeat of the feed __admin__ comes. 0: never.',
+    shown: '0',
+  }),
+  feeds: setting('feeds', [], feeds, {
+    about:
+      "Who may do what, by patterns of a feed's whole name (`*`, `?`): the first that matches decides. Default: everybody everything.",
+    example: '{"LSE*": {publish: [nobody], notify: any}}',
+  }),
+  messageBytesMax: setting('max_message_size', 16 * MIB, bytes(KIB, 64 * MIB), {
+    about: 'Bytes of one message, which is held in memory.',
+    shown: '16MiB',
+  }),
+  subscriptionsPerPeerMax: setting('subscriptions_per_peer', 10_000, integer(1, 1_000_000), {
+    about: 'Different topics of one connection; further ones are dropped.',
+    shown: '10000',
+  }),
+})
+
+/** The section is what switches the door on. */
+export const JETBLACK_SECTION = optional('jetblack', read, {
+  about: 'jetblack-messagebus on ports of its own: docs/protocols/jetblack.md.',
+})
+
+export type JetblackSettings = ReturnType<typeof read>

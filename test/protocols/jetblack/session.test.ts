@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { DEADLINE_MS } from '../../deadline.ts'
+import { startInProcess, type InProcessServer } from '../../in-process-server.ts'
+
+/** As a client writes it, on the wire with an image mark. */
+const write = {
+  text(value: string): Buffer {
+    const bytes = Buffer.from(value)
+    return Buffer.concat([write.integer(bytes.length), bytes])
+  },
+  integer(value: number): Buffer {
+    const bytes = Buffer.alloc(4)
+    bytes.writeInt32BE(value)
+    return bytes
+  },
+  subscription(feed: string, topic: string, isAdd = true): Buffer {
+    return Buffer.concat([
+      Buffer.of(5),
+      write.text(feed),
+      write.text(topic),
+      Buffer.of(isAdd ? 1 : 0),
+    ])
+  },
+  publication(feed: string, topic: string, text: string): Buffer {
+    return Buffer.concat([
+      Buffer.of(1),
+      write.text(feed),
+      write.text(topic),
+      Buffer.of(0),
+      write.integer(1),
+      write.integer(0),
+      write.text(text),
+    ])
+  },
+}
+
+function sent(user: string, host: string, feed: string, topic: string, text: string): Buffer {
+  const mark = Buffer.of(0)
+  const packet = [write.integer(1), write.integer(0), write.text(text)]
+  return Buffer.concat([
+    Buffer.of(8),
+    ...[user, host, feed, topic].map((each) => write.text(each)),
+    mark,
+    ...packet,
+  ])
+}
+
+/** What somebody here has published on the feed `a`. */
+function fromClient(topic: string, text: string): Buffer {
+  return sent('nobody', '127.0.0.1', 'a', topic, text)
+}
+
+function stale(feed: string, topic: string): Buffer {
+  return Buffer.concat([
+    Buffer.of(8),
+    ...['', '', feed, topic].map((each) => write.text(each)),
+    Buffer.of(1),
+    write.integer(0),
+  ])
+}
+
+class Client implements Disposable {
+  readonly socket: Socket
+  received = Buffer.alloc(0)
+  hasEnded = false
+
+  constructor({ urls }: Pick<InProcessServer, 'urls'>) {
+    const { port } = new URL(urls.find((url) => url.startsWith('tcp:'))!)
+    this.socket = connect({ host: '127.0.0.1', port: Number(port) })
+    this.socket.on('error', () => {})
+    this.socket.on('data', (chunk: Buffer) => {
+      this.received = Buffer.concat([this.received, chunk])
+    })
+    this.socket.on('close', () => (this.hasEnded = true))
+  }
+
+  async expects(...messages: readonly Buffer[]): Promise<void> {
+    const expected = Buffer.concat(messages)
+    const untilMs = performance.now() + DEADLINE_MS
+    while (this.received.length < expected.length && performance.now() < untilMs) await pause(5)
+    assert.equal(this.received.toString('latin1'), expected.toString('latin1'))
+    this.received = Buffer.alloc(0)
+  }
+
+  async ends(): Promise<void> {
+    if (!this.hasEnded) await once(this.socket, 'close')
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy()
+  }
+}
+
+function config(jetblack = '', more = ''): string {
+  return `
+server: {bind: 127.0.0.1, port: 0, backlog: {size: 1000}}
+clients: {payloaders: [127.0.0.1]}
+protocols: {jetblack: {ports: {0: is-image}${jetblack}}}
+${more}`
+}
+
+/** Resolves once a client hears what is published at a path; what it has heard until then is left out. */
+async function isReady(server: InProcessServer, client: Client, path: string): Promise<void> {
+  const [, feed, topic] = path.split('/') as [string, string, string]
+  const publish = (body: string) => fetch(server.url + path, { method: 'PUT', body })
+  while (client.received.length === 0) {
+    await publish('{"ready": false}')
+    await pause(2)
+  }
+  await publish('{"ready": true}')
+  const last = sent('nobody', 'localhost', feed, topic, '{"ready": true}')
+  while (!client.received.subarray(-last.length).equals(last)) await pause(2)
+  client.received = Buffer.alloc(0)
+}
+
+test('what comes over HTTP is heard here, and the other way round', async () => {
+  await using server = await startInProcess({ config: config() })
+  using client = new Client(server)
+  client.socket.write(write.subscription('fruits', 'apples'))
+  await isReady(server, client, '/fruits/apples')
+  const stream = await fetch(`${server.url}/LSE?count=1`)
+  client.socket.write(write.publication('LSE', 'VOD', '{"bid": 1.50}'))
+  const text = await stream.text()
+  assert.match(text, /^\{"bid": 1\.50, .*"pubsub_path": "\/LSE\/VOD"/m)
+})
+
+test('a publication is heard by whoever takes its subscription back right behind it', async () => {
+  await using server = await startInProcess({ config: config() })
+  using client = new Client(server)
+  client.socket.write(
+    Buffer.concat([
+      write.subscription('a', 'b'),
+      write.publication('a', 'b', 'first'),
+      write.subscription('a', 'b', false),
+      write.publication('a', 'b', 'second'),
+      write.subscription('a', 'b'),
+      write.publication('a', 'b', 'third'),
+    ]),
+  )
+  await client.expects(fromClient('b', 'first'), fromClient('b', 'third'))
+})
+
+test('what a publisher has sent before its end comes before the notice that it is stale', async () => {
+  await using server = await startInProcess({ config: config() })
+  using subscriber = new Client(server)
+  subscriber.socket.write(write.subscription('a', 'b'))
+  await isReady(server, subscriber, '/a/b')
+  using publisher = new Client(server)
+  const texts = Array.from({ length: 50 }, (_, n) => `number ${n}`)
+  publisher.socket.end(Buffer.concat(texts.map((text) => write.publication('a', 'b', text))))
+  await subscriber.expects(
+    ...texts.map((text) => sent('nobody', '127.0.0.1', 'a', 'b', text)),
+    stale('a', 'b'),
+  )
+})
+
+test('what HTTP publishes leaves nothing stale', async () => {
+  await using server = await startInProcess({ config: config() })
+  using subscriber = new Client(server)
+  subscriber.socket.write(write.subscription('a', 'b'))
+  await isReady(server, subscriber, '/a/b')
+  using other = new Client(server)
+  other.socket.write(write.subscription('a', 'b'))
+  await isReady(server, other, '/a/b')
+  other.socket.end()
+  await other.ends()
+  subscriber.received = Buffer.alloc(0)
+  await isReady(server, subscriber, '/a/b')
+})
+
+test('pairs at the same path are told apart, and a private event is not shown', async () => {
+  await using server = await startInProcess({ config: config() })
+  using client = new Client(server)
+  client.socket.write(
+    Buffer.concat([
+      write.subscription('a/b', 'c'),
+      write.subscription('private', 'c'),
+      write.publication('a', 'b/c', 'not this one'),
+      write.publication('private', 'c', 'nor this one'),
+      write.publication('a/b', 'c', 'this one'),
+    ]),
+  )
+  await client.expects(sent('nobody', '127.0.0.1', 'a/b', 'c', 'this one'))
+})
+
+test('who may not publish over HTTP may not here, and nobody speaks as the server', async () => {
+  const settings = config()
+  await using server = await startInProcess({
+    config: settings.replace(
+      'payloaders: [127.0.0.1]',
+      'payloaders: [127.0.0.1], secure_topics: [LSE]',
+    ),
+  })
+  using client = new Client(server)
+  client.socket.write(
+    Buffer.concat([
+      write.subscription('LSE', 'VOD'),
+      write.subscription('__admin__', 'heartbeat'),
+      write.subscription('a', 'b'),
+      write.publication('LSE', 'VOD', 'no'),
+      write.publication('__admin__', 'heartbeat', 'no'),
+      write.publication('', 'b', 'no'),
+      write.publication('a', 'b', 'yes'),
+    ]),
+  )
+  await fetch(`${server.url}/__admin__/heartbeat`, { method: 'PUT', body: '{}' })
+  await client.expects(sent('nobody', '127.0.0.1', 'a', 'b', 'yes'))
+})
+
+test('further topics than are allowed are dropped, and the connection goes on', async () => {
+  await using server = await startInProcess({ config: config(', subscriptions_per_peer: 2') })
+  using client = new Client(server)
+  client.socket.write(
+    Buffer.concat([
+      ...['1', '2', '3', '1'].map((topic) => write.subscription('a', topic)),
+      ...['3', '2', '1'].map((topic) => write.publication('a', topic, topic)),
+    ]),
+  )
+  await client.expects(fromClient('2', '2'), fromClient('1', '1'))
+})
+
+test('what is no message, too long, or HTTP, is closed without a byte, and nobody else notices', async () => {
+  await using server = await startInProcess({ config: config(', max_message_size: 1KiB') })
+  using subscriber = new Client(server)
+  subscriber.socket.write(write.subscription('a', 'b'))
+  await isReady(server, subscriber, '/a/b')
+  const long = 'x'.repeat(2_000)
+  for (const bytes of [
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    Buffer.from('050000ffff', 'hex'),
+    Buffer.from('05ffffffff', 'hex'),
+    Buffer.from('0500000001ff', 'hex'),
+    write.publication('a', 'b', long),
+    Buffer.concat([write.publication('a', 'b', 'fine'), Buffer.of(99)]),
+    Buffer.from('ff', 'hex'),
+  ]) {
+    using client = new Client(server)
+    client.socket.write(bytes)
+    await client.ends()
+    assert.equal(client.received.length, 0, bytes.toString('hex').slice(0, 40))
+  }
+  await subscriber.expects(sent('nobody', '127.0.0.1', 'a', 'b', 'fine'), stale('a', 'b'))
+})
+
+test('a reader that never reads is closed, and delays nobody', async () => {
+  await using server = await startInProcess({
+    config: config('', 'limits: {queue_bytes: 64KiB}\n'),
+  })
+  using slow = new Client(server)
+  slow.socket.write(write.subscription('a', 'b'))
+  await isReady(server, slow, '/a/b')
+  slow.socket.pause()
+  using quick = new Client(server)
+  quick.socket.write(Buffer.concat([write.subscription('a', 'b'), write.subscription('a', 'end')]))
+  await isReady(server, quick, '/a/end')
+  const text = 'x'.repeat(50_000)
+  for (let n = 0; n < 400; n++) quick.socket.write(write.publication('a', 'b', text))
+  quick.socket.write(write.publication('a', 'end', 'end'))
+  const end = sent('nobody', '127.0.0.1', 'a', 'end', 'end')
+  while (!quick.received.subarray(-end.length).equals(end)) await pause(10)
+  slow.socket.resume()
+  await slow.ends()
+  assert.ok(slow.received.length < 400 * 50_000)
+})
+
+test('a stop ends all connections, those that are subscribed and those that are not', async () => {
+  await using server = await startInProcess({ config: config() })
+  using subscribed = new Client(server)
+  subscribed.socket.write(write.subscription('a', 'b'))
+  await isReady(server, subscribed, '/a/b')
+  using silent = new Client(server)
+  await once(silent.socket, 'connect')
+  await server.stop()
+  await Promise.all([subscribed.ends(), silent.ends()])
+})
+
+test('a port that is taken is told with its setting', async () => {
+  await using server = await startInProcess({ config: config() })
+  const { port } = new URL(server.urls.find((url) => url.startsWith('tcp:'))!)
+  await assert.rejects(
+    startInProcess({ config: config().replace('{0: is-image}', `{${port}: is-image}`) }),
+    { message: new RegExp(`^protocols\\.jetblack\\.ports\\.${port} cannot be listened on: `) },
+  )
+})
