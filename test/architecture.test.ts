@@ -97,6 +97,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'protocols/jetblack/parser.ts',
   ],
   'protocols/jetblack/session.test.ts': [
+    'protocols/jetblack/authorisation.ts',
     'protocols/jetblack/bus.ts',
     'protocols/jetblack/by-pair.ts',
     'protocols/jetblack/door.ts',

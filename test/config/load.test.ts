@@ -164,7 +164,10 @@ test('the keys commented out in the shipped file are right, and show the default
     .replaceAll('/etc/pubsubd/ldap-password', files.write('password', 's3cret\n'))
     .replaceAll(/\/etc\/pubsubd\/(ldap-ca|cert|chain)\.pem/g, certificate)
     .replaceAll('/etc/pubsubd/key.pem', files.write('key.pem', FIRST.keyPem))
-    .replaceAll(/\/etc\/pubsubd\/\w+-secrets\.json/g, files.write('secrets.json', '{}'))
+    .replaceAll(
+      /\/etc\/pubsubd\/(?:\w+-secrets|passwords)\.json/g,
+      files.write('secrets.json', '{}'),
+    )
     .replaceAll('/etc/pubsubd/dictionary', files.write('dictionary', '12345678'))
   assert.doesNotMatch(text, /^ *# *[a-z_]+:/m, 'a key is still commented out')
   assert.throws(
@@ -218,7 +221,8 @@ test('the keys commented out in the shipped file are right, and show the default
     shownJetblack.feeds.map(([pattern]) => pattern),
     ['LSE*'],
   )
-  assert.deepEqual({ ...shownJetblack, feeds: [] }, jetblack)
+  assert.equal(shownJetblack.passwords?.text, '{}')
+  assert.deepEqual({ ...shownJetblack, feeds: [], passwords: null }, jetblack)
 })
 
 function warningsOf(limits: string): readonly string[] {

@@ -3,7 +3,8 @@ import { ADMIN, HEARTBEAT } from './admin.ts'
 import { ByPair } from './by-pair.ts'
 import { encoded } from './encoder.ts'
 import type { ClientId, ServerMessage, Wire } from './messages.ts'
-import { eventOf, type JetblackEvent, type Pair } from './publication.ts'
+import { keyOfEntitled, visiblePackets, type Entitled } from './entitlements.ts'
+import { eventOf, staleNotice, type JetblackEvent, type Pair } from './publication.ts'
 
 /** A connection, as the others know it. */
 export interface Member {
@@ -27,8 +28,28 @@ export class Bus {
   /** Whose publications have reached somebody. */
   readonly #publishers = new ByPair<Set<Member>>()
   /** Shared by all who get the same bytes. */
-  readonly #encoded = new WeakMap<PublishedEvent, Map<Wire, Buffer>>()
+  readonly #encoded = new WeakMap<PublishedEvent, Map<string, Buffer>>()
   readonly #opened = new WeakMap<PublishedEvent, JetblackEvent>()
+
+  readonly #entitlementsOf: (feed: string) => readonly number[] | null
+
+  /** `entitlementsOf`: of what comes by another door. */
+  constructor(entitlementsOf: (feed: string) => readonly number[] | null) {
+    this.#entitlementsOf = entitlementsOf
+  }
+
+  memberOf(id: ClientId): Member | undefined {
+    return this.#members.get(id)
+  }
+
+  *membersWho(isMeant: (user: string) => boolean): Generator<Member> {
+    for (const member of this.#members.values()) if (isMeant(member.user)) yield member
+  }
+
+  /** From now on it sees what these entitlements let see. */
+  entitle(member: Member, pair: Pair, entitled: Entitled): void {
+    this.#records.get(member)!.entitled.set(pair, entitled)
+  }
 
   enter(member: Member): void {
     this.#members.set(member.id, member)
@@ -104,7 +125,8 @@ export class Bus {
     if (member === undefined || this.#records.get(member)!.subscribed.get(message) === undefined)
       return false
     this.#remember(from, message)
-    member.send(encoded(message, member.wire))
+    const packets = visiblePackets(message.packets, this.#entitledOf(member, message))
+    member.send(encoded({ ...message, packets }, member.wire))
     return true
   }
 
@@ -114,11 +136,16 @@ export class Bus {
     if (this.#records.get(member)?.subscribed.get(opened) === undefined) return null
     const publisher = opened.publisher === null ? undefined : this.#members.get(opened.publisher)
     if (publisher !== undefined) this.#remember(publisher, opened)
-    let byWire = this.#encoded.get(event)
-    if (byWire === undefined) this.#encoded.set(event, (byWire = new Map()))
-    let bytes = byWire.get(member.wire)
-    if (bytes === undefined)
-      byWire.set(member.wire, (bytes = encoded({ type: 'multicast', ...opened }, member.wire)))
+    let known = this.#encoded.get(event)
+    if (known === undefined) this.#encoded.set(event, (known = new Map<string, Buffer>()))
+    const entitled = this.#entitledOf(member, opened)
+    const key = `${member.wire}${keyOfEntitled(entitled)}`
+    let bytes = known.get(key)
+    if (bytes === undefined) {
+      const packets = visiblePackets(opened.packets, entitled)
+      bytes = encoded({ type: 'multicast', ...opened, packets }, member.wire)
+      known.set(key, bytes)
+    }
     return bytes
   }
 
@@ -128,9 +155,14 @@ export class Bus {
     this.#sendToSubscribers(pair, { type: 'multicast', ...pair, ...message })
   }
 
+  #entitledOf(member: Member, pair: Pair): Entitled {
+    return this.#records.get(member)?.entitled.get(pair) ?? null
+  }
+
   #open(event: PublishedEvent): JetblackEvent {
     let opened = this.#opened.get(event)
-    if (opened === undefined) this.#opened.set(event, (opened = eventOf(event)))
+    if (opened === undefined)
+      this.#opened.set(event, (opened = eventOf(event, this.#entitlementsOf)))
     return opened
   }
 
@@ -169,13 +201,10 @@ class MemberRecord {
   readonly published = new ByPair<true>()
   /** How often it has asked for each. */
   readonly subscribed = new ByPair<number>()
+  /** Of pairs whose feed has authorisers. */
+  readonly entitled = new ByPair<Entitled>()
 }
 
 function notification(to: Member, { id, user, host }: Member, pair: Pair, isAdd: boolean): Buffer {
   return encoded({ type: 'subscription', user, host, clientId: id, ...pair, isAdd }, to.wire)
-}
-
-/** What is known of the pair may not be true any more: nobody publishes it. */
-function staleNotice({ feed, topic }: Pair): ServerMessage {
-  return { type: 'multicast', user: '', host: '', feed, topic, mark: true, packets: null }
 }

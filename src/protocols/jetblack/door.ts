@@ -5,12 +5,19 @@ import { printable } from '../../ops/logger.ts'
 import { SeldomReport } from '../../ops/seldom-report.ts'
 import { StartError } from '../../ops/start-error.ts'
 import type { DoorEnvironment } from '../door.ts'
+import { Authorisation } from './authorisation.ts'
 import { Bus } from './bus.ts'
 import { FeedRules } from './feed-rules.ts'
+import type { Passwords } from './passwords.ts'
 import { Session, type SessionOptions } from './session.ts'
 import type { JetblackSettings } from './settings.ts'
 
-export interface JetblackOptions extends Pick<DoorEnvironment, 'hub' | 'policy' | 'limits'> {
+export interface JetblackOptions extends Pick<
+  DoorEnvironment,
+  'hub' | 'policy' | 'limits' | 'limiter'
+> {
+  /** `null`: nobody logs in. */
+  readonly passwords: Passwords | null
   readonly settings: JetblackSettings
   readonly logger: (level: LogLevel, message: string) => void
 }
@@ -20,8 +27,14 @@ export class JetblackDoor implements AsyncDisposable {
   readonly urls: string[] = []
   readonly #servers: Server[] = []
   readonly #sessions = new Set<Session>()
-  readonly #bus = new Bus()
+  readonly #rules: FeedRules
+  readonly #bus: Bus
   #heartbeat: NodeJS.Timeout | undefined
+
+  private constructor(rules: FeedRules) {
+    this.#rules = rules
+    this.#bus = new Bus((feed) => rules.entitlementsOf(feed))
+  }
 
   /** @throws {StartError} it cannot listen. */
   static async open({
@@ -29,15 +42,20 @@ export class JetblackDoor implements AsyncDisposable {
     hub,
     policy,
     limits,
+    limiter,
+    passwords,
     logger,
   }: JetblackOptions): Promise<JetblackDoor> {
-    const door = new JetblackDoor()
+    const door = new JetblackDoor(new FeedRules(settings.feeds))
     const report = new SeldomReport(logger, 'warn')
     const options: SessionOptions = {
       hub,
       bus: door.#bus,
       policy,
-      rules: new FeedRules(settings.feeds),
+      rules: door.#rules,
+      authorisation: new Authorisation(door.#bus, door.#rules),
+      passwords,
+      limiter,
       limits: { ...limits, ...settings },
       dropped: (reason, details) => report.add(`jetblack: dropped ${printable(details)}`, reason),
     }

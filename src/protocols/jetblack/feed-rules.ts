@@ -1,7 +1,7 @@
 import { ADMIN } from './admin.ts'
 import type { FeedSettings } from './settings.ts'
 
-export type Role = 'subscribe' | 'publish' | 'notify'
+export type Role = 'subscribe' | 'publish' | 'notify' | 'authorize'
 
 /** Who may do what on which feed. */
 export class FeedRules {
@@ -14,9 +14,24 @@ export class FeedRules {
   allows(role: Role, feed: string, user: string): boolean {
     // Everybody may hear it, and nobody else than the server speaks there.
     if (feed === ADMIN) return role === 'subscribe'
-    const rule = this.#rules.find(([pattern]) => matchesPattern(pattern, feed))
-    const allowed = rule?.[1][role] ?? 'any'
+    const allowed = this.#ruleOf(feed)?.[role] ?? (role === 'authorize' ? [] : 'any')
     return allowed === 'any' || allowed.includes(user)
+  }
+
+  /** Whether a subscription needs the answer of somebody. */
+  hasAuthorisers(feed: string): boolean {
+    const allowed = feed === ADMIN ? [] : (this.#ruleOf(feed)?.authorize ?? [])
+    return allowed === 'any' || allowed.length > 0
+  }
+
+  /** Of what comes by another door. `null`: none. */
+  entitlementsOf(feed: string): readonly number[] | null {
+    const entitlements = this.#ruleOf(feed)?.entitlements ?? []
+    return entitlements.length === 0 ? null : entitlements
+  }
+
+  #ruleOf(feed: string): FeedSettings | undefined {
+    return this.#rules.find(([pattern]) => matchesPattern(pattern, feed))?.[1]
   }
 }
 

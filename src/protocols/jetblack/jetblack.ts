@@ -1,4 +1,6 @@
 import type { Explanation, Findings, Protocol } from '../door.ts'
+import { OptionError } from '../../auth/option-error.ts'
+import { Passwords } from './passwords.ts'
 import type { JetblackSettings } from './settings.ts'
 
 /** What the server knows of jetblack before it is opened. */
@@ -6,18 +8,37 @@ export const JETBLACK: Protocol<JetblackSettings> = {
   name: 'jetblack',
   openFilesMax: ({ ports }) => ports.size,
 
-  check(): Findings {
-    return { errors: [], warnings: [] }
+  check(settings): Findings {
+    try {
+      passwordsOf(settings)
+      return { errors: [], warnings: [] }
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error
+      return { errors: [error.message], warnings: [] }
+    }
   },
 
-  explain(): Explanation {
-    return { path: [], text: 'everybody is nobody there, and sees what is public' }
+  explain({ authentication }): Explanation {
+    const text =
+      authentication === 'none'
+        ? 'everybody is nobody there, and sees what is public'
+        : 'whoever is in the file of passwords is that user there, and sees what is public'
+    return { path: ['authentication'], text: `${text}; feeds say who may do what` }
   },
 
-  async open(settings, { hub, policy, limits, logger }) {
+  async open(settings, { hub, policy, limits, limiter, logger }) {
+    const passwords = passwordsOf(settings)
     // Whoever only reads the settings needs neither.
     const { JetblackDoor } = await import('./door.ts')
-    const door = await JetblackDoor.open({ settings, hub, policy, limits, logger })
+    const door = await JetblackDoor.open({
+      settings,
+      hub,
+      policy,
+      limits,
+      limiter,
+      passwords,
+      logger,
+    })
     return {
       name: 'jetblack',
       mounted: null,
@@ -25,4 +46,18 @@ export const JETBLACK: Protocol<JetblackSettings> = {
       [Symbol.asyncDispose]: () => door[Symbol.asyncDispose](),
     }
   },
+}
+
+/** `null`: nobody logs in. @throws {OptionError} naming the file, or the setting. */
+function passwordsOf({ authentication, passwords }: JetblackSettings): Passwords | null {
+  if (authentication === 'none') return null
+  if (passwords === null)
+    throw new OptionError(
+      'protocols.jetblack.authentication is passwords, so protocols.jetblack.passwords must name their file',
+    )
+  try {
+    return new Passwords(passwords.text)
+  } catch (error) {
+    throw new OptionError(`${passwords.file}: ${(error as Error).message}`, { cause: error })
+  }
 }

@@ -30,6 +30,8 @@ export interface Sender {
 
 /** What a client sends. */
 export type ClientMessage =
+  /** Comes first, and once, where somebody asks for it. */
+  | { readonly type: 'login'; readonly user: string; readonly password: string }
   | ({ readonly type: 'multicast' } & Data)
   | ({ readonly type: 'unicast'; readonly clientId: ClientId } & Data)
   | { readonly type: 'notification-request'; readonly feed: string; readonly isAdd: boolean }

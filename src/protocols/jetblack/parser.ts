@@ -7,6 +7,8 @@ export interface ParserOptions {
   readonly wire: Wire
   /** Of a message in whole. */
   readonly messageBytesMax: number
+  /** Credentials come first, as a message; else they are read over if there are some. */
+  readonly asksForLogin: boolean
 }
 
 /**
@@ -84,6 +86,7 @@ export class Parser {
   *#message(): Generator<void, ClientMessage, void> {
     if (!this.#hasBegun) {
       this.#hasBegun = true
+      if (this.#options.asksForLogin) return yield* this.#login()
       yield* this.#skipLogin()
     }
     const [code = 0] = yield* this.#take(1)
@@ -138,6 +141,20 @@ export class Parser {
       default:
         throw new ProtocolError(`there is no message of type ${code}`)
     }
+  }
+
+  /** A connection string; or, up to version 3 of the Python client, four texts. */
+  *#login(): Generator<void, ClientMessage, void> {
+    yield* this.#await(1)
+    if (this.#input.byteAt(0) !== 0) throw new ProtocolError('it does not begin with a login')
+    const first = yield* this.#string()
+    if (CONNECTION_STRING.test(first)) return { type: 'login', ...credentialsIn(first) }
+    const password = yield* this.#string()
+    yield* this.#string()
+    yield* this.#string()
+    // Only those clients do so, and they know no content types.
+    this.#wire = 'is-image'
+    return { type: 'login', user: first, password }
   }
 
   /**
@@ -271,11 +288,23 @@ export class Parser {
   }
 }
 
+/** Split only where a known key follows, as passwords may have semicolons; what `Impersonating` and `ForwardedFor` say is not believed. */
+function credentialsIn(text: string): { readonly user: string; readonly password: string } {
+  const values = new Map(
+    text.split(BEFORE_KEY).map((segment) => {
+      const at = segment.indexOf('=')
+      return [segment.slice(0, at), segment.slice(at + 1)] as const
+    }),
+  )
+  return { user: values.get('Username') ?? '', password: values.get('Password') ?? '' }
+}
+
 function isPrintable(byte: number): boolean {
   return byte >= 0x20 && byte < 0x7f
 }
 
 const CONNECTION_STRING = /^(?:Username|Password|Token|Impersonating|ForwardedFor|Application)=/
+const BEFORE_KEY = /;(?=(?:Username|Password|Token|Impersonating|ForwardedFor|Application)=)/
 const NO_MARK = 'a data message has neither an image mark nor a content type'
 const STRING_BYTES_MAX = 65_536
 const LIST_LENGTH_MAX = 65_535

@@ -3,7 +3,7 @@ import { openedBy, sealed } from '../../publication/envelope.ts'
 import { bytesOf, payloadOf } from '../../publication/payload.ts'
 import type { Payload, Publication } from '../../publication/publication.ts'
 import { publishedTopics, type PublishedTopics } from '../../publication/published-topics.ts'
-import type { ClientId, Data, Mark, Packet, Sender } from './messages.ts'
+import type { ClientId, Data, Mark, Packet, Sender, ServerMessage } from './messages.ts'
 
 export const DOOR = 'jetblack'
 
@@ -35,11 +35,13 @@ export interface PublicationLimits {
 /**
  * What HTTP and the other doors see: a packet is the object that its bytes are, or `{"data": …}`; several are `{"packets": […]}`; none is
  * `{"data": null}`. All that this does not say is in the envelope.
+ * `isAuthorised`: its feed has authorisers, and elsewhere nobody asks them, so it is private there.
  * @throws {LimitExceededError | EnvelopeTooLargeError}
  */
 export function publicationOf(
   published: Published,
   { topicsMax, jsonDepthMax }: PublicationLimits,
+  isAuthorised = false,
 ): { readonly publication: Publication; readonly segments: PublishedTopics['segments'] } {
   const path = pathOf(published)
   const { segments, topics, isPrivate } = publishedTopics(path, topicsMax)
@@ -49,13 +51,25 @@ export function publicationOf(
   const bytes = Buffer.from(JSON.stringify(sealedOf(published, texts)))
   const envelope = sealed({ door: DOOR, bytes })
   return {
-    publication: { topics, isPrivate, path, payload: payloadOfAll(texts), envelope },
+    publication: {
+      topics,
+      isPrivate: isPrivate || isAuthorised,
+      path,
+      payload: payloadOfAll(texts),
+      envelope,
+    },
     segments,
   }
 }
 
-/** What was published, to the byte; of an event of another door one packet with its payload. */
-export function eventOf(event: PublishedEvent): JetblackEvent {
+/**
+ * What was published, to the byte; of an event of another door one packet with its payload, and the entitlements that its feed has for
+ * such packets.
+ */
+export function eventOf(
+  event: PublishedEvent,
+  entitlementsOf: (feed: string) => readonly number[] | null = () => null,
+): JetblackEvent {
   const bytes = openedBy(DOOR, event)
   if (bytes !== null) return opened(JSON.parse(Buffer.from(bytes).toString()) as Sealed, event)
   const [, feed = '', ...rest] = event.path.split('/')
@@ -63,8 +77,12 @@ export function eventOf(event: PublishedEvent): JetblackEvent {
     ...OF_OTHER_DOORS,
     feed,
     topic: rest.join('/'),
-    packets: [{ entitlements: null, data: bytesOf(event.payload) }],
+    packets: [{ entitlements: entitlementsOf(feed), data: bytesOf(event.payload) }],
   }
+}
+
+export function isOfJetblack(event: PublishedEvent): boolean {
+  return openedBy(DOOR, event) !== null
 }
 
 /** Never both empty: that would be a stale notice. */
@@ -74,6 +92,11 @@ const OF_OTHER_DOORS = {
   host: 'localhost',
   mark: 'application/json',
 } as const
+
+/** What is known of the pair may not be true any more: nobody publishes it. A refusal is the same. */
+export function staleNotice({ feed, topic }: Pair): ServerMessage {
+  return { type: 'multicast', user: '', host: '', feed, topic, mark: true, packets: null }
+}
 
 /** What the payload does not say. */
 interface Sealed extends Sender {

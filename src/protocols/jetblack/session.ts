@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { addressBlock } from '../../auth/address-block.ts'
+import type { AttemptLimiter } from '../../auth/attempt-limiter.ts'
 import { ANONYMOUS } from '../../auth/identity.ts'
 import { refusalText, type Policy } from '../../auth/policy.ts'
 import type { CloseReason } from '../../hub/encoding.ts'
@@ -12,17 +13,24 @@ import { inLaterTurn, isTurnSpent } from '../../ops/turn-budget.ts'
 import { PubSubError } from '../../publication/errors.ts'
 import { segmentsOf } from '../../publication/published-topics.ts'
 import { ADMIN } from './admin.ts'
-import type { Bus, Member } from './bus.ts'
+import type { Admitted, Authorisation } from './authorisation.ts'
+import type { Bus } from './bus.ts'
 import type { FeedRules, Role } from './feed-rules.ts'
 import { ProtocolError, type ClientMessage, type Wire } from './messages.ts'
 import { Parser } from './parser.ts'
-import { DOOR, pathOf, publicationOf, type Pair } from './publication.ts'
+import type { Rights } from '../../hub/rights.ts'
+import type { Passwords } from './passwords.ts'
+import { DOOR, eventOf, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
 
 export interface SessionOptions {
   readonly hub: Pick<Hub, 'store' | 'subscribe'>
   readonly bus: Bus
   readonly policy: Policy
   readonly rules: FeedRules
+  readonly authorisation: Authorisation
+  /** `null`: nobody logs in. */
+  readonly passwords: Passwords | null
+  readonly limiter: AttemptLimiter
   readonly limits: SessionLimits
   /** What was dropped: the protocol has no refusals. `reason`: one of few. */
   readonly dropped: (reason: string, details: string) => void
@@ -37,9 +45,9 @@ export interface SessionLimits {
 }
 
 /** One connection. What it sends takes effect in that order (decided in `docs/protocols/jetblack.md`, "Order"). */
-export class Session implements Member, EventSink {
+export class Session implements Admitted, EventSink {
   readonly id = randomBytes(16).toString('hex')
-  readonly user = 'nobody'
+  user = 'nobody'
   readonly host: string
   readonly #socket: Socket
   readonly #portWire: Wire
@@ -52,16 +60,19 @@ export class Session implements Member, EventSink {
   #held: ClientMessage | null = null
   #isInLaterTurn = false
   #isOver = false
+  #hasEntered = false
   #silence: NodeJS.Timeout | undefined
 
   constructor(socket: Socket, wire: Wire, options: SessionOptions) {
-    const { limits, bus } = options
+    const { limits } = options
     this.#socket = socket
     this.#portWire = wire
     this.#options = options
-    this.#parser = new Parser({ wire, messageBytesMax: limits.messageBytesMax })
+    const asksForLogin = options.passwords !== null
+    this.#parser = new Parser({ wire, messageBytesMax: limits.messageBytesMax, asksForLogin })
     this.host = socket.remoteAddress ?? 'unknown'
-    bus.enter(this)
+    // Whoever has to log in is not known to the others before.
+    if (!asksForLogin) this.#enter()
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('data', (chunk: Buffer) => {
@@ -131,7 +142,7 @@ export class Session implements Member, EventSink {
         const message = this.#held ?? this.#parser.next()
         this.#held = null
         if (message === null) break
-        if (message.type !== 'multicast' && this.#underWay > 0) {
+        if ((message.type !== 'multicast' || !this.#hasEntered) && this.#underWay > 0) {
           this.#held = message
           this.#socket.pause()
           return
@@ -175,6 +186,8 @@ export class Session implements Member, EventSink {
 
   #handle(message: ClientMessage): void {
     switch (message.type) {
+      case 'login':
+        return void this.#logIn(message)
       case 'multicast':
         return this.#publish(message)
       case 'unicast':
@@ -184,13 +197,44 @@ export class Session implements Member, EventSink {
       case 'notification-request':
         return this.#hear(message)
       case 'authorization-response':
-        return this.#drop('not authorised', `an answer for a feed that needs no authoriser`)
+        return this.#answer(message)
       case 'server-only':
         return this.#drop(
           'server-only',
           `a message of type ${message.code}, which only servers send`,
         )
     }
+  }
+
+  #enter(): void {
+    this.#hasEntered = true
+    this.#options.bus.enter(this)
+  }
+
+  /** What comes meanwhile waits. Who is refused is closed, without a byte, as that would be a message. */
+  async #logIn({ user, password }: { readonly user: string; readonly password: string }) {
+    const { limiter, passwords, dropped } = this.#options
+    const claimant = { address: this.#socket.remoteAddress ?? null, name: user }
+    this.#underWay++
+    const admission = await limiter.admit(claimant)
+    const isRight = admission.type === 'admitted' && passwords!.accepts(user, password)
+    this.#underWay--
+    if (this.#socket.destroyed) return
+    if (!isRight) {
+      if (admission.type === 'admitted') limiter.failed(claimant)
+      dropped('refused login', `from ${this.host}: a login that was refused`)
+      return this.destroy()
+    }
+    limiter.succeeded(claimant)
+    this.user = user
+    this.#enter()
+    this.#read()
+  }
+
+  #answer(message: ClientMessage & { readonly type: 'authorization-response' }): void {
+    if (!this.#may('authorize', message.feed)) return
+    if (!this.#options.authorisation.answer(message))
+      this.#drop('not asked', 'an answer for whom nobody has asked')
   }
 
   #publish(message: ClientMessage & { readonly type: 'multicast' }): void {
@@ -212,7 +256,11 @@ export class Session implements Member, EventSink {
     if (message.feed === '') return this.#refuse('no feed', 'a publication without a feed')
     const { user, host, id: publisher } = this
     try {
-      const { publication, segments } = publicationOf({ ...message, user, host, publisher }, limits)
+      const { publication, segments } = publicationOf(
+        { ...message, user, host, publisher },
+        limits,
+        this.#options.rules.hasAuthorisers(message.feed),
+      )
       const verdict = this.#options.policy.mayPublish(segments, {
         address: this.#socket.remoteAddress ?? null,
         identity: ANONYMOUS,
@@ -243,8 +291,21 @@ export class Session implements Member, EventSink {
       this.#drop('no addressee', 'data for a client that is not subscribed to it')
   }
 
-  #subscribe(pair: Pair): void {
-    if (!this.#may('subscribe', pair.feed)) return
+  #subscribe({ feed, topic }: Pair): void {
+    if (!this.#may('subscribe', feed)) return
+    const { authorisation, rules } = this.#options
+    const pair = { feed, topic }
+    if (rules.hasAuthorisers(feed)) {
+      const admission = authorisation.ask(this, pair)
+      if (admission === 'nobody')
+        this.#drop('no authoriser', 'a subscription to a feed whose authorisers are not there')
+      if (admission !== 'admitted') return
+    }
+    this.admitted(pair, 1)
+  }
+
+  admitted(pair: Pair, adds: number): void {
+    if (this.#isOver) return
     const { limits, bus, hub } = this.#options
     const key = keyOf(pair)
     if (!this.#subscribed.has(key) && this.#subscribed.size >= limits.subscriptionsPerPeerMax)
@@ -259,7 +320,7 @@ export class Session implements Member, EventSink {
         if (this.#subscription === null)
           this.#subscription = hub.subscribe({
             wants: [want],
-            rights: ANONYMOUS.rights,
+            rights: this.#rights,
             from: 'head',
             to: { events: this },
             whenBehind: 'close',
@@ -273,12 +334,13 @@ export class Session implements Member, EventSink {
       }
     }
     this.#subscribed.set(key, { feed, topic })
-    bus.subscribe(this, { feed, topic })
+    for (let add = 0; add < adds; add++) bus.subscribe(this, { feed, topic })
   }
 
   #unsubscribe({ feed, topic }: Pair): void {
     if (!this.#may('subscribe', feed)) return
     const pair = { feed, topic }
+    this.#options.authorisation.takeBack(this, pair)
     if (!this.#options.bus.unsubscribe(this, pair)) return
     this.#subscribed.delete(keyOf(pair))
     const path = pathOf(pair)
@@ -291,6 +353,16 @@ export class Session implements Member, EventSink {
     if (!this.#may('notify', feed)) return
     if (isAdd) this.#options.bus.hear(this, feed)
     else this.#options.bus.ignore(this, feed)
+  }
+
+  /** What is private elsewhere for its feed's authorisers is shown to whoever they let in, which the bus looks at. */
+  get #rights(): Rights {
+    const { rules } = this.#options
+    return {
+      key: DOOR,
+      seesNothing: false,
+      maySee: (event) => isOfJetblack(event) && rules.hasAuthorisers(eventOf(event).feed),
+    }
   }
 
   #may(role: Role, feed: string): boolean {
@@ -318,7 +390,10 @@ export class Session implements Member, EventSink {
     this.#isOver = true
     clearTimeout(this.#silence)
     this.#subscription?.close()
-    this.#options.bus.leave(this)
+    if (this.#hasEntered) {
+      this.#options.authorisation.leave(this)
+      this.#options.bus.leave(this)
+    }
     this.destroy()
   }
 }

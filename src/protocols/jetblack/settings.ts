@@ -1,5 +1,7 @@
+import { ConfigError } from '../../settings/config-error.ts'
 import { placeBelow, refuse } from '../../settings/place.ts'
 import { optional, sectionReader, setting } from '../../settings/section.ts'
+import { readTextFile } from '../../settings/text-file.ts'
 import {
   bytes,
   duration,
@@ -38,6 +40,17 @@ export type Allowed = 'any' | readonly string[]
 const allowed: Reader<Allowed> = (node, place) =>
   node.type === 'scalar' && node.text === 'any' ? 'any' : list(text)(node, place)
 
+/** Salt and hash of each user. The file's contents are for `passwords.ts`. */
+const passwordFile: Reader<{ readonly file: string; readonly text: string }> = (node, place) => {
+  const file = text(node, place)
+  try {
+    return { file, text: readTextFile(file) }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return refuse(place, `is not usable: ${error.message}`, error)
+  }
+}
+
 const feed = sectionReader({
   subscribe: setting('subscribe', 'any', allowed, {
     about: 'Who may subscribe: any, or a list of users.',
@@ -51,6 +64,15 @@ const feed = sectionReader({
   notify: setting('notify', 'any', allowed, {
     about: 'Who may hear of subscriptions.',
     shown: 'any',
+  }),
+  authorize: setting('authorize', [], allowed, {
+    about:
+      'Users whose answer a subscription needs: what is published there is private elsewhere. Default: none, so none is needed.',
+    example: '[mary]',
+  }),
+  entitlements: setting('entitlements', [], list(integer(-(2 ** 31), 2 ** 31 - 1)), {
+    about: 'Of the one packet as which an event of another door comes. Default: none.',
+    example: '[7]',
   }),
 })
 
@@ -76,6 +98,15 @@ const read = sectionReader({
       'Ports, and what is spoken there: is-image (the Python client up to 4, servers up to 5) or content-type (Python 6.0a). All ' +
       'are one bus.',
     shown: '{9091: is-image}',
+  }),
+  authentication: setting('authentication', 'none', oneOf('none', 'passwords'), {
+    about:
+      'What peers prove, on all ports. With none everybody is nobody; with passwords they are users of the file below.',
+    shown: 'none',
+  }),
+  passwords: optional('passwords', passwordFile, {
+    about: "The reference's passwords.json, for `authentication: passwords`.",
+    example: '/etc/pubsubd/passwords.json',
   }),
   heartbeatMs: setting('heartbeat', 0, duration(0, 86_400_000), {
     about: 'How often heartbeat of the feed __admin__ comes. 0: never.',

@@ -11,8 +11,8 @@ import {
 import { Parser } from '../../../src/protocols/jetblack/parser.ts'
 import { VECTORS, wireOf, type Vector } from './vectors.ts'
 
-function parserFor(wire: Wire): Parser {
-  return new Parser({ wire, messageBytesMax: 1_000_000 })
+function parserFor(wire: Wire, asksForLogin = false): Parser {
+  return new Parser({ wire, messageBytesMax: 1_000_000, asksForLogin })
 }
 
 /** All messages of these pieces; at the end nothing follows for a while. */
@@ -86,6 +86,52 @@ test('texts whose length counts characters end the connection, or wait for more'
     } catch (error) {
       assert.ok(error instanceof ProtocolError, vector.name)
     }
+  }
+})
+
+test('a login is read as its libraries write it, wherever it is cut, and what comes behind it too', () => {
+  const behind = Buffer.from('050000000141000000014201', 'hex')
+  const logins = VECTORS.filter(
+    ({ type, malformed, fields }) =>
+      type === 'handshake' && malformed !== true && typeof fields.password === 'string',
+  )
+  assert.ok(logins.length > 12)
+  for (const vector of logins) {
+    const bytes = Buffer.concat([Buffer.from(vector.encoded_hex, 'hex'), behind])
+    const { username: user, password } = vector.fields
+    for (const size of [1, 7, bytes.length]) {
+      const parser = parserFor(wireOf(vector), true)
+      const messages: ClientMessage[] = []
+      for (let at = 0; at < bytes.length; at += size) {
+        parser.push(bytes.subarray(at, at + size))
+        for (let next = parser.next(); next !== null; next = parser.next()) messages.push(next)
+      }
+      assert.deepEqual(
+        messages,
+        [
+          { type: 'login', user, password },
+          { type: 'subscription-request', feed: 'A', topic: 'B', isAdd: true },
+        ],
+        `${vector.name}, ${size} bytes at a time`,
+      )
+      if (vector.protocol === 'v3') assert.equal(parser.wire, 'is-image')
+    }
+  }
+})
+
+test('a login that nobody asks for is read over, that of .NET, which is empty, too', () => {
+  const behind = Buffer.from('050000000141000000014201', 'hex')
+  for (const vector of VECTORS) {
+    if (vector.type !== 'handshake' || vector.malformed === true) continue
+    const isFourTexts = vector.protocol !== 'v3' || vector.fields.password !== undefined
+    if (!isFourTexts) continue // tokens of version 3 have three, which nothing tells apart
+    const pieces = [Buffer.from(vector.encoded_hex, 'hex'), behind]
+    const messages = messagesOf(wireOf(vector), pieces)
+    assert.deepEqual(
+      messages,
+      [{ type: 'subscription-request', feed: 'A', topic: 'B', isAdd: true }],
+      vector.name,
+    )
   }
 })
 

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DEADLINE_MS } from '../../deadline.ts'
@@ -74,14 +78,27 @@ class Client {
 }
 
 async function play(scenario: Scenario, isBytewise: boolean): Promise<void> {
-  const heartbeat = scenario.config.heartbeatInterval === undefined ? '' : 'heartbeat: 0.2s, '
+  const { config } = scenario
+  const passwords = join(mkdtempSync(join(tmpdir(), 'pubsubd-jetblack-')), 'passwords.json')
+  writeFileSync(passwords, JSON.stringify(passwordFile(config.users ?? {})))
+  const jetblack = {
+    ports: { 0: wireOf(scenario) },
+    ...(config.heartbeatInterval !== undefined && { heartbeat: '0.2s' }),
+    ...(config.authentication === 'password-file' && {
+      authentication: 'passwords',
+      passwords,
+      feeds: FEEDS,
+    }),
+  }
   await using server = await startInProcess({
-    config: `
-server: {bind: 127.0.0.1, port: 0}
-clients: {payloaders: [127.0.0.1]}
-protocols: {jetblack: {${heartbeat}ports: {0: ${wireOf(scenario)}}}}
-`,
+    config: JSON.stringify({
+      server: { bind: '127.0.0.1', port: 0 },
+      clients: { payloaders: ['127.0.0.1'] },
+      limits: { login_delay: 0 },
+      protocols: { jetblack },
+    }),
   })
+  rmSync(dirname(passwords), { recursive: true })
   const port = Number(new URL(server.urls.find((url) => url.startsWith('tcp:'))!).port)
   const clients = new Map<string, Client>()
   /** By the names of the scenario. */
@@ -136,6 +153,23 @@ protocols: {jetblack: {${heartbeat}ports: {0: ${wireOf(scenario)}}}}
   }
 }
 
+/** What the scenarios' roles say, in our settings: a global deny is a last pattern that matches all. */
+const FEEDS = {
+  AUTH: { subscribe: ['tom', 'dick'], publish: ['harry'], notify: ['harry'], authorize: ['mary'] },
+  '*': { subscribe: [], publish: [], notify: [] },
+}
+
+/** As the reference writes it. */
+function passwordFile(users: Readonly<Record<string, string>>): object {
+  return Object.fromEntries(
+    Object.entries(users).map(([name, password]) => {
+      const salt = randomBytes(32)
+      const digest = createHash('sha1').update(password, 'utf8').update(salt).digest('base64')
+      return [name, { Salt: salt.toString('base64'), Hash: digest }]
+    }),
+  )
+}
+
 /** Enough for what was sent to take effect, as the answer to nothing cannot be waited for. */
 const SYNC_MS = 60
 const SILENCE_MS = 100
@@ -147,7 +181,6 @@ function lengthPrefixed(text: string): string {
 
 describe('the scenarios of the reference', { concurrency: 4 }, () => {
   for (const scenario of SCENARIOS) {
-    if (scenario.config.authentication !== 'null') continue
     test(scenario.name, () => play(scenario, false))
     test(`${scenario.name}, byte by byte`, () => play(scenario, true))
   }

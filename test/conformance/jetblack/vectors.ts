@@ -28,6 +28,7 @@ export interface Scenario {
   readonly config: {
     readonly authentication: 'null' | 'password-file'
     readonly heartbeatInterval?: string
+    readonly users?: Readonly<Record<string, string>>
   }
   readonly steps: readonly Step[]
 }

@@ -29,10 +29,12 @@ test('it says what a regular expression would say', () => {
   )
 })
 
+const NONE = { subscribe: [], publish: [], notify: [], authorize: [], entitlements: [] }
+
 test('the first pattern that matches decides; where none does, everybody may do everything', () => {
   const rules = new FeedRules([
-    ['LSE', { subscribe: 'any', publish: ['tom'], notify: [] }],
-    ['L*', { subscribe: [], publish: [], notify: [] }],
+    ['LSE', { ...NONE, subscribe: 'any', publish: ['tom'] }],
+    ['L*', NONE],
   ])
   assert.ok(rules.allows('publish', 'LSE', 'tom'))
   assert.ok(!rules.allows('publish', 'LSE', 'nobody'))
@@ -40,11 +42,17 @@ test('the first pattern that matches decides; where none does, everybody may do 
   assert.ok(!rules.allows('notify', 'LSE', 'tom'))
   assert.ok(!rules.allows('subscribe', 'LX', 'tom'))
   assert.ok(rules.allows('publish', 'other', 'nobody'))
+  assert.ok(!rules.allows('authorize', 'other', 'nobody'))
+  assert.ok(!rules.hasAuthorisers('other'))
 })
 
 test('what the server says of itself may be heard by all and said by nobody, whatever a pattern says', () => {
-  const rules = new FeedRules([['*', { subscribe: [], publish: ['tom'], notify: ['tom'] }]])
+  const rules = new FeedRules([
+    ['*', { ...NONE, publish: ['tom'], notify: ['tom'], authorize: ['tom'] }],
+  ])
   assert.ok(rules.allows('subscribe', '__admin__', 'nobody'))
   assert.ok(!rules.allows('publish', '__admin__', 'tom'))
   assert.ok(!rules.allows('notify', '__admin__', 'tom'))
+  assert.ok(!rules.hasAuthorisers('__admin__'))
+  assert.ok(rules.hasAuthorisers('other'))
 })

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DEADLINE_MS } from '../../deadline.ts'
@@ -209,6 +213,149 @@ test('who may not publish over HTTP may not here, and nobody speaks as the serve
   )
   await fetch(`${server.url}/__admin__/heartbeat`, { method: 'PUT', body: '{}' })
   await client.expects(sent('nobody', '127.0.0.1', 'a', 'b', 'yes'))
+})
+
+/** An authoriser's answer. */
+function answer(id: Buffer, topic: string, isRequired: boolean, ...entitlements: number[]): Buffer {
+  return Buffer.concat([
+    Buffer.of(7),
+    id,
+    write.text('AUTH'),
+    write.text(topic),
+    Buffer.of(isRequired ? 1 : 0),
+    write.integer(entitlements.length),
+    ...entitlements.map((each) => write.integer(each)),
+  ])
+}
+
+/** Resolves with the id of the subscriber. */
+async function isAsked(client: Client, topic: string): Promise<Buffer> {
+  const tail = Buffer.concat(['127.0.0.1', 'nobody', 'AUTH', topic].map((each) => write.text(each)))
+  while (client.received.length < 17 + tail.length) await pause(2)
+  assert.equal(client.received[0], 6)
+  const id = client.received.subarray(1, 17)
+  assert.deepEqual(client.received.subarray(17), tail)
+  client.received = Buffer.alloc(0)
+  return id
+}
+
+test('on a feed with authorisers the answer makes the subscription, a later one changes what is seen, and a refusal takes it away', async () => {
+  await using server = await startInProcess({
+    config: config(', feeds: {AUTH: {authorize: [nobody], entitlements: [7]}}'),
+  })
+  using client = new Client(server) // everybody is nobody, so it is asked about itself
+  client.socket.write(
+    Buffer.concat([write.subscription('AUTH', 'T'), write.publication('AUTH', 'T', 'too soon')]),
+  )
+  const id = await isAsked(client, 'T')
+  client.socket.write(answer(id, 'T', true, 7, 8))
+  // The packet of a publication here names no entitlements, and that of another door has those of the feed.
+  client.socket.write(write.publication('AUTH', 'T', 'unseen'))
+  const none = Buffer.concat([
+    Buffer.of(8),
+    ...['nobody', '127.0.0.1', 'AUTH', 'T'].map((each) => write.text(each)),
+    Buffer.of(0),
+    write.integer(0),
+  ])
+  await client.expects(none)
+  await fetch(`${server.url}/AUTH/T`, { method: 'PUT', body: '{"n": 1}' })
+  const fromHttp = Buffer.concat([
+    Buffer.of(8),
+    ...['nobody', 'localhost', 'AUTH', 'T'].map((each) => write.text(each)),
+    Buffer.of(0),
+    write.integer(1),
+    write.integer(1),
+    write.integer(7),
+    write.text('{"n": 1}'),
+  ])
+  await client.expects(fromHttp)
+  client.socket.write(answer(id, 'T', false))
+  client.socket.write(write.publication('AUTH', 'T', 'seen'))
+  await client.expects(sent('nobody', '127.0.0.1', 'AUTH', 'T', 'seen'))
+  client.socket.write(answer(id, 'T', true))
+  client.socket.write(write.publication('AUTH', 'T', 'not any more'))
+  await client.expects(stale('AUTH', 'T'), none)
+})
+
+test('what waits for an authoriser is taken back by whoever has asked, and an answer that nobody waits for changes nothing', async () => {
+  await using server = await startInProcess({
+    config: config(', feeds: {AUTH: {authorize: [nobody]}}'),
+  })
+  using client = new Client(server)
+  client.socket.write(write.subscription('AUTH', 'T'))
+  const id = await isAsked(client, 'T')
+  client.socket.write(
+    Buffer.concat([
+      write.subscription('AUTH', 'T', false),
+      answer(id, 'T', false),
+      answer(id, 'other', false),
+      answer(Buffer.alloc(16), 'T', false),
+      write.publication('AUTH', 'T', 'unheard'),
+      write.publication('AUTH', 'other', 'unheard'),
+      write.subscription('a', 'b'),
+      write.publication('a', 'b', 'heard'),
+    ]),
+  )
+  await client.expects(fromClient('b', 'heard'))
+})
+
+test('what is published on a feed with authorisers is private at every other door', async () => {
+  await using server = await startInProcess({
+    config: config(', feeds: {AUTH: {authorize: [mary]}}'),
+    acl: '{tom: {password: p, acl: {all: [AUTH]}}}',
+  })
+  const streamed = (headers: Record<string, string>) =>
+    fetch(`${server.url}/${headers['Authorization'] === undefined ? '' : 'private/AUTH'}?count=1`, {
+      headers: { ...headers, Accept: 'application/x-ndjson' },
+    })
+  const everybody = await streamed({})
+  const tom = await streamed({ Authorization: `Basic ${Buffer.from('tom:p').toString('base64')}` })
+  using client = new Client(server)
+  client.socket.write(
+    Buffer.concat([
+      write.publication('AUTH', 'T', 'secret'),
+      write.publication('a', 'b', 'public'),
+    ]),
+  )
+  assert.match(await tom.text(), /\n\{"data":"secret", /)
+  const seen = await everybody.text()
+  assert.match(seen, /\n\{"data":"public", /)
+  assert.doesNotMatch(seen, /secret/)
+})
+
+test('who logs in wrongly is closed without a byte, and who does not log in has no right', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pubsubd-jetblack-'))
+  const passwords = join(directory, 'passwords.json')
+  const digest = createHash('sha1').update('p').digest('base64')
+  writeFileSync(passwords, JSON.stringify({ tom: { Salt: '', Hash: digest } }))
+  await using server = await startInProcess({
+    config: config(
+      `, authentication: passwords, passwords: ${JSON.stringify(passwords)}, feeds: {a: {publish: [tom]}}`,
+    ),
+  })
+  rmSync(directory, { recursive: true })
+  const subscription = write.subscription('a', 'b')
+  for (const bytes of [
+    subscription,
+    Buffer.concat([write.text('Username=tom;Password=q'), subscription]),
+    Buffer.concat([write.text('Username=mary;Password=p'), subscription]),
+    Buffer.concat([write.text('Password=p'), subscription]),
+    Buffer.concat(['tom', 'q', '', ''].map((each) => write.text(each))),
+  ]) {
+    using client = new Client(server)
+    client.socket.write(bytes)
+    await client.ends()
+    assert.equal(client.received.length, 0)
+  }
+  using client = new Client(server)
+  client.socket.write(
+    Buffer.concat([
+      write.text('Username=tom;Password=p;Application=test'),
+      subscription,
+      write.publication('a', 'b', 'hello'),
+    ]),
+  )
+  await client.expects(sent('tom', '127.0.0.1', 'a', 'b', 'hello'))
 })
 
 test('further topics than are allowed are dropped, and the connection goes on', async () => {
