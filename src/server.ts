@@ -314,27 +314,14 @@ async function listen(
     server.listen({ host, port, backlog: LISTEN_BACKLOG, ipv6Only: true })
     await once(server, 'listening')
   } catch (error) {
-    throw notListening(error as NodeJS.ErrnoException, host, port, key)
+    const [hostPath, portPath] = [
+      ['server', 'bind'],
+      ['server', ...key],
+    ]
+    throw StartError.listening(error, { host, hostPath, port, portPath })
   }
   const { address, port: actual } = server.address() as AddressInfo
   return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${actual}`
-}
-
-function notListening(
-  error: NodeJS.ErrnoException,
-  host: string,
-  port: number,
-  key: readonly string[],
-): StartError {
-  if (error.code === 'EACCES')
-    return new StartError(
-      ['server', ...key],
-      `${port} may be listened on by root only: choose one from 1024 on, or grant the right (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)`,
-      error,
-    )
-  return error.code === 'EADDRINUSE'
-    ? StartError.at(['server', ...key], `${port} cannot be listened on`, error)
-    : StartError.at(['server', 'bind'], `${host} cannot be listened on`, error)
 }
 
 /** Connections the kernel holds for us while we are busy: thousands may come back at once after a restart. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { accessSync, constants, existsSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { AddressList } from '../auth/address-list.ts'
 import { AclUsers } from '../auth/acl-users.ts'
@@ -11,7 +13,7 @@ import { loadSettings } from '../config/load.ts'
 import { shown } from '../settings/place.ts'
 import type { Settings } from '../config/schema.ts'
 import { printable } from '../ops/logger.ts'
-import { StartError, type SettingPath } from '../ops/start-error.ts'
+import { StartError, type ListenedOn, type SettingPath } from '../ops/start-error.ts'
 import { configuredDoors } from '../doors.ts'
 import { readArguments } from './arguments.ts'
 import { EXIT } from './exit-code.ts'
@@ -31,7 +33,7 @@ ${FILE_OPTIONS_HELP}
   --strict        exit code 1 for warnings, too
 
 An error is what the server would not start with. Warnings are unknown keys, with the nearest right one, and what has no
-effect: addresses that are covered twice, rights that no event can match, secure topics that nobody may publish to.
+effect: addresses that are covered twice, what cannot be listened on or written to here, rights that no event can match, secure topics that nobody may publish to.
 
 Exit code: 0 no errors, 1 errors, 2 wrong usage.
 
@@ -63,7 +65,10 @@ async function check(words: readonly string[]): Promise<number> {
     ...(acl?.warnings ?? []),
   ])
     report.warn(warning)
-  if (settings !== null) checkSettings(settings.settings, placesIn(files.settings), report)
+  if (settings !== null) {
+    checkSettings(settings.settings, placesIn(files.settings), report)
+    await checkPorts(settings.settings, placesIn(files.settings), report)
+  }
   if (acl !== null) checkUsers(acl.users, placesIn(files.acl), report)
   if (settings !== null) checkDoors(settings.settings, acl?.users ?? null, files, report)
   if (settings !== null && acl !== null)
@@ -129,6 +134,33 @@ function checkWritable(file: string, path: SettingPath, where: Where, report: Re
     const { message } = StartError.at(path, 'cannot be used by the user of this process', error)
     report.warn(`${where(path)}: ${message}`)
   }
+}
+
+/** A port that somebody listens on already is no fault: the server does, where it runs while its files are checked. */
+async function checkPorts(
+  { server: { bind: host, port, tls } }: Settings,
+  where: Where,
+  report: Report,
+): Promise<void> {
+  const hostPath = ['server', 'bind']
+  const wanted: ListenedOn[] = [{ host, hostPath, port, portPath: ['server', 'port'] }]
+  if (tls !== null)
+    wanted.push({ host, hostPath, port: tls.port, portPath: ['server', 'tls', 'port'] })
+  const told = new Set<string>()
+  for (const each of wanted) {
+    const listener = createServer()
+    try {
+      listener.listen({ host, port: each.port, ipv6Only: true })
+      await once(listener, 'listening')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+      const { message, path } = StartError.listening(error, each)
+      told.add(`${where(path)}: ${message}`)
+    } finally {
+      listener.close()
+    }
+  }
+  for (const sentence of told) report.warn(sentence)
 }
 
 function checkDoors(

@@ -1,6 +1,14 @@
 /** Keys from the top of the settings, and what is wrong with what stands there. */
 export type SettingPath = readonly string[]
 
+/** Where somebody wants to listen, and the settings that say so. */
+export interface ListenedOn {
+  readonly host: string
+  readonly hostPath: SettingPath
+  readonly port: number
+  readonly portPath: SettingPath
+}
+
 /** The server cannot start with the value of a setting, as the system does not let it. */
 export class StartError extends Error {
   readonly path: SettingPath
@@ -9,6 +17,20 @@ export class StartError extends Error {
   constructor(path: SettingPath, problem: string, cause?: unknown) {
     super(`${path.join('.')} ${problem}`, { cause })
     this.path = path
+  }
+
+  /** What is wrong with a port, or with the address that is listened on there. */
+  static listening(error: unknown, { host, hostPath, port, portPath }: ListenedOn): StartError {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EACCES')
+      return new StartError(
+        portPath,
+        `${port} may be listened on by root only: choose one from 1024 on, or grant the right (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)`,
+        error,
+      )
+    return code === 'EADDRINUSE'
+      ? StartError.at(portPath, `${port} cannot be listened on`, error)
+      : StartError.at(hostPath, `${host} cannot be listened on`, error)
   }
 
   /** Says what the system has said, and what helps. */

@@ -61,6 +61,11 @@ describe('pubsubd check', { concurrency: 4 }, () => {
       '',
       /warning: pubsub\.yaml, line 1, column 29: server\.backlog\.storage cannot be used by the user of this process: ENOTDIR.*Part of the path is a file/,
     ],
+    'an address that is none of this machine': [
+      SETTINGS.replace('server: {}', 'server: {bind: 192.0.2.7}'),
+      '',
+      /warning: pubsub\.yaml, line 1, column 10: server\.bind 192\.0\.2\.7 cannot be listened on: .*EADDRNOTAVAIL.*\. That is no address of this machine/,
+    ],
     'a pid file that cannot be written there': [
       SETTINGS.replace('server: {}', 'server: {pid_file: pubsub.yaml/pid}'),
       '',

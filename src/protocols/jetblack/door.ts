@@ -83,8 +83,11 @@ export class JetblackDoor implements AsyncDisposable {
         server.listen({ host: bind, port, ipv6Only: true })
         await once(server, 'listening')
       } catch (error) {
-        const path = ['protocols', 'jetblack', 'ports', String(port)]
-        throw StartError.at(path, 'cannot be listened on', error)
+        const [hostPath, portPath] = [
+          ['protocols', 'jetblack', 'bind'],
+          ['protocols', 'jetblack', 'ports', String(port)],
+        ]
+        throw StartError.listening(error, { host: bind, hostPath, port, portPath })
       }
       const { address, port: actual } = server.address() as AddressInfo
       this.urls.push(`tcp://${address.includes(':') ? `[${address}]` : address}:${actual}`)

@@ -47,7 +47,6 @@ export interface SessionLimits {
 /** One connection. What it sends takes effect in that order (decided in `docs/protocols/jetblack.md`, "Order"). */
 export class Session implements Admitted, EventSink {
   readonly id = randomBytes(16).toString('hex')
-  user = 'nobody'
   readonly host: string
   readonly #socket: Socket
   readonly #portWire: Wire
@@ -60,6 +59,8 @@ export class Session implements Admitted, EventSink {
   #held: ClientMessage | null = null
   #isInLaterTurn = false
   #isOver = false
+  /** Whoever has not logged in is this one. */
+  #user = 'nobody'
   #hasEntered = false
   #silence: NodeJS.Timeout | undefined
 
@@ -88,6 +89,10 @@ export class Session implements Admitted, EventSink {
     })
     socket.on('error', () => {})
     socket.on('close', () => this.#endWhenDone())
+  }
+
+  get user(): string {
+    return this.#user
   }
 
   get wire(): Wire {
@@ -226,7 +231,7 @@ export class Session implements Admitted, EventSink {
       return this.destroy()
     }
     limiter.succeeded(claimant)
-    this.user = user
+    this.#user = user
     this.#enter()
     this.#read()
   }

@@ -430,6 +430,10 @@ test('a port that is taken is told with its setting', async () => {
   const { port } = new URL(server.urls.find((url) => url.startsWith('tcp:'))!)
   await assert.rejects(
     startInProcess({ config: config().replace('{0: is-image}', `{${port}: is-image}`) }),
-    { message: new RegExp(`^protocols\\.jetblack\\.ports\\.${port} cannot be listened on: `) },
+    {
+      message: new RegExp(
+        `^protocols\\.jetblack\\.ports\\.${port} ${port} cannot be listened on: `,
+      ),
+    },
   )
 })
