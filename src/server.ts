@@ -98,6 +98,12 @@ export async function startServer(
   const aclUsers = new AclUsers(users)
   const logins = new Logins(aclUsers, directory)
   const limiter = new AttemptLimiter(limits.loginDelayMsMax, SYSTEM_CLOCK)
+  const gate = new LoginGate(logins, {
+    limiter,
+    refusalMs: limits.loginRefusalMs,
+    clock: SYSTEM_CLOCK,
+    logger,
+  })
   const webPages = new WebPages({
     hostnames: server.hostnames,
     corsOrigins: server.cors.origins,
@@ -109,6 +115,7 @@ export async function startServer(
     state: stateStore,
     policy,
     identityOf: (name) => aclUsers.identityOf(name),
+    logins: gate,
     limiter,
     limits,
     times,
@@ -119,12 +126,7 @@ export async function startServer(
   const { plain, secure } = await httpServers(
     {
       hub,
-      logins: new LoginGate(logins, {
-        limiter,
-        refusalMs: limits.loginRefusalMs,
-        clock: SYSTEM_CLOCK,
-        logger,
-      }),
+      logins: gate,
       policy,
       webPages,
       cors: new Cors(webPages),

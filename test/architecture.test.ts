@@ -96,6 +96,7 @@ const testedBy: Readonly<Record<string, readonly string[]>> = {
     'protocols/jetblack/encoder.ts',
     'protocols/jetblack/parser.ts',
   ],
+  'protocols/door.test.ts': ['protocols/jetblack/logins.ts'],
   'protocols/jetblack/session.test.ts': [
     'protocols/jetblack/authorisation.ts',
     'protocols/jetblack/bus.ts',

@@ -1,5 +1,6 @@
 import type { AttemptLimiter } from '../auth/attempt-limiter.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { LoginGate } from '../auth/login-gate.ts'
 import type { Policy } from '../auth/policy.ts'
 import type { Hub } from '../hub/hub.ts'
 import type { StateStore } from '../hub/state-store.ts'
@@ -27,6 +28,8 @@ export interface DoorEnvironment {
   readonly policy: Policy
   /** What a user of the ACL file is allowed now. */
   readonly identityOf: (name: string) => Identity
+  /** For whoever logs in by a name and a password, as over HTTP. */
+  readonly logins: Pick<LoginGate, 'login'>
   /** For those who guess passwords and tokens, at all doors together. */
   readonly limiter: AttemptLimiter
   readonly limits: DoorLimits

@@ -60,8 +60,10 @@ export function toHttpPort({ server }: DoorWorld): Socket {
   return connect({ host: '127.0.0.1', port: server.port })
 }
 
+/** At a door where nobody is anonymous, `bob` is whoever comes. */
 const DOOR_ACL = `
 alice: {password: wonderland, acl: {one: [fruits]}, topics: [secured]}
+bob: {password: builder}
 `
 
 /** The sections that every world has; doors add theirs. */

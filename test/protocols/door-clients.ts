@@ -4,7 +4,8 @@ import { request, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { hash } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import { authorizationOf, type Secrets } from '../../src/protocols/lonelyps/authorization.ts'
 import { signed } from '../../src/protocols/lonelyps/signed-bytes.ts'
@@ -18,6 +19,7 @@ import {
   type Who,
 } from '../contracts/door.ts'
 import { DEADLINE_MS } from '../deadline.ts'
+import { DataReader, write } from './jetblack/wire.ts'
 import { ask, notifyBody, Receiver, subscribeBody } from './lonelyps/receiver.ts'
 import { madeSecrets, SocketClient } from './lonelyps/socket-client.ts'
 
@@ -36,7 +38,7 @@ export async function startAllDoors(): Promise<DoorWorld> {
   }
   const lonelyps =
     `lonelyps: {secrets: ${directory}/all.json, users: {alice: ${directory}/alice.json}, ` +
-    'webhooks: {allow: [127.0.0.1]}}'
+    'webhooks: {allow: [127.0.0.1]}}, jetblack: {ports: {0: is-image}, authentication: acl}'
   return startWorld(directory, lonelyps, secrets)
 }
 
@@ -281,6 +283,91 @@ const lonelypsWebhooks: DoorClient = {
   },
 }
 
+function toJetblackPort({ server }: DoorWorld): Socket {
+  const { port } = new URL(server.urls.find((url) => url.startsWith('tcp:'))!)
+  return connect({ host: '127.0.0.1', port: Number(port) })
+}
+
+function jetblackLogin(who: Who): Buffer {
+  const [user, password] = who === 'alice' ? ['alice', 'wonderland'] : ['bob', 'builder']
+  return write.text(`Username=${user};Password=${password}`)
+}
+
+/** Feed and topic of a path. */
+function pairOf(path: string): readonly [feed: string, topic: string] {
+  const [feed = '', ...rest] = path.split('/')
+  return [feed, rest.join('/')]
+}
+
+/** Answers to nothing cannot be waited for; but what a connection sends takes effect in that order, and this comes back to it. */
+const MARKER = ['marker', randomUUID()] as const
+
+const jetblack: DoorClient = {
+  name: 'jetblack',
+  hasStreams: true,
+  hasCursors: false,
+  connect: toJetblackPort,
+  opening: () => jetblackLogin(null).toString('latin1'),
+  async publish(world, path, n, who, paddingBytes = 0) {
+    using socket = disposable(toJetblackPort(world))
+    const seen = Promise.withResolvers<boolean>()
+    const payload = payloadOf(n, paddingBytes)
+    const reader = new DataReader((topic, packet) => {
+      if (topic === MARKER[1]) seen.resolve(false)
+      else if (packet.toString() === payload) seen.resolve(true)
+    })
+    socket.on('data', (chunk: Buffer) => reader.push(chunk))
+    socket.on('close', () => seen.reject(new Error('the connection is closed')))
+    const [feed, topic] = pairOf(path)
+    socket.write(
+      Buffer.concat([
+        jetblackLogin(who),
+        write.subscription(feed, topic),
+        write.subscription(...MARKER),
+        write.publication(feed, topic, payload),
+        write.publication(...MARKER, '{}'),
+      ]),
+    )
+    return await seen.promise
+  },
+  async subscribe(world, path, who) {
+    const remembered = new Remembered()
+    const socket = toJetblackPort(world)
+    const begun = Promise.withResolvers<void>()
+    const marker = ['marker', randomUUID()] as const
+    const reader = new DataReader((topic, packet) => {
+      if (topic === marker[1]) return begun.resolve()
+      remembered.numbers.push(JSON.parse(packet.toString()).n)
+      remembered.change()
+    })
+    socket.on('data', (chunk: Buffer) => reader.push(chunk))
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      remembered.hasEnded = true
+      remembered.change()
+    })
+    socket.write(
+      Buffer.concat([
+        jetblackLogin(who),
+        write.subscription(...pairOf(path)),
+        write.subscription(...marker),
+        write.publication(...marker, '{}'),
+      ]),
+    )
+    await begun.promise
+    return subscriberOf(remembered, {
+      pause: () => void socket.pause(),
+      resume: () => void socket.resume(),
+      close: () => void socket.destroy(),
+    })
+  },
+}
+
+function disposable(socket: Socket): Socket & Disposable {
+  socket.on('error', () => {})
+  return Object.assign(socket, { [Symbol.dispose]: () => void socket.destroy() })
+}
+
 /** Every door as its own clients use it; the names of a protocol's begin with its own. */
 export const DOORS: readonly DoorClient[] = [
   httpForm('lines of PyPubSub', '*/*', readJsonLine),
@@ -297,4 +384,5 @@ export const DOORS: readonly DoorClient[] = [
   webSocket,
   lonelypsWebSocket,
   lonelypsWebhooks,
+  jetblack,
 ]

@@ -35,6 +35,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'cli/explain-directory.test.ts',
     'cli/checkpoint-flush.test.ts',
     'clients/asfpy.test.ts',
+    'clients/jetblack.test.ts',
     'clients/chromium.test.ts',
     'clients/lines.test.ts',
     'clients/lonelyps-pairs.test.ts',

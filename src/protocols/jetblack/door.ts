@@ -8,16 +8,13 @@ import type { DoorEnvironment } from '../door.ts'
 import { Authorisation } from './authorisation.ts'
 import { Bus } from './bus.ts'
 import { FeedRules } from './feed-rules.ts'
-import type { Passwords } from './passwords.ts'
+import type { Judge } from './logins.ts'
 import { Session, type SessionOptions } from './session.ts'
 import type { JetblackSettings } from './settings.ts'
 
-export interface JetblackOptions extends Pick<
-  DoorEnvironment,
-  'hub' | 'policy' | 'limits' | 'limiter'
-> {
+export interface JetblackOptions extends Pick<DoorEnvironment, 'hub' | 'policy' | 'limits'> {
   /** `null`: nobody logs in. */
-  readonly passwords: Passwords | null
+  readonly judge: Judge | null
   readonly settings: JetblackSettings
   readonly logger: (level: LogLevel, message: string) => void
 }
@@ -42,8 +39,7 @@ export class JetblackDoor implements AsyncDisposable {
     hub,
     policy,
     limits,
-    limiter,
-    passwords,
+    judge,
     logger,
   }: JetblackOptions): Promise<JetblackDoor> {
     const door = new JetblackDoor(new FeedRules(settings.feeds))
@@ -54,8 +50,7 @@ export class JetblackDoor implements AsyncDisposable {
       policy,
       rules: door.#rules,
       authorisation: new Authorisation(door.#bus, door.#rules),
-      passwords,
-      limiter,
+      judge,
       limits: { ...limits, ...settings },
       dropped: (reason, details) => report.add(`jetblack: dropped ${printable(details)}`, reason),
     }

@@ -1,5 +1,6 @@
 import type { Explanation, Findings, Protocol } from '../door.ts'
 import { OptionError } from '../../auth/option-error.ts'
+import { aclJudge, passwordJudge } from './logins.ts'
 import { Passwords } from './passwords.ts'
 import type { JetblackSettings } from './settings.ts'
 
@@ -19,15 +20,14 @@ export const JETBLACK: Protocol<JetblackSettings> = {
   },
 
   explain({ authentication }): Explanation {
-    const text =
-      authentication === 'none'
-        ? 'everybody is nobody there, and sees what is public'
-        : 'whoever is in the file of passwords is that user there, and sees what is public'
+    const text = EXPLANATIONS[authentication]
     return { path: ['authentication'], text: `${text}; feeds say who may do what` }
   },
 
-  async open(settings, { hub, policy, limits, limiter, logger }) {
+  async open(settings, { hub, policy, limits, limiter, logins, logger }) {
     const passwords = passwordsOf(settings)
+    const ofPasswords = passwords === null ? null : passwordJudge(passwords, limiter)
+    const judge = settings.authentication === 'acl' ? aclJudge(logins) : ofPasswords
     // Whoever only reads the settings needs neither.
     const { JetblackDoor } = await import('./door.ts')
     const door = await JetblackDoor.open({
@@ -35,8 +35,7 @@ export const JETBLACK: Protocol<JetblackSettings> = {
       hub,
       policy,
       limits,
-      limiter,
-      passwords,
+      judge,
       logger,
     })
     return {
@@ -48,9 +47,15 @@ export const JETBLACK: Protocol<JetblackSettings> = {
   },
 }
 
+const EXPLANATIONS = {
+  none: 'everybody is nobody there, and sees what is public',
+  acl: 'whoever logs in is that user there, with the same rights, and nobody is anonymous',
+  passwords: 'whoever is in the file of passwords is that user there, and sees what is public',
+} as const
+
 /** `null`: nobody logs in. @throws {OptionError} naming the file, or the setting. */
 function passwordsOf({ authentication, passwords }: JetblackSettings): Passwords | null {
-  if (authentication === 'none') return null
+  if (authentication !== 'passwords') return null
   if (passwords === null)
     throw new OptionError(
       'protocols.jetblack.authentication is passwords, so protocols.jetblack.passwords must name their file',

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { addressBlock } from '../../auth/address-block.ts'
-import type { AttemptLimiter } from '../../auth/attempt-limiter.ts'
-import { ANONYMOUS } from '../../auth/identity.ts'
+import { ANONYMOUS, type Identity, type Login } from '../../auth/identity.ts'
 import { refusalText, type Policy } from '../../auth/policy.ts'
 import type { CloseReason } from '../../hub/encoding.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
@@ -19,7 +18,7 @@ import type { FeedRules, Role } from './feed-rules.ts'
 import { ProtocolError, type ClientMessage, type Wire } from './messages.ts'
 import { Parser } from './parser.ts'
 import type { Rights } from '../../hub/rights.ts'
-import type { Passwords } from './passwords.ts'
+import type { Judge } from './logins.ts'
 import { DOOR, eventOf, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
 
 export interface SessionOptions {
@@ -29,8 +28,7 @@ export interface SessionOptions {
   readonly rules: FeedRules
   readonly authorisation: Authorisation
   /** `null`: nobody logs in. */
-  readonly passwords: Passwords | null
-  readonly limiter: AttemptLimiter
+  readonly judge: Judge | null
   readonly limits: SessionLimits
   /** What was dropped: the protocol has no refusals. `reason`: one of few. */
   readonly dropped: (reason: string, details: string) => void
@@ -61,6 +59,8 @@ export class Session implements Admitted, EventSink {
   #isOver = false
   /** Whoever has not logged in is this one. */
   #user = 'nobody'
+  #login: Login | null = null
+  #loginChanges: Disposable | null = null
   #hasEntered = false
   #silence: NodeJS.Timeout | undefined
 
@@ -69,7 +69,7 @@ export class Session implements Admitted, EventSink {
     this.#socket = socket
     this.#portWire = wire
     this.#options = options
-    const asksForLogin = options.passwords !== null
+    const asksForLogin = options.judge !== null
     this.#parser = new Parser({ wire, messageBytesMax: limits.messageBytesMax, asksForLogin })
     this.host = socket.remoteAddress ?? 'unknown'
     // Whoever has to log in is not known to the others before.
@@ -218,20 +218,21 @@ export class Session implements Admitted, EventSink {
 
   /** What comes meanwhile waits. Who is refused is closed, without a byte, as that would be a message. */
   async #logIn({ user, password }: { readonly user: string; readonly password: string }) {
-    const { limiter, passwords, dropped } = this.#options
-    const claimant = { address: this.#socket.remoteAddress ?? null, name: user }
+    const { judge, dropped } = this.#options
+    const address = this.#socket.remoteAddress ?? null
     this.#underWay++
-    const admission = await limiter.admit(claimant)
-    const isRight = admission.type === 'admitted' && passwords!.accepts(user, password)
+    const proof = await judge!({ address, name: user, password })
     this.#underWay--
     if (this.#socket.destroyed) return
-    if (!isRight) {
-      if (admission.type === 'admitted') limiter.failed(claimant)
+    if (proof === null) {
       dropped('refused login', `from ${this.host}: a login that was refused`)
       return this.destroy()
     }
-    limiter.succeeded(claimant)
-    this.#user = user
+    this.#user = proof.user
+    this.#login = proof.login
+    // What is withdrawn is not seen from the next event on.
+    this.#loginChanges =
+      proof.login?.onChange(() => this.#subscription?.setRights(this.#rights)) ?? null
     this.#enter()
     this.#read()
   }
@@ -268,7 +269,7 @@ export class Session implements Admitted, EventSink {
       )
       const verdict = this.#options.policy.mayPublish(segments, {
         address: this.#socket.remoteAddress ?? null,
-        identity: ANONYMOUS,
+        identity: this.#identity,
       })
       if (verdict.allowed) return publication
       return this.#refuse('may not publish', refusalText(verdict.reason))
@@ -290,7 +291,7 @@ export class Session implements Admitted, EventSink {
     const { bus, policy } = this.#options
     const segments = segmentsOf(pathOf(message))
     const address = this.#socket.remoteAddress ?? null
-    const verdict = policy.mayPublish(segments, { address, identity: ANONYMOUS })
+    const verdict = policy.mayPublish(segments, { address, identity: this.#identity })
     if (!verdict.allowed) return void this.#refuse('may not publish', refusalText(verdict.reason))
     if (!bus.sendTo(message.clientId, this, { ...message, user, host }))
       this.#drop('no addressee', 'data for a client that is not subscribed to it')
@@ -363,11 +364,17 @@ export class Session implements Admitted, EventSink {
   /** What is private elsewhere for its feed's authorisers is shown to whoever they let in, which the bus looks at. */
   get #rights(): Rights {
     const { rules } = this.#options
+    const { rights } = this.#identity
     return {
-      key: DOOR,
+      key: `${DOOR} ${rights.key}`,
       seesNothing: false,
-      maySee: (event) => isOfJetblack(event) && rules.hasAuthorisers(eventOf(event).feed),
+      maySee: (event) =>
+        rights.maySee(event) || (isOfJetblack(event) && rules.hasAuthorisers(eventOf(event).feed)),
     }
+  }
+
+  get #identity(): Identity {
+    return this.#login?.identity ?? ANONYMOUS
   }
 
   #may(role: Role, feed: string): boolean {
@@ -394,6 +401,7 @@ export class Session implements Admitted, EventSink {
     if (!this.#socket.destroyed && (this.#held !== null || this.#isInLaterTurn)) return
     this.#isOver = true
     clearTimeout(this.#silence)
+    this.#loginChanges?.[Symbol.dispose]()
     this.#subscription?.close()
     if (this.#hasEntered) {
       this.#options.authorisation.leave(this)

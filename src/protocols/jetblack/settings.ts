@@ -99,9 +99,9 @@ const read = sectionReader({
       'are one bus.',
     shown: '{9091: is-image}',
   }),
-  authentication: setting('authentication', 'none', oneOf('none', 'passwords'), {
+  authentication: setting('authentication', 'none', oneOf('none', 'acl', 'passwords'), {
     about:
-      'What peers prove, on all ports. With none everybody is nobody; with passwords they are users of the file below.',
+      'What peers prove, on all ports. With none everybody is nobody; with acl they are users as over HTTP, with passwords users of the file below.',
     shown: 'none',
   }),
   passwords: optional('passwords', passwordFile, {

@@ -9,38 +9,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DEADLINE_MS } from '../../deadline.ts'
 import { startInProcess, type InProcessServer } from '../../in-process-server.ts'
-
-/** As a client writes it, on the wire with an image mark. */
-const write = {
-  text(value: string): Buffer {
-    const bytes = Buffer.from(value)
-    return Buffer.concat([write.integer(bytes.length), bytes])
-  },
-  integer(value: number): Buffer {
-    const bytes = Buffer.alloc(4)
-    bytes.writeInt32BE(value)
-    return bytes
-  },
-  subscription(feed: string, topic: string, isAdd = true): Buffer {
-    return Buffer.concat([
-      Buffer.of(5),
-      write.text(feed),
-      write.text(topic),
-      Buffer.of(isAdd ? 1 : 0),
-    ])
-  },
-  publication(feed: string, topic: string, text: string): Buffer {
-    return Buffer.concat([
-      Buffer.of(1),
-      write.text(feed),
-      write.text(topic),
-      Buffer.of(0),
-      write.integer(1),
-      write.integer(0),
-      write.text(text),
-    ])
-  },
-}
+import { write } from './wire.ts'
 
 function sent(user: string, host: string, feed: string, topic: string, text: string): Buffer {
   const mark = Buffer.of(0)
