@@ -149,6 +149,11 @@ export class Bus {
     return bytes
   }
 
+  /** As it was published. */
+  feedOf(event: PublishedEvent): string {
+    return this.#open(event).feed
+  }
+
   beat(): void {
     const pair = { feed: ADMIN, topic: HEARTBEAT }
     const message = { user: 'admin', host: 'localhost', mark: true, packets: null }

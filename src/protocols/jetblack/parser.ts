@@ -18,7 +18,8 @@ export interface ParserOptions {
 export class Parser {
   readonly #input = new Input()
   readonly #options: ParserOptions
-  readonly #fields: Generator<void, ClientMessage, void>[] = []
+  /** The message that is being read. */
+  #reading: Generator<void, ClientMessage, void> | null = null
   /** Bytes of the message that is being read, those that its lists and texts have announced included. */
   #messageBytes = 0
   #wire: Wire | null = null
@@ -38,7 +39,7 @@ export class Parser {
 
   /** Whether some of a message has come, and not all. */
   get isInMessage(): boolean {
-    return this.#fields.length > 0 || this.#input.length > 0
+    return this.#reading !== null || this.#input.length > 0
   }
 
   /** All that has come may be a message, or the beginning of a longer one: if nothing follows, `endSilence` says so. */
@@ -62,14 +63,14 @@ export class Parser {
   }
 
   #next(): ClientMessage | null {
-    if (this.#fields.length === 0) {
+    if (this.#reading === null) {
       if (this.#input.length === 0) return null
       this.#messageBytes = 0
-      this.#fields.push(this.#message())
+      this.#reading = this.#message()
     }
-    const { done, value } = this.#fields[0]!.next()
+    const { done, value } = this.#reading.next()
     if (done !== true) return null
-    this.#fields.pop()
+    this.#reading = null
     return value
   }
 

@@ -19,7 +19,7 @@ import { ProtocolError, type ClientMessage, type Wire } from './messages.ts'
 import { Parser } from './parser.ts'
 import type { Rights } from '../../hub/rights.ts'
 import type { Judge } from './logins.ts'
-import { DOOR, eventOf, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
+import { DOOR, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
 
 export interface SessionOptions {
   readonly hub: Pick<Hub, 'store' | 'subscribe'>
@@ -363,13 +363,13 @@ export class Session implements Admitted, EventSink {
 
   /** What is private elsewhere for its feed's authorisers is shown to whoever they let in, which the bus looks at. */
   get #rights(): Rights {
-    const { rules } = this.#options
+    const { bus, rules } = this.#options
     const { rights } = this.#identity
     return {
       key: `${DOOR} ${rights.key}`,
       seesNothing: false,
       maySee: (event) =>
-        rights.maySee(event) || (isOfJetblack(event) && rules.hasAuthorisers(eventOf(event).feed)),
+        rights.maySee(event) || (isOfJetblack(event) && rules.hasAuthorisers(bus.feedOf(event))),
     }
   }
 
