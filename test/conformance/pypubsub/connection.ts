@@ -49,6 +49,11 @@ export class Connection {
     return new Connection(socket, silenceMs)
   }
 
+  /** Whether something came that nobody has asked for yet. */
+  get hasUnread(): boolean {
+    return this.#unread !== ''
+  }
+
   send(bytes: string): void {
     if (this.#socket.writable) this.#socket.write(bytes, 'latin1')
   }
