@@ -1,3 +1,4 @@
+import { Asides } from './asides.ts'
 import type { Audience, Batch } from './audience.ts'
 import type { Gap, SharedEncoding, Sink } from './encoding.ts'
 import type { Position } from './event.ts'
@@ -25,6 +26,8 @@ export class ByteSubscription extends Subscription {
   /** What goes before the first event, while there was none and nothing may be sent before. */
   #held: Uint8Array[] | null
   readonly #holdsOpening: boolean
+  /** What was told while it was behind, and is not said yet. `null`: nothing. */
+  #asides: Asides | null = null
 
   constructor(
     hub: HubInternals,
@@ -49,9 +52,31 @@ export class ByteSubscription extends Subscription {
     return false
   }
 
-  /** It may end within a page. */
+  /** It may end within a page, or is to be told something there. */
   get wantsParts(): boolean {
-    return this.bounds !== null
+    return this.bounds !== null || this.#asides !== null
+  }
+
+  /** From now on events come in another form. Nothing is missed: it moves between rounds. */
+  setEncoding(encoding: SharedEncoding): void {
+    if (this.hasEnded || encoding.key === this.#encoding.key) return
+    this.moveTo(this.hub.withEncoding(this, encoding))
+  }
+
+  /**
+   * Bytes of its own that are no event: behind all events that were delivered to others before, and before those that come later. One
+   * that is behind ends as `slow` where more of them wait than it may have queued.
+   */
+  tell(bytes: Uint8Array): void {
+    if (this.state === 'live') {
+      if (!this.isFull || this.#hasRoomFor(bytes)) return this.#writeEvents(bytes)
+      this.fallBehind(this.hub.head)
+    }
+    if (this.state !== 'behind') return
+    this.#asides ??= new Asides()
+    const isTooMuch = this.#asides.bytes + bytes.length > this.hub.queueBytesMax
+    if (isTooMuch && !this.#asides.isEmpty) return this.end('slow')
+    this.#asides.add(this.hub.head, bytes)
   }
 
   /** All others have bytes of their own: fewer events, or an opening before them. */
@@ -63,22 +88,30 @@ export class ByteSubscription extends Subscription {
   deliver(batch: Batch, sentBytes: number): void {
     if (sentBytes > 0) return this.#write(batch.bytes.subarray(sentBytes))
     // Only a sink that has said it is full is asked how full: a question to each would cost a fiftieth of the fan-out.
-    if (this.isFull) {
-      const { queuedBytes } = this.outlet
-      // A batch that alone exceeds the limit still passes: one great event must reach a healthy subscriber.
-      const fits = queuedBytes === 0 || queuedBytes + batch.bytes.length <= this.hub.queueBytesMax
-      if (!fits) return this.fallBehind(batch.before)
-    }
+    if (this.isFull && !this.#hasRoomFor(batch.bytes)) return this.fallBehind(batch.before)
     if (this.bounds === null) this.#writeEvents(batch.bytes)
     else this.handWithinBounds(batch, batch.before)
   }
 
-  protected handOver({ frames }: DueNow, bytes: Uint8Array | null): void {
-    this.#writeEvents(bytes ?? Buffer.concat(frames))
+  protected handOver({ events, frames }: DueNow, bytes: Uint8Array | null): void {
+    if (bytes !== null || this.#asides === null)
+      return this.#writeEvents(bytes ?? Buffer.concat(frames))
+    const parts: Uint8Array[] = []
+    for (const [n, frame] of frames.entries())
+      parts.push(...this.#asides.takeBefore(events[n]!.position), frame)
+    this.#writeEvents(Buffer.concat(parts))
+  }
+
+  protected override passed(position: Position): void {
+    if (this.#asides === null) return
+    const due = this.#asides.takeBefore((position + 1) as Position)
+    if (this.#asides.isEmpty) this.#asides = null
+    if (due.length > 0) this.#writeEvents(Buffer.concat(due))
   }
 
   protected handGap(gap: Gap): void {
     const frame = this.#encoding.gap(gap, Date.now())
+    if (frame === null) return this.end('unavailable')
     if (frame.length === 0) return
     if (this.#held === null) this.#write(frame)
     else this.#held.push(frame)
@@ -100,6 +133,12 @@ export class ByteSubscription extends Subscription {
     this.outlet.end(reason, farewell)
   }
 
+  /** One batch that alone exceeds the limit still passes: one great event must reach a healthy subscriber. */
+  #hasRoomFor({ length }: Uint8Array): boolean {
+    const { queuedBytes } = this.outlet
+    return queuedBytes === 0 || queuedBytes + length <= this.hub.queueBytesMax
+  }
+
   get #encoding(): SharedEncoding {
     return this.audience.encoder!.encoding
   }
@@ -119,7 +158,8 @@ export class ByteSubscription extends Subscription {
   }
 
   #write(batch: Uint8Array): void {
-    if (!this.outlet.write(batch)) this.isFull = true
+    // An encoding may have no word for what would be here.
+    if (batch.length > 0 && !this.outlet.write(batch)) this.isFull = true
     this.written()
   }
 }

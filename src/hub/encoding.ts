@@ -43,8 +43,9 @@ export interface SharedEncoding {
   event(event: PublishedEvent): Uint8Array
   /** `cursor`: everything up to there that is due was sent. Asked only where it is told, as it takes long to make. */
   keepAlive(nowMs: number, cursor: () => Cursor): Uint8Array
-  /** Nothing, where the form has no word for it; likewise of `closing`. */
-  gap(gap: Gap, nowMs: number): Uint8Array
+  /** Nothing, where the form has no word for it. `null`: then it ends, as `unavailable`. */
+  gap(gap: Gap, nowMs: number): Uint8Array | null
+  /** Nothing, where the form has no word for it. */
   closing(closing: Closing, nowMs: number): Uint8Array
 }
 

@@ -141,7 +141,8 @@ export class Hub implements Disposable {
   /** Many come at a time who want the same, as after a restart: they need not look for it. */
   #lastEntered: Audience | null = null
   readonly #sweeping = new SlicedWork(() => this.#index.sweep(SWEPT_AT_ONCE))
-  readonly #encoders = new Map<string, EventEncoder>()
+  /** Of the encodings of all audiences. */
+  readonly #encoders = new Map<string, UsedEncoder>()
   readonly #subscriptions = new Set<Subscription>()
   readonly #byDoor = new Map<string, number>()
   readonly #predicates: SharedPredicates
@@ -192,8 +193,8 @@ export class Hub implements Disposable {
       retryAfterMs: (reason) => this.retryAfterMs(reason),
       holdsBack: (subscription) => this.#holdsBack(subscription),
       keepsRest: (after, rights) => this.#keepsRest(after, rights),
-      withRights: ({ audience, share }, rights) =>
-        this.#move(audience, audience.group, rights, share),
+      withRights: ({ audience, share }, rights) => this.#move(audience, { rights }, share),
+      withEncoding: ({ audience, share }, encoding) => this.#move(audience, { encoding }, share),
       withWants: ({ audience, share }, change) => this.#change(audience, change, share),
       release: (subscription) => {
         const { audience, share } = subscription
@@ -262,6 +263,8 @@ export class Hub implements Disposable {
    * @throws {OverloadedError} too many topic filters or conditions are open.
    * @throws {ShareExceededError | TooManyStreamsError} its share has too many of them, or of streams.
    */
+  subscribe(request: SubscribeRequest & { readonly to: SharedBytes }): ByteSubscription
+  subscribe(request: SubscribeRequest): Subscription
   subscribe(request: SubscribeRequest): Subscription {
     const { to, whenBehind = 'catch-up', door, share } = request
     this.#admitStream(share)
@@ -641,15 +644,28 @@ export class Hub implements Disposable {
     if (group.removeUse(share)) this.#filterQuota.charge(share, -group.filterWeight)
     if (--audience.members > 0) return
     this.#audiences.delete(audience.key)
+    if (audience.encoder !== null) this.#release(audience.encoder)
     if (this.#lastEntered === audience) this.#lastEntered = null
     if (group.remove(audience)) this.#forget(group)
   }
 
   /** To the audience that differs in these, which may be made for it. */
-  #move(from: Audience, group: AudienceGroup<Audience>, rights: Rights, share: Share): Audience {
+  #move(
+    from: Audience,
+    {
+      group = from.group,
+      rights = from.rights,
+      encoding,
+    }: {
+      readonly group?: AudienceGroup<Audience>
+      readonly rights?: Rights
+      readonly encoding?: SharedEncoding
+    },
+    share: Share,
+  ): Audience {
     const { conditions, encoder, door } = from
-    const encoding = encoder?.encoding ?? null
-    const audience = this.#enter(group, { conditions, rights, encoding, door }, share)
+    const traits = { conditions, rights, encoding: encoding ?? encoder?.encoding ?? null, door }
+    const audience = this.#enter(group, traits, share)
     this.#exit(from, share)
     return audience
   }
@@ -670,7 +686,7 @@ export class Hub implements Disposable {
     const group = new ChangingGroup(`own ${this.#nextGroupId++}`, from.group.wants, this.#index)
     if (group.change(change, this.head)) this.#sweeping.start()
     this.#filterWeight += group.filterWeight
-    return this.#move(from, group, from.rights, share)
+    return this.#move(from, { group }, share)
   }
 
   /** @throws {OverloadedError | ShareExceededError} */
@@ -703,13 +719,27 @@ export class Hub implements Disposable {
     if (door !== undefined) this.#byDoor.set(door, this.subscribersOf(door) + change)
   }
 
-  /** Forms are few and fixed, so they stay. */
+  /** For one more audience. */
   #encoderOf(encoding: SharedEncoding): EventEncoder {
-    let encoder = this.#encoders.get(encoding.key)
-    if (encoder === undefined)
-      this.#encoders.set(encoding.key, (encoder = new EventEncoder(encoding)))
-    return encoder
+    let used = this.#encoders.get(encoding.key)
+    if (used === undefined)
+      this.#encoders.set(
+        encoding.key,
+        (used = { encoder: new EventEncoder(encoding), audiences: 0 }),
+      )
+    used.audiences++
+    return used.encoder
   }
+
+  #release({ encoding }: EventEncoder): void {
+    const used = this.#encoders.get(encoding.key)!
+    if (--used.audiences === 0) this.#encoders.delete(encoding.key)
+  }
+}
+
+interface UsedEncoder {
+  readonly encoder: EventEncoder
+  audiences: number
 }
 
 const NO_FILTERS: FilterCount = { filters: 0, topics: 0 }

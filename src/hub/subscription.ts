@@ -39,6 +39,8 @@ export interface HubInternals {
   keepsRest(after: Position, rights: Rights): boolean
   /** Its audience for the same wants and encoding with other rights. */
   withRights(subscription: Subscription, rights: Rights): Audience
+  /** Its audience for the same wants and rights in another encoding. */
+  withEncoding(subscription: Subscription, encoding: SharedEncoding): Audience
   /**
    * Its audience for other wants and the same rest; the same one where those are its own already.
    * @throws {OverloadedError | ShareExceededError} nothing has changed.
@@ -121,6 +123,9 @@ export abstract class Subscription
 
   protected abstract handGap(gap: Gap): void
 
+  /** Everything that is due up to here has been handed over, by one that is behind or joins the live ones. */
+  protected passed(_position: Position): void {}
+
   /** `lineAtHead`: makes the line of one that is live, once for all who share an encoding. */
   protected abstract giveSignOfLife(lineAtHead?: (encoding: SharedEncoding) => Uint8Array): void
 
@@ -172,7 +177,7 @@ export abstract class Subscription
 
   /** The same, for one that was at another place. Nothing is due from now on; it is told soon, if many end at once. */
   endAt(place: Position, reason: CloseReason): void {
-    if (this.#hasEnded) return
+    if (this.hasEnded) return
     if (reason === 'finished' && this.state === 'live') this.audience.finished(place)
     this.#leaveAudience()
     this.state = 'ending'
@@ -200,7 +205,7 @@ export abstract class Subscription
 
   /** Nothing after a position is due: ends as finished once it is there. */
   finishAt(position: Position): void {
-    if (this.#hasEnded) return
+    if (this.hasEnded) return
     this.bounds!.last = position
     if (this.state === 'live') this.end('finished')
     else this.#endIfReached()
@@ -217,9 +222,9 @@ export abstract class Subscription
 
   /** From now on the peer sees what these rights allow. Nothing is missed: it moves between rounds. */
   setRights(rights: Rights): void {
-    if (this.#hasEnded || rights.key === this.audience.rights.key) return
+    if (this.hasEnded || rights.key === this.audience.rights.key) return
     try {
-      this.#moveTo(this.hub.withRights(this, rights))
+      this.moveTo(this.hub.withRights(this, rights))
     } catch (error) {
       this.fail('changing rights', error) // those that it had may have been withdrawn
     }
@@ -231,9 +236,9 @@ export abstract class Subscription
    * @throws {OverloadedError | ShareExceededError} too much is added: nothing has changed.
    */
   changeWants(change: WantsChange): void {
-    if (this.#hasEnded) return
+    if (this.hasEnded) return
     const audience = this.hub.withWants(this, change)
-    if (audience !== this.audience) this.#moveTo(audience)
+    if (audience !== this.audience) this.moveTo(audience)
     else if (this.state === 'live' && this.hub.holdsBack(this)) this.#stepBack()
   }
 
@@ -263,6 +268,7 @@ export abstract class Subscription
       // One that fell behind was promised the rest and is cut off; one that asked for the past gets what there is.
       if (this.#hasBeenLive && this.#whenBehind !== 'catch-up-with-gaps') return this.end('slow')
       this.#skipGone()
+      if (this.state !== 'behind') return
       if (!this.#logServesRest()) return this.#waitForTurn()
     }
     const page = this.hub.catchUp.page(this, this.#position)
@@ -272,7 +278,7 @@ export abstract class Subscription
 
   /** Called by the wheel: a sign of life, unless bytes are under way anyway; then a look whether they move. */
   keepAlive(lineAtHead: (encoding: SharedEncoding) => Uint8Array): void {
-    if (this.#hasEnded) return
+    if (this.hasEnded) return
     if (this.outlet.queuedBytes === 0) {
       this.#stalledTurns = 0
       if (this.state === 'live') this.giveSignOfLife(lineAtHead)
@@ -315,7 +321,7 @@ export abstract class Subscription
     else this.#waitForTurn()
   }
 
-  get #hasEnded(): boolean {
+  protected get hasEnded(): boolean {
     return this.state === 'ending' || this.state === 'ended'
   }
 
@@ -328,7 +334,7 @@ export abstract class Subscription
     }
   }
 
-  #moveTo(audience: Audience): void {
+  protected moveTo(audience: Audience): void {
     const from = this.audience
     this.audience = audience
     if (this.state === 'behind') {
@@ -353,6 +359,7 @@ export abstract class Subscription
     // With the place before the page: who resumes there gets all of it that is whole.
     if (page.gap === 'damaged' || (page.gap !== null && !this.#logServesRest()))
       this.#tellGap(page.gap)
+    if (this.state !== 'behind') return // it has no word for a gap
     if (page.parts !== null) {
       if (!this.#handDue({ ...page.parts, failure: null })) return
     } else if (page.bytes.length > 0) this.handOver(NOTHING, page.bytes)
@@ -375,6 +382,7 @@ export abstract class Subscription
   #continueBehind(position: Position): void {
     if (this.state !== 'behind') return
     this.#position = position
+    this.passed(position)
     this.#waitForTurn()
   }
 
@@ -405,6 +413,8 @@ export abstract class Subscription
   #join(rest: readonly PublishedEvent[]): void {
     if (!this.#takeNewest(rest)) return
     this.#position = this.hub.head
+    this.passed(this.#position)
+    if (this.state !== 'behind') return
     if (this.#endIfReached()) return
     if (this.hub.holdsBack(this)) return
     this.audience.removeBehind(this)

@@ -139,6 +139,6 @@ export function byteRequest({
   opening,
   holdsOpening = false,
   ...request
-}: ByteRequest): SubscribeRequest {
+}: ByteRequest): SubscribeRequest & { readonly to: SharedBytes } {
   return { ...request, to: { encoding, sink, opening, holdsOpening } }
 }

@@ -8,7 +8,7 @@ import type { Publication } from '../../src/publication/publication.ts'
 import type { EventLog, Page, ReadOptions } from '../../src/hub/event-log.ts'
 import { Hub } from '../../src/hub/hub.ts'
 import { PUBLIC_ONLY, type Rights } from '../../src/hub/rights.ts'
-import type { Subscription } from '../../src/hub/subscription.ts'
+import type { ByteSubscription } from '../../src/hub/byte-subscription.ts'
 import { filterMatches, type TopicFilter } from '../../src/hub/topics.ts'
 import { MemoryEventLog } from '../../src/log/memory/memory-event-log.ts'
 import { publication } from '../contracts/event-log.ts'
@@ -107,6 +107,19 @@ test('a gap of damaged events is told with a cursor from which nothing else is m
     ['gap damaged', '/a {"n":1,"'],
   )
   assert.equal(told[0], 0)
+})
+
+test('one whose form has no word for a gap ends there, before what comes behind it', async () => {
+  const log = new SlowLog({ eventsMax: 100 })
+  using hub = openHub(log)
+  const text = 'x'.repeat(2_000_000)
+  for (let n = 1; n <= 4; n++) await hub.publish([publication('/a', { n, text })])
+  log.gap = 'damaged'
+  const sink = new RecordingSink()
+  const encoding: SharedEncoding = { ...PLAIN, gap: () => null }
+  hub.subscribe(byteRequest({ ...REQUEST, encoding, from: START, sink }))
+  await sink.until((lines) => lines.length > 0)
+  assert.deepEqual(sink.lines, ['closing unavailable'])
 })
 
 test('catching up takes the main thread for slices only, however many pages have come', async () => {
@@ -263,6 +276,8 @@ type Operation =
     }
   | { type: 'take'; which: number; bytes: number }
   | { type: 'setRights'; which: number; rights: Rights }
+  | { type: 'setEncoding'; which: number; form: Form }
+  | { type: 'tell'; which: number }
   | { type: 'close' | 'end' | 'keepAlive'; which: number }
   | { type: 'passTime'; ms: number }
   | { type: 'turns'; count: number }
@@ -320,6 +335,15 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ type: fc.constant('setRights' as const), which, rights }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('setEncoding' as const),
+      which,
+      form: fc.constantFrom<Form>('event', 'other'),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('tell' as const), which }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('close', 'end'), which }) },
   fc.record({ type: fc.constant('keepAlive' as const), which }),
   fc.record({ type: fc.constant('passTime' as const), ms: fc.constantFrom(4, 11) }),
@@ -334,13 +358,19 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 /** What the model knows of a subscriber: everything but how the hub does it. */
 interface Peer {
-  readonly subscription: Subscription
+  readonly subscription: ByteSubscription
   readonly sink: RecordingSink
   readonly wants: readonly TopicFilter[]
   readonly from: number
   /** Which rights hold from which of its lines on. */
   readonly rights: { readonly sinceLine: number; readonly rights: Rights }[]
+  /** In which form its events come from which of its lines on. */
+  readonly forms: { readonly sinceLine: number; readonly form: Form }[]
+  /** How many lines of its own it was told. */
+  told: number
 }
+
+type Form = 'event' | 'other'
 
 const FILTERS_MAX = 60
 
@@ -377,7 +407,7 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
           ...(step.direct === null ? {} : { direct: { kernel, bytesMax: step.direct } }),
         })
         const subscription = hub.subscribe(
-          byteRequest({ ...REQUEST, ...step, encoding: POSITIONS, from, sink }),
+          byteRequest({ ...REQUEST, ...step, encoding: positions('event'), from, sink }),
         )
         const { wants, rights: held } = step
         peers.push({
@@ -386,6 +416,8 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
           wants,
           from,
           rights: [{ sinceLine: 0, rights: held }],
+          forms: [{ sinceLine: 0, form: 'event' }],
+          told: 0,
         })
         return
       }
@@ -399,6 +431,18 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
         if (peer === undefined) return
         peer.rights.push({ sinceLine: peer.sink.lines.length, rights: step.rights })
         peer.subscription.setRights(step.rights)
+        return
+      }
+      case 'setEncoding': {
+        const peer = one(step)
+        peer?.forms.push({ sinceLine: peer.sink.lines.length, form: step.form })
+        peer?.subscription.setEncoding(positions(step.form))
+        return
+      }
+      case 'tell': {
+        const peer = one(step)
+        if (peer === undefined) return
+        peer.subscription.tell(Buffer.from(`told ${++peer.told} ${hub.head}\n`))
         return
       }
       case 'close': {
@@ -429,7 +473,10 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
     await turn()
     quiet = before === peers.map(({ sink }) => sink.writes).join() ? quiet + 1 : 0
   }
-  for (const peer of peers) check(peer, published, { mayDrop })
+  for (const peer of peers) {
+    const mayOverflow = peer.told > 1 && set.queueBytesMax <= 100
+    check(peer, published, { mayDrop, mayEndAsSlow: mayDrop || mayOverflow })
+  }
   assert.deepEqual(kernel.faults, [])
 
   for (const { subscription } of peers) subscription.close()
@@ -452,9 +499,9 @@ async function runAgainstModel(set: Settings, operations: readonly Operation[]):
 
 /** Its lines against what was published. */
 function check(
-  { sink, wants, rights: held, from }: Peer,
+  { sink, wants, rights: held, from, forms, told }: Peer,
   published: readonly Publication[],
-  { mayDrop }: { mayDrop: boolean },
+  { mayDrop, mayEndAsSlow }: { mayDrop: boolean; mayEndAsSlow: boolean },
 ): void {
   const lines = sink.lines.map((line) => line.replaceAll('.', '').split(' '))
   const rightsAt = (line: number) => held.findLastIndex(({ sinceLine }) => sinceLine <= line)
@@ -463,6 +510,7 @@ function check(
   /** Every event up to here was shown, or was not due, or is in a gap that was told. */
   let reached = from
   let rightsBefore = 0
+  let toldBefore = 0
   /** Nothing is missing between the line before and this one. */
   const passOver = (until: number, line: number) => {
     const rightsNow = Math.max(rightsBefore, rightsAt(line))
@@ -476,17 +524,23 @@ function check(
   }
   lines.forEach(([kind, a, b], line) => {
     assert.ok(kind !== undefined && a !== undefined)
-    const place = Number(kind === 'event' ? a : b)
-    if (kind === 'event') {
+    const isEvent = kind === 'event' || kind === 'other'
+    const place = Number(isEvent ? a : b)
+    if (isEvent) {
+      assert.equal(kind, forms.findLast(({ sinceLine }) => sinceLine <= line)!.form)
       assert.ok(place > reached, `event ${place} comes after ${reached}`)
       passOver(place - 1, line)
       const event = published[place - 1]!
       assert.ok(wants.some((filter) => filterMatches(filter, event)))
       assert.ok(isVisible(event, rightsAt(line)), `event ${place} may not be seen`)
       rightsBefore = rightsAt(line)
+    } else if (kind === 'told') {
+      assert.equal(Number(a), ++toldBefore)
+      assert.ok(place >= reached, `it was told something at ${place} after ${reached}`)
+      passOver(place, line)
     } else {
       if (kind === 'gap') assert.ok(mayDrop, 'a gap where nothing was dropped')
-      else assert.ok(a !== 'slow' || mayDrop, 'closed as slow where nothing was dropped')
+      else assert.ok(a !== 'slow' || mayEndAsSlow, 'closed as slow where nothing was dropped')
       assert.ok(place >= reached, `${kind} ${a} at ${place} after ${reached}`)
       if (kind === 'closing') {
         assert.equal(line, lines.length - 1)
@@ -496,20 +550,25 @@ function check(
     reached = place
   })
   assert.equal(sink.ended !== null, lines.at(-1)?.[0] === 'closing')
-  if (sink.ended === null && !sink.isClosed) passOver(published.length, lines.length)
+  if (sink.ended !== null || sink.isClosed) return
+  passOver(published.length, lines.length)
+  assert.equal(toldBefore, told)
 }
 
 /** A line says its position, and is as long as its payload wishes; control lines say the place of their cursor. */
-const POSITIONS: SharedEncoding = {
-  key: 'positions',
-  event: ({ position, payload }) => {
-    const wanted = Number(/\d+/.exec(payload.text)![0])
-    return Buffer.from(`event ${position} `.padEnd(wanted - 1, '.') + '\n')
-  },
-  keepAlive: () => Buffer.from('alive\n'),
-  gap: ({ reason, cursor }) => Buffer.from(`gap ${reason} ${cursor}\n`),
-  closing: ({ reason, cursor }) => Buffer.from(`closing ${reason} ${cursor}\n`),
+function positions(form: Form): SharedEncoding {
+  return {
+    key: `positions ${form}`,
+    event: ({ position, payload }) => {
+      const wanted = Number(/\d+/.exec(payload.text)![0])
+      return Buffer.from(`${form} ${position} `.padEnd(wanted - 1, '.') + '\n')
+    },
+    keepAlive: () => Buffer.from('alive\n'),
+    gap: ({ reason, cursor }) => Buffer.from(`gap ${reason} ${cursor}\n`),
+    closing: ({ reason, cursor }) => Buffer.from(`closing ${reason} ${cursor}\n`),
+  }
 }
+
 /** Takes its time to read, as one on a disk does. */
 class SlowLog extends MemoryEventLog {
   turnsBefore: number

@@ -124,7 +124,8 @@ function openingOf(
     // Most cuts that are not told end all streams, as a stop does.
     opening.push(encoding.opened(hub.cursorOf(from), nowMs, hub.retryAfterMs('shutdown')))
   }
-  if (gap !== null) opening.push(encoding.gap(gap, nowMs))
+  const told = gap === null ? null : encoding.gap(gap, nowMs)
+  if (told !== null) opening.push(told)
   return Buffer.concat(opening)
 }
 

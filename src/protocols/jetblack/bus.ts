@@ -1,3 +1,4 @@
+import type { SharedEncoding } from '../../hub/encoding.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
 import { ADMIN, HEARTBEAT } from './admin.ts'
 import { ByPair } from './by-pair.ts'
@@ -12,8 +13,10 @@ export interface Member {
   readonly user: string
   readonly host: string
   readonly wire: Wire
-  /** Behind all that was sent before. */
+  /** Behind all that was delivered before. */
   send(bytes: Buffer): void
+  /** What it may see of a pair is another part from now on. */
+  entitlementsChanged(): void
 }
 
 /**
@@ -27,9 +30,7 @@ export class Bus {
   readonly #notified = new Map<string, Set<Member>>()
   /** Whose publications have reached somebody. */
   readonly #publishers = new ByPair<Set<Member>>()
-  /** Shared by all who get the same bytes. */
-  readonly #encoded = new WeakMap<PublishedEvent, Map<string, Buffer>>()
-  readonly #opened = new WeakMap<PublishedEvent, JetblackEvent>()
+  readonly #opened = new WeakMap<PublishedEvent, Opened>()
 
   readonly #entitlementsOf: (feed: string) => readonly number[] | null
 
@@ -49,6 +50,7 @@ export class Bus {
   /** From now on it sees what these entitlements let see. */
   entitle(member: Member, pair: Pair, entitled: Entitled): void {
     this.#records.get(member)!.entitled.set(pair, entitled)
+    member.entitlementsChanged()
   }
 
   enter(member: Member): void {
@@ -130,28 +132,35 @@ export class Bus {
     return true
   }
 
-  /** The bytes of an event for a subscriber, who gets it by that. `null`: it is of another pair than those that are subscribed to. */
-  bytesFor(member: Member, event: PublishedEvent): Buffer | null {
-    const opened = this.#open(event)
-    if (this.#records.get(member)?.subscribed.get(opened) === undefined) return null
-    const publisher = opened.publisher === null ? undefined : this.#members.get(opened.publisher)
-    if (publisher !== undefined) this.#remember(publisher, opened)
-    let known = this.#encoded.get(event)
-    if (known === undefined) this.#encoded.set(event, (known = new Map<string, Buffer>()))
-    const entitled = this.#entitledOf(member, opened)
-    const key = `${member.wire}${keyOfEntitled(entitled)}`
-    let bytes = known.get(key)
-    if (bytes === undefined) {
-      const packets = visiblePackets(opened.packets, entitled)
-      bytes = encoded({ type: 'multicast', ...opened, packets }, member.wire)
-      known.set(key, bytes)
-    }
-    return bytes
+  /**
+   * The form of events for all who are subscribed to this pair alone, and see the same of it. At its path another pair may be, too, as a feed
+   * may have a slash in its name.
+   */
+  encodingOfPair({ feed, topic }: Pair, member: Member): SharedEncoding {
+    const { wire } = member
+    const entitled = this.#entitledOf(member, { feed, topic })
+    return encodingOf(
+      `jetblack ${wire} ${JSON.stringify([feed, topic])}${keyOfEntitled(entitled)}`,
+      (event) => {
+        const opened = this.#open(event)
+        const isIt = opened.event.feed === feed && opened.event.topic === topic
+        return isIt ? this.#bytesOf(opened, wire, entitled) : NOTHING
+      },
+    )
+  }
+
+  /** The form of events for one who is subscribed to several. */
+  encodingOfMember(member: Member): SharedEncoding {
+    return encodingOf(`jetblack member ${member.id}`, (event) => {
+      const opened = this.#open(event)
+      if (this.#records.get(member)?.subscribed.get(opened.event) === undefined) return NOTHING
+      return this.#bytesOf(opened, member.wire, this.#entitledOf(member, opened.event))
+    })
   }
 
   /** As it was published. */
   feedOf(event: PublishedEvent): string {
-    return this.#open(event).feed
+    return this.#open(event).event.feed
   }
 
   beat(): void {
@@ -164,11 +173,30 @@ export class Bus {
     return this.#records.get(member)?.entitled.get(pair) ?? null
   }
 
-  #open(event: PublishedEvent): JetblackEvent {
+  #open(event: PublishedEvent): Opened {
     let opened = this.#opened.get(event)
     if (opened === undefined)
-      this.#opened.set(event, (opened = eventOf(event, this.#entitlementsOf)))
+      this.#opened.set(
+        event,
+        (opened = { event: eventOf(event, this.#entitlementsOf), bytes: new Map() }),
+      )
     return opened
+  }
+
+  /** Somebody gets it by that, so its publisher is remembered. */
+  #bytesOf({ event, bytes: known }: Opened, wire: Wire, entitled: Entitled): Buffer {
+    if (known.size === 0 && event.publisher !== null) {
+      const publisher = this.#members.get(event.publisher)
+      if (publisher !== undefined) this.#remember(publisher, event)
+    }
+    const key = `${wire}${keyOfEntitled(entitled)}`
+    let bytes = known.get(key)
+    if (bytes === undefined) {
+      const packets = visiblePackets(event.packets, entitled)
+      bytes = encoded({ type: 'multicast', ...event, packets }, wire)
+      known.set(key, bytes)
+    }
+    return bytes
   }
 
   #remember(publisher: Member, { feed, topic }: Pair): void {
@@ -198,6 +226,19 @@ export class Bus {
       member.send(encoded(message, member.wire))
   }
 }
+
+/** An event as its publisher wrote it, and its bytes for all who get the same. */
+interface Opened {
+  readonly event: JetblackEvent
+  readonly bytes: Map<string, Buffer>
+}
+
+/** The protocol has no word for anything but events: whoever would miss one is closed. */
+function encodingOf(key: string, event: (event: PublishedEvent) => Uint8Array): SharedEncoding {
+  return { key, event, keepAlive: () => NOTHING, gap: () => null, closing: () => NOTHING }
+}
+
+const NOTHING = Buffer.alloc(0)
 
 /** What one connection has, so that its end costs as much as that is. */
 class MemberRecord {

@@ -4,10 +4,8 @@ import { addressBlock } from '../../auth/address-block.ts'
 import { ANONYMOUS, type Identity, type Login } from '../../auth/identity.ts'
 import { refusalText, type Policy } from '../../auth/policy.ts'
 import type { CloseReason } from '../../hub/encoding.ts'
-import type { PublishedEvent } from '../../hub/event.ts'
-import type { EventSink } from '../../hub/event-sink.ts'
+import type { ByteSubscription } from '../../hub/byte-subscription.ts'
 import type { Hub } from '../../hub/hub.ts'
-import type { Subscription } from '../../hub/subscription.ts'
 import { inLaterTurn, isTurnSpent } from '../../ops/turn-budget.ts'
 import { PubSubError } from '../../publication/errors.ts'
 import { segmentsOf } from '../../publication/published-topics.ts'
@@ -18,6 +16,7 @@ import type { FeedRules, Role } from './feed-rules.ts'
 import { ProtocolError, type ClientMessage, type Wire } from './messages.ts'
 import { Parser } from './parser.ts'
 import type { Rights } from '../../hub/rights.ts'
+import { StreamSink } from '../../sockets/stream-sink.ts'
 import type { Judge } from './logins.ts'
 import { DOOR, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
 
@@ -43,7 +42,7 @@ export interface SessionLimits {
 }
 
 /** One connection. What it sends takes effect in that order (decided in `docs/protocols/jetblack.md`, "Order"). */
-export class Session implements Admitted, EventSink {
+export class Session implements Admitted {
   readonly id = randomBytes(16).toString('hex')
   readonly host: string
   readonly #socket: Socket
@@ -51,7 +50,12 @@ export class Session implements Admitted, EventSink {
   readonly #options: SessionOptions
   readonly #parser: Parser
   readonly #subscribed = new Map<string, Pair>()
-  #subscription: Subscription | null = null
+  readonly #sink: SessionSink
+  #subscription: ByteSubscription | null = null
+  /** The one that it has subscribed to, as long as there was no other: it shares bytes, and an audience, with all who do the same. */
+  #onlyPair: Pair | null = null
+  /** In which its events come now. */
+  #subscribedWire: Wire
   /** Publications that are not yet stored and delivered. Whatever else comes waits for them. */
   #underWay = 0
   #held: ClientMessage | null = null
@@ -68,6 +72,8 @@ export class Session implements Admitted, EventSink {
     const { limits } = options
     this.#socket = socket
     this.#portWire = wire
+    this.#subscribedWire = wire
+    this.#sink = new SessionSink(socket, this)
     this.#options = options
     const asksForLogin = options.judge !== null
     this.#parser = new Parser({ wire, messageBytesMax: limits.messageBytesMax, asksForLogin })
@@ -100,36 +106,23 @@ export class Session implements Admitted, EventSink {
   }
 
   send(bytes: Buffer): void {
+    if (this.#subscription !== null) return this.#subscription.tell(bytes)
     if (this.#socket.destroyed) return
-    this.#socket.write(bytes)
-    // A notice that is left out would be a hole.
-    if (this.queuedBytes > this.#options.limits.queueBytesMax + bytes.length) this.end('slow')
+    this.#sink.write(bytes)
+    // One that is left out would be a hole, and nothing is kept for whoever is subscribed to nothing.
+    if (this.#sink.queuedBytes > this.#options.limits.queueBytesMax + bytes.length) this.end('slow')
   }
 
-  take(events: readonly PublishedEvent[]): boolean {
-    const all = events.flatMap((event) => this.#options.bus.bytesFor(this, event) ?? [])
-    if (all.length > 0) this.#socket.write(all.length === 1 ? all[0]! : Buffer.concat(all))
-    return this.queuedBytes <= this.#options.limits.queueBytesMax
-  }
-
-  get queuedBytes(): number {
-    return this.#socket.writableLength
-  }
-
-  get takenBytes(): number {
-    return this.#socket.bytesWritten - this.#socket.writableLength
-  }
-
-  /** The protocol has no word for it. */
-  gap(): void {
-    this.end('internal')
+  entitlementsChanged(): void {
+    if (this.#onlyPair !== null)
+      this.#subscription?.setEncoding(this.#options.bus.encodingOfPair(this.#onlyPair, this))
   }
 
   end(reason: CloseReason): void {
-    if (reason === 'slow' || reason === 'stalled')
+    if (reason === 'slow' || reason === 'stalled' || reason === 'unavailable')
       this.#options.dropped(
         'slow reader',
-        `a connection of ${this.host} is closed, as it reads too slowly`,
+        `a connection of ${this.host} is closed, as it reads too slowly, or the log has lost what it is to get`,
       )
     if (reason === 'shutdown') this.#socket.end(() => this.#socket.destroy())
     else this.destroy()
@@ -147,6 +140,7 @@ export class Session implements Admitted, EventSink {
         const message = this.#held ?? this.#parser.next()
         this.#held = null
         if (message === null) break
+        if (this.#subscribedWire !== this.wire) this.#changeWire()
         if ((message.type !== 'multicast' || !this.#hasEntered) && this.#underWay > 0) {
           this.#held = message
           this.#socket.pause()
@@ -170,6 +164,12 @@ export class Session implements Admitted, EventSink {
     this.#socket.resume()
     if (this.#socket.readableEnded || this.#socket.destroyed) return this.#endWhenDone()
     if (this.#parser.awaitsSilence) this.#silence = setTimeout(() => this.#fallSilent(), SILENT_MS)
+  }
+
+  /** What it has published shows that it speaks another one than its port. */
+  #changeWire(): void {
+    this.#subscribedWire = this.wire
+    this.entitlementsChanged()
   }
 
   #goOnLater(): void {
@@ -323,17 +323,21 @@ export class Session implements Admitted, EventSink {
     if (!this.#subscribed.has(key) && feed !== ADMIN) {
       const want = { path: pathOf(pair) }
       try {
-        if (this.#subscription === null)
+        if (this.#subscription === null) {
+          this.#onlyPair = { feed, topic }
           this.#subscription = hub.subscribe({
             wants: [want],
             rights: this.#rights,
             from: 'head',
-            to: { events: this },
-            whenBehind: 'close',
+            to: { encoding: bus.encodingOfPair(pair, this), sink: this.#sink, opening: NOTHING },
             door: DOOR,
             share: addressBlock(this.#socket.remoteAddress ?? null),
           })
-        else this.#subscription.changeWants({ add: [want] })
+        } else {
+          this.#onlyPair = null
+          this.#subscription.setEncoding(bus.encodingOfMember(this))
+          this.#subscription.changeWants({ add: [want] })
+        }
       } catch (error) {
         if (!(error instanceof PubSubError)) throw error
         return this.#drop('too many subscriptions', error.message)
@@ -410,6 +414,22 @@ export class Session implements Admitted, EventSink {
     this.destroy()
   }
 }
+
+/** What goes wrong with its stream ends the connection. */
+class SessionSink extends StreamSink {
+  readonly #session: Session
+
+  constructor(socket: Socket, session: Session) {
+    super(socket, null)
+    this.#session = session
+  }
+
+  override end(reason: CloseReason): void {
+    this.#session.end(reason)
+  }
+}
+
+const NOTHING = new Uint8Array()
 
 function keyOf({ feed, topic }: Pair): string {
   return JSON.stringify([feed, topic])
