@@ -36,8 +36,12 @@ function integer(value: number): Buffer {
 const SUBSCRIPTION = Buffer.concat([Buffer.of(5), text('bench'), text(''), Buffer.of(1)])
 /** On the wire with an image mark, up to the length of the one packet's data. */
 const PUBLICATION = Buffer.concat([
-  ...[Buffer.of(1), text('bench'), text(''), Buffer.of(0)],
-  ...[integer(1), integer(0)],
+  Buffer.of(1),
+  text('bench'),
+  text(''),
+  Buffer.of(0),
+  integer(1),
+  integer(0),
 ])
 
 const [imagePort, contentPort, gatedPort] = [await freePort(), await freePort(), await freePort()]
@@ -76,7 +80,10 @@ for (let round = 0; round < rounds; round++) {
     keep(
       `${SETS} sets of entitlements ${rate}`,
       await fanload(gated, {
-        ...{ ...load, 'sub-port': gatedPort, 'sub-hex': loggedIn, rate },
+        ...load,
+        'sub-port': gatedPort,
+        'sub-hex': loggedIn,
+        rate,
         idle: 3, // until all are let in
       }),
     )
