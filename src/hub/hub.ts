@@ -315,6 +315,24 @@ export class Hub implements Disposable {
     return this.#log.timeAgo(ms)
   }
 
+  /**
+   * `then` is called with the newest kept event of exactly this path; `null`: there is none. What is subscribed to within that call
+   * goes on right behind it: nothing is missed between them, and nothing comes twice.
+   * @throws {LogUnavailableError} the log cannot be read; `then` was not called.
+   */
+  async withNewest<T>(path: string, then: (event: PublishedEvent | null) => T): Promise<T> {
+    for (;;) {
+      const { head } = this
+      const stored = await this.#log.lastOf(path)
+      // What has been delivered meanwhile is newer; what has been stored, and is not delivered yet, comes to whoever subscribes now.
+      const later = this.#ring.after(head, Infinity)
+      const newest = later?.findLast((event) => event.path === path) ?? stored
+      if (later !== null && (newest === null || newest.position <= this.head)) return then(newest)
+      if (!this.#rounds.isIdle && !(await this.#rounds.settled()))
+        throw new LogUnavailableError('the server is stopping')
+    }
+  }
+
   /** Resolves once everything that was published before has been delivered, or never will be. */
   async settled(): Promise<void> {
     await this.#log.flushed()

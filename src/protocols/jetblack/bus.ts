@@ -158,6 +158,24 @@ export class Bus {
     })
   }
 
+  isSubscribed(member: Member, pair: Pair): boolean {
+    return this.#records.get(member)?.subscribed.get(pair) !== undefined
+  }
+
+  /** The event as an image for one who is subscribed to a pair, and gets it by that. `null`: it is of another pair at the same path. */
+  imageOf({ feed, topic }: Pair, event: PublishedEvent, member: Member): Buffer | null {
+    const opened = this.#open(event)
+    if (opened.event.feed !== feed || opened.event.topic !== topic) return null
+    this.#rememberPublisher(opened.event)
+    const { mark, ...rest } = opened.event
+    const packets = visiblePackets(rest.packets, this.#entitledOf(member, rest))
+    const image = typeof mark === 'boolean' ? true : mark
+    return encoded(
+      { type: 'unicast', ...rest, clientId: member.id, mark: image, packets },
+      member.wire,
+    )
+  }
+
   /** As it was published. */
   feedOf(event: PublishedEvent): string {
     return this.#open(event).event.feed
@@ -185,10 +203,7 @@ export class Bus {
 
   /** Somebody gets it by that, so its publisher is remembered. */
   #bytesOf({ event, bytes: known }: Opened, wire: Wire, entitled: Entitled): Buffer {
-    if (known.size === 0 && event.publisher !== null) {
-      const publisher = this.#members.get(event.publisher)
-      if (publisher !== undefined) this.#remember(publisher, event)
-    }
+    if (known.size === 0) this.#rememberPublisher(event)
     const key = `${wire}${keyOfEntitled(entitled)}`
     let bytes = known.get(key)
     if (bytes === undefined) {
@@ -197,6 +212,12 @@ export class Bus {
       known.set(key, bytes)
     }
     return bytes
+  }
+
+  /** It may have gone, or have come by another door. */
+  #rememberPublisher(event: JetblackEvent): void {
+    const publisher = event.publisher === null ? undefined : this.#members.get(event.publisher)
+    if (publisher !== undefined) this.#remember(publisher, event)
   }
 
   #remember(publisher: Member, { feed, topic }: Pair): void {

@@ -24,6 +24,11 @@ export class FeedRules {
     return allowed === 'any' || allowed.length > 0
   }
 
+  /** Whether a subscription begins with the last event. */
+  showsLast(feed: string): boolean {
+    return feed !== ADMIN && this.#ruleOf(feed)?.image === 'last'
+  }
+
   /** Of what comes by another door. `null`: none. */
   entitlementsOf(feed: string): readonly number[] | null {
     const entitlements = this.#ruleOf(feed)?.entitlements ?? []

@@ -15,13 +15,13 @@ import type { Bus } from './bus.ts'
 import type { FeedRules, Role } from './feed-rules.ts'
 import { ProtocolError, type ClientMessage, type Wire } from './messages.ts'
 import { Parser } from './parser.ts'
-import type { Rights } from '../../hub/rights.ts'
+import { isForAll, type Rights } from '../../hub/rights.ts'
 import { StreamSink } from '../../sockets/stream-sink.ts'
 import type { Judge } from './logins.ts'
 import { DOOR, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
 
 export interface SessionOptions {
-  readonly hub: Pick<Hub, 'store' | 'subscribe'>
+  readonly hub: Pick<Hub, 'store' | 'subscribe' | 'withNewest'>
   readonly bus: Bus
   readonly policy: Policy
   readonly rules: FeedRules
@@ -56,8 +56,10 @@ export class Session implements Admitted {
   #onlyPair: Pair | null = null
   /** In which its events come now. */
   #subscribedWire: Wire
-  /** Publications that are not yet stored and delivered. Whatever else comes waits for them. */
+  /** What is not done yet: publications that are not stored and delivered, a login, an image. Whatever else comes waits for them. */
   #underWay = 0
+  /** Publications wait for these, too. */
+  #imagesUnderWay = 0
   #held: ClientMessage | null = null
   #isInLaterTurn = false
   #isOver = false
@@ -141,7 +143,7 @@ export class Session implements Admitted {
         this.#held = null
         if (message === null) break
         if (this.#subscribedWire !== this.wire) this.#changeWire()
-        if ((message.type !== 'multicast' || !this.#hasEntered) && this.#underWay > 0) {
+        if (this.#underWay > 0 && !this.#mayJoin(message)) {
           this.#held = message
           this.#socket.pause()
           return
@@ -164,6 +166,11 @@ export class Session implements Admitted {
     this.#socket.resume()
     if (this.#socket.readableEnded || this.#socket.destroyed) return this.#endWhenDone()
     if (this.#parser.awaitsSilence) this.#silence = setTimeout(() => this.#fallSilent(), SILENT_MS)
+  }
+
+  /** Publications may be under way together. */
+  #mayJoin(message: ClientMessage): boolean {
+    return message.type === 'multicast' && this.#hasEntered && this.#imagesUnderWay === 0
   }
 
   /** What it has published shows that it speaks another one than its port. */
@@ -312,14 +319,44 @@ export class Session implements Admitted {
 
   admitted(pair: Pair, adds: number): void {
     if (this.#isOver) return
-    const { limits, bus, hub } = this.#options
+    const { limits, bus } = this.#options
     const key = keyOf(pair)
     if (!this.#subscribed.has(key) && this.#subscribed.size >= limits.subscriptionsPerPeerMax)
       return this.#drop(
         'too many subscriptions',
         `more than ${limits.subscriptionsPerPeerMax} topics (protocols.jetblack.subscriptions_per_peer)`,
       )
+    if (this.#options.rules.showsLast(pair.feed) && !bus.isSubscribed(this, pair))
+      return void this.#beginWithImage(pair, adds)
+    this.#begin(pair, adds)
+  }
+
+  /** Its last event, then all that come behind it. */
+  async #beginWithImage(pair: Pair, adds: number): Promise<void> {
+    const { hub, bus } = this.#options
+    this.#underWay++
+    this.#imagesUnderWay++
+    try {
+      await hub.withNewest(pathOf(pair), (event) => {
+        if (this.#socket.destroyed || !this.#begin(pair, adds) || event === null) return
+        const isVisible = isForAll(event) || this.#rights.maySee(event)
+        const image = isVisible ? bus.imageOf(pair, event, this) : null
+        if (image !== null) this.send(image)
+      })
+    } catch (error) {
+      if (!(error instanceof PubSubError)) throw error
+      this.#drop('no image', error.message)
+      this.destroy() // it would be taken for one that is up to date
+    }
+    this.#imagesUnderWay--
+    this.#published()
+  }
+
+  /** `false`: it was dropped. */
+  #begin(pair: Pair, adds: number): boolean {
+    const { bus, hub } = this.#options
     const { feed, topic } = pair
+    const key = keyOf(pair)
     if (!this.#subscribed.has(key) && feed !== ADMIN) {
       const want = { path: pathOf(pair) }
       try {
@@ -340,11 +377,13 @@ export class Session implements Admitted {
         }
       } catch (error) {
         if (!(error instanceof PubSubError)) throw error
-        return this.#drop('too many subscriptions', error.message)
+        this.#drop('too many subscriptions', error.message)
+        return false
       }
     }
     this.#subscribed.set(key, { feed, topic })
     for (let add = 0; add < adds; add++) bus.subscribe(this, { feed, topic })
+    return true
   }
 
   #unsubscribe({ feed, topic }: Pair): void {

@@ -74,7 +74,15 @@ const feed = sectionReader({
     about: 'Of the one packet as which an event of another door comes. Default: none.',
     example: '[7]',
   }),
+  image: setting('image', 'none', oneOf<Image>('none', 'last'), {
+    about:
+      'last: a subscription begins with the last event of its topic that the log keeps, as an image. Default: none.',
+    shown: 'none',
+  }),
 })
+
+/** What a subscription begins with: the last event of its topic, as an image, or nothing. */
+export type Image = 'none' | 'last'
 
 export type FeedSettings = ReturnType<typeof feed>
 

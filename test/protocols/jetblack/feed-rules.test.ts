@@ -29,7 +29,14 @@ test('it says what a regular expression would say', () => {
   )
 })
 
-const NONE = { subscribe: [], publish: [], notify: [], authorize: [], entitlements: [] }
+const NONE = {
+  subscribe: [],
+  publish: [],
+  notify: [],
+  authorize: [],
+  entitlements: [],
+  image: 'none',
+} as const
 
 test('the first pattern that matches decides; where none does, everybody may do everything', () => {
   const rules = new FeedRules([
@@ -48,11 +55,13 @@ test('the first pattern that matches decides; where none does, everybody may do 
 
 test('what the server says of itself may be heard by all and said by nobody, whatever a pattern says', () => {
   const rules = new FeedRules([
-    ['*', { ...NONE, publish: ['tom'], notify: ['tom'], authorize: ['tom'] }],
+    ['*', { ...NONE, publish: ['tom'], notify: ['tom'], authorize: ['tom'], image: 'last' }],
   ])
   assert.ok(rules.allows('subscribe', '__admin__', 'nobody'))
   assert.ok(!rules.allows('publish', '__admin__', 'tom'))
   assert.ok(!rules.allows('notify', '__admin__', 'tom'))
   assert.ok(!rules.hasAuthorisers('__admin__'))
+  assert.ok(!rules.showsLast('__admin__'))
   assert.ok(rules.hasAuthorisers('other'))
+  assert.ok(rules.showsLast('other'))
 })

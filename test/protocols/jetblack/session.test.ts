@@ -341,6 +341,100 @@ test('who logs in wrongly is closed without a byte, and who does not log in has 
   await client.expects(sent('tom', '127.0.0.1', 'a', 'b', 'hello'))
 })
 
+/** The last event as one client gets it: the id is the client's own, which it is not told otherwise. */
+function isImage(message: Buffer, user: string, host: string, feed: string, topic: string): number {
+  const head = Buffer.concat([Buffer.of(9), write.text(user), write.text(host)])
+  assert.equal(message.subarray(0, head.length).toString('latin1'), head.toString('latin1'))
+  const pair = Buffer.concat([write.text(feed), write.text(topic)])
+  const at = head.length + 16
+  assert.equal(message.subarray(at, at + pair.length).toString('latin1'), pair.toString('latin1'))
+  return at + pair.length
+}
+
+test('with `image: last` a subscription begins with the last event of its topic, once, and what comes behind it follows', async () => {
+  await using server = await startInProcess({ config: config(', feeds: {a: {image: last}}') })
+  const publish = (text: string) =>
+    fetch(`${server.url}/a/b`, { method: 'PUT', body: JSON.stringify({ text }) })
+  await publish('first')
+  await publish('last')
+  using client = new Client(server)
+  const own = 'own'.padEnd(300)
+  client.socket.write(
+    Buffer.concat([
+      write.subscription('a', 'b'),
+      write.subscription('a', 'b'),
+      write.subscription('a', 'none'),
+      write.publication('a', 'b', own),
+      write.publication('a', 'none', own),
+      write.subscription('a', 'b', false),
+      write.subscription('a', 'b', false),
+      write.subscription('a', 'b'),
+    ]),
+  )
+  const live = Buffer.concat([fromClient('b', own), fromClient('none', own)])
+  // Live, of the other topic, and as the image of the last subscription.
+  while (client.received.toString('latin1').split(own).length < 4) await pause(5)
+  const { received } = client
+  const text = '{"text":"last"}'
+  const image = received.subarray(0, received.indexOf(live))
+  const behind = isImage(image, 'nobody', 'localhost', 'a', 'b')
+  const packet = Buffer.concat([Buffer.of(1), write.integer(1), write.integer(0), write.text(text)])
+  assert.equal(image.subarray(behind).toString('latin1'), packet.toString('latin1'))
+  const again = received.subarray(image.length + live.length)
+  const mark = isImage(again, 'nobody', '127.0.0.1', 'a', 'b')
+  assert.equal(
+    again.subarray(mark).toString('latin1'),
+    `\x01${fromClient('', own).subarray(-own.length - 12)}`,
+  )
+})
+
+test('an image shows only what its reader is entitled to, and its mark is that of the wire', async () => {
+  const feeds = `feeds: {a: {image: last, authorize: [mary]}}, authentication: acl`
+  await using server = await startInProcess({
+    config: config(`, ${feeds}`).replace('{0: is-image}', '{0: content-type}'),
+    acl: '{mary: {password: p, acl: {}}, sam: {password: p, acl: {}}}',
+  })
+  const login = (name: string) => write.text(`Username=${name};Password=p`)
+  using mary = new Client(server)
+  mary.socket.write(login('mary'))
+  const packet = (entitlements: readonly number[], data: string) =>
+    Buffer.concat([
+      write.integer(entitlements.length),
+      ...entitlements.map((each) => write.integer(each)),
+      write.text(data),
+    ])
+  const pair = Buffer.concat([write.text('a'), write.text('b')])
+  mary.socket.write(
+    Buffer.concat([
+      Buffer.of(1),
+      pair,
+      write.text('text/plain'),
+      write.integer(2),
+      packet([1], 'one'),
+      packet([2], 'two'),
+    ]),
+  )
+  using sam = new Client(server)
+  sam.socket.write(Buffer.concat([login('sam'), write.subscription('a', 'b')]))
+  while (mary.received.length === 0) await pause(5)
+  const asked = mary.received
+  assert.equal(asked[0], 6)
+  mary.socket.write(
+    Buffer.concat([
+      Buffer.of(7),
+      asked.subarray(1, 17),
+      pair,
+      Buffer.of(1),
+      write.integer(1),
+      write.integer(2),
+    ]),
+  )
+  while (sam.received.length === 0) await pause(5)
+  const rest = sam.received.subarray(isImage(sam.received, 'mary', '127.0.0.1', 'a', 'b'))
+  const expected = Buffer.concat([write.text('text/plain'), write.integer(1), packet([2], 'two')])
+  assert.equal(rest.toString('latin1'), expected.toString('latin1'))
+})
+
 test('further topics than are allowed are dropped, and the connection goes on', async () => {
   await using server = await startInProcess({ config: config(', subscriptions_per_peer: 2') })
   using client = new Client(server)
