@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server as AnyServer } from 'node:net'
 import { AclUsers, type AclUser } from './auth/acl-users.ts'
 import { AddressList } from './auth/address-list.ts'
 import { AttemptLimiter } from './auth/attempt-limiter.ts'
@@ -34,7 +34,7 @@ import { BugReport } from './ops/bug-report.ts'
 import { logger } from './ops/logger.ts'
 import { openFiles, openFilesMax } from './ops/open-files.ts'
 import { SeldomReport } from './ops/seldom-report.ts'
-import type { ConfiguredDoor, Door, DoorEnvironment } from './protocols/door.ts'
+import type { ConfiguredDoor, CountedConnections, Door, DoorEnvironment } from './protocols/door.ts'
 import type { MountedDoor } from './sockets/mounted-door.ts'
 import { readPage } from './ui/page.ts'
 import { beginWork } from './ops/current-work.ts'
@@ -85,12 +85,13 @@ export async function startServer(
       topicFiltersMax: limits.topicFiltersPerAddressMax,
       conditionsMax: limits.conditionsPerAddressMax,
       streamsMax: limits.streamsPerAddressMax,
-      streamsLeft: () => connectionLimit.left,
+      streamsLeft: () => connections.limit?.left ?? Infinity,
     },
     drainWindowMs: server.drainWindowMs,
     keepAliveMs: times.keepAliveMs,
     onBug,
   }
+  const connections = new Connections()
   const hub = new Hub(eventLog, hubOptions, new DescriptorFanOut())
   const publishers = addressList(clients.payloaders)
   const trustedProxies = addressList(clients.trustProxy)
@@ -98,12 +99,13 @@ export async function startServer(
   const aclUsers = new AclUsers(users)
   const logins = new Logins(aclUsers, directory)
   const limiter = new AttemptLimiter(limits.loginDelayMsMax, SYSTEM_CLOCK)
-  const gate = new LoginGate(logins, {
+  const gateOptions = {
     limiter,
     refusalMs: limits.loginRefusalMs,
     clock: SYSTEM_CLOCK,
     logger,
-  })
+  }
+  const gate = new LoginGate(logins, gateOptions)
   const webPages = new WebPages({
     hostnames: server.hostnames,
     corsOrigins: server.cors.origins,
@@ -116,13 +118,16 @@ export async function startServer(
     policy,
     identityOf: (name) => aclUsers.identityOf(name),
     logins: gate,
+    logInBy: (authenticator) => new LoginGate(authenticator, gateOptions),
     limiter,
+    connections,
     limits,
     times,
     logger,
   })
   const counters = new RequestCounters(hub, VERSION)
   const connectionLimit = new ConnectionLimit(connectionsOf(settings, configured), counters)
+  connections.begin(connectionLimit)
   const { plain, secure } = await httpServers(
     {
       hub,
@@ -171,8 +176,10 @@ export async function startServer(
         beginWork('new users:', replacement.length)
         logins.replace(replacement)
       },
-      replaceSettings({ clients: { payloaders, secureTopics }, server: { tls } }) {
+      replaceSettings({ clients: { payloaders, secureTopics }, server: { tls }, protocols }) {
+        const prepared = preparedDoors(configuredDoors(protocols), doors)
         policy.replace({ publishers: addressList(payloaders), secureTopics })
+        for (const change of prepared) change()
         // Connections that are open keep what they have agreed on.
         if (tls !== null) secure?.setSecureContext({ cert: tls.certPem, key: tls.keyPem })
       },
@@ -271,6 +278,37 @@ async function openDoors(
   for (const each of configured) doors.push(opened.use(await each.open(environment)))
   opened.move() // they are the server's to close from now on
   return doors
+}
+
+/** Doors listen before it is known how many connections there can be, which depends on what is open then. */
+class Connections implements CountedConnections {
+  limit: ConnectionLimit | null = null
+  readonly #early: AnyServer[] = []
+
+  count(server: AnyServer): void {
+    if (this.limit === null) this.#early.push(server)
+    else this.limit.count(server)
+  }
+
+  begin(limit: ConnectionLimit): void {
+    this.limit = limit
+    for (const server of this.#early) limit.count(server)
+  }
+
+  get isExceeded(): boolean {
+    return this.limit?.isExceeded ?? false
+  }
+}
+
+/** What makes the doors that there are follow other settings. @throws {OptionError} one cannot; nothing has changed. */
+function preparedDoors(
+  configured: readonly ConfiguredDoor[],
+  doors: readonly Door[],
+): readonly (() => void)[] {
+  return doors.flatMap((door) => {
+    const next = configured.find(({ name }) => name === door.name)
+    return next === undefined ? [] : [next.prepare(door)]
+  })
 }
 
 /** The doors that answer on the HTTP port, by their names. */

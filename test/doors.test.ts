@@ -51,9 +51,11 @@ function placeIn(file: string, path: string): Place {
   return { file, line: 1, column: 1, path, warnings: new Warnings(), settings: [] }
 }
 
-/** Those that have a value, sections below left out. */
+/** Those that are shown with a value; sections below are left out. */
 function settingsOf(fields: Fields): readonly Setting<unknown>[] {
   return Object.values(fields).flatMap((field) =>
-    field.fields === undefined ? [field] : settingsOf(field.fields),
+    field.fields === undefined || field.described?.example !== undefined
+      ? [field]
+      : settingsOf(field.fields),
   )
 }

@@ -14,6 +14,8 @@ export interface InProcessServer extends AsyncDisposable {
   readonly directory: string
   /** Takes another text of pubsub_acl.yaml, as a reload does. */
   reloadAcl: (text: string) => void
+  /** Takes another text of pubsub.yaml, likewise, or the files that it names as they are now. */
+  reloadSettings: (text?: string) => void
   stop(): Promise<void>
 }
 
@@ -62,6 +64,10 @@ export async function startInProcess({
     reloadAcl(text) {
       writeFileSync(aclFile, text)
       server.replaceUsers(loadAclFile(aclFile).users)
+    },
+    reloadSettings(text = config) {
+      writeFileSync(join(directory, 'pubsub.yaml'), text)
+      server.replaceSettings(loadSettings(join(directory, 'pubsub.yaml')).settings)
     },
     stop,
     async [Symbol.asyncDispose]() {

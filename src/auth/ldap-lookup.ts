@@ -114,7 +114,10 @@ export class LdapLookup {
    */
   async #lookUpByDn(client: Client, typed: string, password: string | null): Promise<Lookup> {
     const userDn = this.#options.userDn!
-    const bindName = userDn.replace('%s', () => escapeDnValue(typed))
+    // Where the name is all of it, it is a DN, or user@domain, or domain\user, and there is nothing that it could escape from.
+    const isWhole = userDn === '%s'
+    if (isWhole && typed.trim() === '') return { type: 'refused', reason: 'an empty name' }
+    const bindName = isWhole ? typed : userDn.replace('%s', () => escapeDnValue(typed))
     if (password === null) await this.#bindNameless(client)
     const refusal = password === null ? null : await this.#bindAs(client, bindName, password)
     if (refusal !== null) return refusal

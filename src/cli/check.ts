@@ -164,15 +164,16 @@ async function checkPorts(
 }
 
 function checkDoors(
-  { protocols }: Settings,
+  { protocols, clients }: Settings,
   users: readonly AclUser[] | null,
   files: ConfigurationFiles,
   report: Report,
 ): void {
   const where = placesIn(files.settings)
   const names = users?.map(({ name }) => name) ?? null
+  const hasDirectory = clients.ldap !== null
   for (const door of configuredDoors(protocols)) {
-    const { errors, warnings } = door.check({ users: names, aclFile: files.acl })
+    const { errors, warnings } = door.check({ users: names, aclFile: files.acl, hasDirectory })
     for (const error of errors) report.error(error)
     for (const { path, text } of warnings)
       report.warn(`${where(['protocols', door.name, ...path])}: ${shown(path.at(-1)!)} ${text}`)

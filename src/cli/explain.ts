@@ -61,25 +61,30 @@ async function explain(words: readonly string[]): Promise<number> {
   const { ldap, badCredentials } = settings.clients
   const subject = await grantsFor(values.as ?? null, { users, ldap, badCredentials }, files)
   const rules = new Rules(settings.clients, subject, files.settings)
-  const surroundings = { users: users.map(({ name }) => name), aclFile: configuration.acl }
-  const atDoors = configuredDoors(settings.protocols).map((door) => {
-    const { path: keys, text } = door.explain(values.as ?? null, surroundings)
-    return `over ${door.name}: ${text} (${files.settings(['protocols', door.name, ...keys])})`
-  })
+  const surroundings = {
+    users: users.map(({ name }) => name),
+    aclFile: configuration.acl,
+    hasDirectory: ldap !== null,
+  }
+  const atDoors = (verb: 'publish' | 'listen') =>
+    configuredDoors(settings.protocols).flatMap((door) =>
+      door
+        .explain(values.as ?? null, surroundings, { verb, path: decoded(path) })
+        .map(
+          ({ path: keys, text }) =>
+            `over ${door.name}: ${text} (${files.settings(['protocols', door.name, ...keys])})`,
+        ),
+    )
   let isAllowed = true
   for (const verb of verbs) {
-    const told =
-      verb === 'publish'
-        ? rules.publish(decoded(path), values.from)
-        : verb === 'listen'
-          ? rules.listen(decoded(path))
-          : null
-    if (told === null)
+    if (verb !== 'publish' && verb !== 'listen')
       throw new UsageError(`explain publish or listen, not ${JSON.stringify(verb)}`)
+    const told =
+      verb === 'publish' ? rules.publish(decoded(path), values.from) : rules.listen(decoded(path))
     isAllowed &&= told.answer !== 'no'
     const who = values.as === undefined ? 'anonymous' : shown(values.as)
     write(`${verb} ${path} as ${who}: ${told.answer}`)
-    for (const reason of [...subject.notes, ...told.reasons, ...atDoors]) write(`  ${reason}`)
+    for (const reason of [...subject.notes, ...told.reasons, ...atDoors(verb)]) write(`  ${reason}`)
   }
   return isAllowed ? EXIT.done : EXIT.refused
 }

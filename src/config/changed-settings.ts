@@ -7,6 +7,9 @@ const RELOADED: ReadonlySet<string> = new Set([
   'clients.secure_topics',
   'log.format',
   'log.level',
+  'protocols.jetblack.jwt.secret',
+  'protocols.jetblack.passwords',
+  'protocols.jetblack.tls.cert',
   'server.tls.cert',
   'server.tls.key',
   'server.tls.chain',
@@ -37,7 +40,7 @@ function changes(fields: Fields, before: unknown, after: unknown, above: string)
     const found = changes(below, one, other, `${path}.`)
     if (found.length > 0) return found
     // Values that were made of several settings do not say of which.
-    return path === 'server.tls' ? ['server.tls.cert'] : [path]
+    return path.endsWith('.tls') ? [`${path}.cert`] : [path]
   })
 }
 

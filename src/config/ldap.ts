@@ -5,7 +5,7 @@ import { UserFilter } from '../auth/user-filter.ts'
 import { ConfigError, readAll } from '../settings/config-error.ts'
 import { describePlace, placeBelow, refuse, shown, type Place } from '../settings/place.ts'
 import { judged, optional, required, sectionReader, setting } from '../settings/section.ts'
-import { certificateFile } from './tls.ts'
+import { certificateFile } from '../settings/tls.ts'
 import {
   anyText,
   boolean,
@@ -18,6 +18,7 @@ import {
   text,
   type Reader,
 } from '../settings/values.ts'
+import { bindPattern, startTlsFits, uri } from '../settings/directory.ts'
 import { readTextFile } from '../settings/text-file.ts'
 import type { YamlEntry, YamlNode } from '../settings/yaml-node.ts'
 
@@ -26,21 +27,6 @@ interface LdapGroup {
   /** Segment name to topics; a segment without topics covers every private event. */
   readonly segments: ReadonlyMap<string, readonly string[]>
   readonly secureTopics: readonly string[]
-}
-
-/** No URL with credentials: `user_dn` says who binds. The message does not show them. */
-const uri: Reader<string> = (node, place) => {
-  const value = text(node, place)
-  const url = URL.canParse(value) ? new URL(value) : null
-  if (url && /^ldaps?:$/.test(url.protocol) && url.hostname && !url.username && !url.password)
-    return value
-  return refuse(place, 'must be ldap:// or ldaps:// and a host, such as ldaps://ldap.example.org')
-}
-
-const bindPattern: Reader<string> = (node, place) => {
-  const value = text(node, place)
-  if (value.split('%s').length === 2) return value
-  return refuse(place, `must have %s exactly once, where the user name goes, not ${shown(value)}`)
 }
 
 const groupPattern: Reader<string> = (node, place) => {
@@ -206,13 +192,7 @@ export const ldap = sectionReader(
     connectionsMax: setting('connections_max', 4, integer(1, 256)),
   },
   [
-    ({ uri: written, startTls }, place) => {
-      if (startTls === true && written?.toLowerCase().startsWith('ldaps:') === true)
-        refuse(
-          placeBelow(place, 'starttls', place),
-          'is for ldap:// only; ldaps:// is encrypted from the start',
-        )
-    },
+    startTlsFits,
     ({ userDn, search }, place) => {
       if (userDn === null && search === null)
         refuse(

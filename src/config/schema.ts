@@ -11,7 +11,7 @@ import {
   setting,
   type Setting,
 } from '../settings/section.ts'
-import { tls } from './tls.ts'
+import { tls } from '../settings/tls.ts'
 import {
   anyText,
   bytes,

@@ -1,5 +1,6 @@
+import type { Server } from 'node:net'
 import type { AttemptLimiter } from '../auth/attempt-limiter.ts'
-import type { Identity } from '../auth/identity.ts'
+import type { Authenticator, Identity } from '../auth/identity.ts'
 import type { LoginGate } from '../auth/login-gate.ts'
 import type { Policy } from '../auth/policy.ts'
 import type { Hub } from '../hub/hub.ts'
@@ -30,11 +31,22 @@ export interface DoorEnvironment {
   readonly identityOf: (name: string) => Identity
   /** For whoever logs in by a name and a password, as over HTTP. */
   readonly logins: Pick<LoginGate, 'login'>
+  /** The same for whoever else knows passwords, and those who guess are the same as at all doors. */
+  readonly logInBy: (authenticator: Authenticator) => Pick<LoginGate, 'login'>
   /** For those who guess passwords and tokens, at all doors together. */
   readonly limiter: AttemptLimiter
+  /** Connections of its own ports are counted with all others (`limits.connections`). */
+  readonly connections: CountedConnections
   readonly limits: DoorLimits
   readonly times: Readonly<Record<string, number | undefined>>
   readonly logger: (level: LogLevel, message: string) => void
+}
+
+export interface CountedConnections {
+  /** From now on the server's connections count. */
+  count(server: Server): void
+  /** There are too many with the one that has just come. */
+  readonly isExceeded: boolean
 }
 
 /** What holds at every door. */
@@ -45,19 +57,34 @@ export interface DoorLimits {
   readonly topicsMax: number
   /** Unsent bytes of one subscriber. */
   readonly queueBytesMax: number
+  /** Log-ins that wait for a directory. */
+  readonly waitingLoginsMax: number
 }
 
-/** A protocol, before it is opened: what the start, `check` and the sum of open files need of it. `S` are its settings. */
-export interface Protocol<S> {
+/** A protocol, before it is opened: what the start, `check` and the sum of open files need of it. `S` are its settings, `D` is its door. */
+export interface Protocol<S, D extends Door = Door> {
   readonly name: string
   /** Files and sockets that it may open besides those that peers open to us. */
   openFilesMax(settings: S): number
   /** What only the protocol can judge of its settings. */
   check(settings: S, surroundings: CheckedSurroundings): Findings
-  /** Who a peer can be at this door that is this user over HTTP; `null`: anonymous. What that one may do is the same at all doors. */
-  explain(settings: S, name: string | null, surroundings: CheckedSurroundings): Explanation
+  /**
+   * Who a peer can be at this door that is this user over HTTP; `null`: anonymous. What that one may do is the same at all doors, unless it
+   * says more of what is asked.
+   */
+  explain(
+    settings: S,
+    name: string | null,
+    surroundings: CheckedSurroundings,
+    asked: AskedAbout,
+  ): readonly Explanation[]
   /** @throws {OptionError} its settings cannot work; the message names the file, or the setting. */
-  open(settings: S, environment: DoorEnvironment): Promise<Door>
+  open(settings: S, environment: DoorEnvironment): Promise<D>
+  /**
+   * The files are read again. What this returns makes the door follow what can change while it is open.
+   * @throws {OptionError} it cannot; nothing has changed.
+   */
+  prepare?(settings: S, door: D): () => void
 }
 
 /** What settings of a door may refer to. */
@@ -66,6 +93,8 @@ export interface CheckedSurroundings {
   readonly users: readonly string[] | null
   /** Its name. */
   readonly aclFile: string
+  /** A directory may know more of them. */
+  readonly hasDirectory: boolean
 }
 
 export interface Findings {
@@ -73,6 +102,13 @@ export interface Findings {
   readonly errors: readonly string[]
   /** What has no effect. `path`: the keys below the door's section. */
   readonly warnings: readonly { readonly path: readonly string[]; readonly text: string }[]
+}
+
+/** What somebody wants to do. */
+export interface AskedAbout {
+  readonly verb: 'publish' | 'listen'
+  /** As it is published: percent-decoded. */
+  readonly path: string
 }
 
 /** In one sentence. `path`: the keys below the door's section that say so. */
@@ -86,13 +122,19 @@ export interface ConfiguredDoor {
   readonly name: string
   readonly openFilesMax: number
   check(surroundings: CheckedSurroundings): Findings
-  explain(name: string | null, surroundings: CheckedSurroundings): Explanation
+  explain(
+    name: string | null,
+    surroundings: CheckedSurroundings,
+    asked: AskedAbout,
+  ): readonly Explanation[]
   open(environment: DoorEnvironment): Promise<Door>
+  /** For the door of this name, with the settings that there are now. @throws as `Protocol`'s. */
+  prepare(door: Door): () => void
 }
 
 /** Nothing where the section is missing. */
-export function configured<S>(
-  protocol: Protocol<S>,
+export function configured<S, D extends Door>(
+  protocol: Protocol<S, D>,
   settings: S | null,
 ): readonly ConfiguredDoor[] {
   if (settings === null) return []
@@ -101,8 +143,10 @@ export function configured<S>(
       name: protocol.name,
       openFilesMax: protocol.openFilesMax(settings),
       check: (surroundings) => protocol.check(settings, surroundings),
-      explain: (name, surroundings) => protocol.explain(settings, name, surroundings),
+      explain: (name, surroundings, asked) => protocol.explain(settings, name, surroundings, asked),
       open: (environment) => protocol.open(settings, environment),
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the protocol has opened it
+      prepare: (door) => protocol.prepare?.(settings, door as D) ?? (() => {}),
     },
   ]
 }

@@ -62,6 +62,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'http/stream/waits-proxies.test.ts',
     'http/stream/waits-tls.test.ts',
     'package.test.ts',
+    'protocols/jetblack/directory.test.ts',
     'proxies-table.test.ts',
     'proxies.test.ts',
     'sockets/direct-send-fallback.test.ts', // three suites of the quick tier once more

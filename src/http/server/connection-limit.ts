@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { Server as TlsServer } from 'node:https'
-import type { Socket } from 'node:net'
+import type { Server as AnyServer, Socket } from 'node:net'
 import { OverloadedError } from '../../hub/errors.ts'
 import type { SeldomReport } from '../../ops/seldom-report.ts'
 import { connectionOf } from '../../sockets/connection.ts'
@@ -23,7 +23,7 @@ export interface ConnectionLimitOptions {
 export class ConnectionLimit implements ConnectionJudge {
   readonly #options: ConnectionLimitOptions
   readonly #counters: RequestCounters
-  readonly #servers: Server[] = []
+  readonly #servers: AnyServer[] = []
 
   constructor(options: ConnectionLimitOptions, counters: RequestCounters) {
     this.#options = options
@@ -35,6 +35,22 @@ export class ConnectionLimit implements ConnectionJudge {
     const isTls = server instanceof TlsServer
     server.on('connection', (socket: Socket) => this.#judge(socket, isTls))
     if (isTls) server.on('secureConnection', inherit)
+  }
+
+  /** Its connections count, and it sends those away that are too many. */
+  count(server: AnyServer): void {
+    this.#servers.push(server)
+  }
+
+  /** There are too many with the one that has just come. Told, if so. */
+  get isExceeded(): boolean {
+    const { connectionsMax, report } = this.#options
+    if (this.#openConnections <= connectionsMax) return false
+    report.add(
+      `${connectionsMax} connections are open, which is the limit (limits.connections, or what ulimit -n and LimitNOFILE ` +
+        'leave of it): further ones are refused, over HTTP with 503',
+    )
+    return true
   }
 
   /** How many more may be opened, one that asks for a stream counted as if it were not there yet. */
@@ -49,14 +65,9 @@ export class ConnectionLimit implements ConnectionJudge {
   }
 
   #judge(socket: Socket, isTls: boolean): void {
-    const { connectionsMax, refusedMax, report } = this.#options
-    const open = this.#openConnections
-    if (open <= connectionsMax) return
-    report.add(
-      `${connectionsMax} connections are open, which is the limit (limits.connections, or what ulimit -n and LimitNOFILE ` +
-        'leave of it): further ones are refused with 503',
-    )
-    if (open > connectionsMax + refusedMax) {
+    if (!this.isExceeded) return
+    const { connectionsMax, refusedMax } = this.#options
+    if (this.#openConnections > connectionsMax + refusedMax) {
       // Over TLS nothing can be said so soon.
       if (!isTls) socket.write(refusalBytes(this.#counters, this.refusal(), {}, []))
       socket.destroy()
@@ -83,7 +94,7 @@ export class ConnectionLimit implements ConnectionJudge {
 }
 
 /** What `server.getConnections` tells, but only later. */
-type Counting = Server & { readonly _connections?: number }
+type Counting = AnyServer & { readonly _connections?: number }
 
 /** Over TLS, what is known of the connection below. */
 function inherit(socket: Socket & { readonly _parent?: Socket | null }): void {

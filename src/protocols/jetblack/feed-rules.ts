@@ -35,8 +35,13 @@ export class FeedRules {
     return entitlements.length === 0 ? null : entitlements
   }
 
+  /** The one that decides about a feed. */
+  ruleOf(feed: string): readonly [pattern: string, settings: FeedSettings] | undefined {
+    return this.#rules.find(([pattern]) => matchesPattern(pattern, feed))
+  }
+
   #ruleOf(feed: string): FeedSettings | undefined {
-    return this.#rules.find(([pattern]) => matchesPattern(pattern, feed))?.[1]
+    return this.ruleOf(feed)?.[1]
   }
 }
 

@@ -30,7 +30,7 @@ export interface Sender {
 
 /** What a client sends. */
 export type ClientMessage =
-  /** Comes first, and once, where somebody asks for it. */
+  /** Comes first, and once, where somebody asks for it. A token is a password without a user. */
   | { readonly type: 'login'; readonly user: string; readonly password: string }
   | ({ readonly type: 'multicast' } & Data)
   | ({ readonly type: 'unicast'; readonly clientId: ClientId } & Data)

@@ -7,8 +7,8 @@ export interface ParserOptions {
   readonly wire: Wire
   /** Of a message in whole. */
   readonly messageBytesMax: number
-  /** Credentials come first, as a message; else they are read over if there are some. */
-  readonly asksForLogin: boolean
+  /** What comes first, as a message; `nothing`: it is read over if it does. */
+  readonly asksFor: 'nothing' | 'password' | 'token'
 }
 
 /**
@@ -25,6 +25,8 @@ export class Parser {
   #wire: Wire | null = null
   #isSilent = false
   #hasBegun = false
+  /** Behind a login that was no connection string: up to version 3 two more texts may follow, up to version 2 none do. */
+  #mayHaveRest = false
   #isBroken = false
   #awaitsSilence = false
 
@@ -87,8 +89,12 @@ export class Parser {
   *#message(): Generator<void, ClientMessage, void> {
     if (!this.#hasBegun) {
       this.#hasBegun = true
-      if (this.#options.asksForLogin) return yield* this.#login()
+      if (this.#options.asksFor !== 'nothing') return yield* this.#login()
       yield* this.#skipLogin()
+    }
+    if (this.#mayHaveRest) {
+      this.#mayHaveRest = false
+      yield* this.#skipTexts(2)
     }
     const [code = 0] = yield* this.#take(1)
     switch (code) {
@@ -144,18 +150,20 @@ export class Parser {
     }
   }
 
-  /** A connection string; or, up to version 3 of the Python client, four texts. */
+  /** A connection string; or, up to version 3 of the Python client, texts of their own. */
   *#login(): Generator<void, ClientMessage, void> {
     yield* this.#await(1)
     if (this.#input.byteAt(0) !== 0) throw new ProtocolError('it does not begin with a login')
     const first = yield* this.#string()
-    if (CONNECTION_STRING.test(first)) return { type: 'login', ...credentialsIn(first) }
-    const password = yield* this.#string()
-    yield* this.#string()
-    yield* this.#string()
+    const isToken = this.#options.asksFor === 'token'
+    if (CONNECTION_STRING.test(first))
+      return { type: 'login', ...(isToken ? tokenIn(first) : passwordIn(first)) }
     // Only those clients do so, and they know no content types.
     this.#wire = 'is-image'
-    return { type: 'login', user: first, password }
+    this.#mayHaveRest = true
+    return isToken
+      ? { type: 'login', user: '', password: first }
+      : { type: 'login', user: first, password: yield* this.#string() }
   }
 
   /**
@@ -168,7 +176,16 @@ export class Parser {
     const first = yield* this.#string()
     if (first === '' || CONNECTION_STRING.test(first)) return
     // Up to version 3 of the Python client each is a text of its own.
-    for (let more = 3; more > 0; more--) yield* this.#string()
+    yield* this.#skipTexts(3)
+  }
+
+  /** As many as there are, up to so many: a message begins with its type. */
+  *#skipTexts(max: number) {
+    for (let more = max; more > 0; more--) {
+      yield* this.#await(1)
+      if (this.#input.byteAt(0) !== 0) return
+      yield* this.#string()
+    }
   }
 
   *#data() {
@@ -290,14 +307,22 @@ export class Parser {
 }
 
 /** Split only where a known key follows, as passwords may have semicolons; what `Impersonating` and `ForwardedFor` say is not believed. */
-function credentialsIn(text: string): { readonly user: string; readonly password: string } {
-  const values = new Map(
+function valuesIn(text: string): ReadonlyMap<string, string> {
+  return new Map(
     text.split(BEFORE_KEY).map((segment) => {
       const at = segment.indexOf('=')
       return [segment.slice(0, at), segment.slice(at + 1)] as const
     }),
   )
+}
+
+function passwordIn(text: string) {
+  const values = valuesIn(text)
   return { user: values.get('Username') ?? '', password: values.get('Password') ?? '' }
+}
+
+function tokenIn(text: string) {
+  return { user: '', password: valuesIn(text).get('Token') ?? '' }
 }
 
 function isPrintable(byte: number): boolean {

@@ -17,7 +17,7 @@ import { ProtocolError, type ClientMessage, type Wire } from './messages.ts'
 import { Parser } from './parser.ts'
 import { isForAll, type Rights } from '../../hub/rights.ts'
 import { StreamSink } from '../../sockets/stream-sink.ts'
-import type { Judge } from './logins.ts'
+import type { Logins } from './logins.ts'
 import { DOOR, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
 
 export interface SessionOptions {
@@ -27,7 +27,7 @@ export interface SessionOptions {
   readonly rules: FeedRules
   readonly authorisation: Authorisation
   /** `null`: nobody logs in. */
-  readonly judge: Judge | null
+  readonly logins: Pick<Logins, 'asksFor' | 'gate'> | null
   readonly limits: SessionLimits
   /** What was dropped: the protocol has no refusals. `reason`: one of few. */
   readonly dropped: (reason: string, details: string) => void
@@ -39,6 +39,8 @@ export interface SessionLimits {
   readonly queueBytesMax: number
   readonly messageBytesMax: number
   readonly subscriptionsPerPeerMax: number
+  /** 0: a login may take as long as it likes. */
+  readonly handshakeTimeoutMs: number
 }
 
 /** One connection. What it sends takes effect in that order (decided in `docs/protocols/jetblack.md`, "Order"). */
@@ -69,6 +71,7 @@ export class Session implements Admitted {
   #loginChanges: Disposable | null = null
   #hasEntered = false
   #silence: NodeJS.Timeout | undefined
+  #handshake: NodeJS.Timeout | undefined
 
   constructor(socket: Socket, wire: Wire, options: SessionOptions) {
     const { limits } = options
@@ -77,11 +80,14 @@ export class Session implements Admitted {
     this.#subscribedWire = wire
     this.#sink = new SessionSink(socket, this)
     this.#options = options
-    const asksForLogin = options.judge !== null
-    this.#parser = new Parser({ wire, messageBytesMax: limits.messageBytesMax, asksForLogin })
+    const { messageBytesMax } = limits
+    const asksFor = options.logins?.asksFor ?? 'nothing'
+    this.#parser = new Parser({ wire, messageBytesMax, asksFor })
     this.host = socket.remoteAddress ?? 'unknown'
     // Whoever has to log in is not known to the others before.
-    if (!asksForLogin) this.#enter()
+    if (asksFor === 'nothing') this.#enter()
+    else if (limits.handshakeTimeoutMs > 0)
+      this.#handshake = setTimeout(() => this.#endHandshake(), limits.handshakeTimeoutMs).unref()
     socket.setNoDelay(true)
     socket.setKeepAlive(true, KEEP_ALIVE_MS)
     socket.on('data', (chunk: Buffer) => {
@@ -225,23 +231,35 @@ export class Session implements Admitted {
 
   /** What comes meanwhile waits. Who is refused is closed, without a byte, as that would be a message. */
   async #logIn({ user, password }: { readonly user: string; readonly password: string }) {
-    const { judge, dropped } = this.#options
     const address = this.#socket.remoteAddress ?? null
     this.#underWay++
-    const proof = await judge!({ address, name: user, password })
+    const result = await this.#options.logins!.gate.login({ address, name: user, password })
     this.#underWay--
-    if (this.#socket.destroyed) return
-    if (proof === null) {
-      dropped('refused login', `from ${this.host}: a login that was refused`)
+    clearTimeout(this.#handshake)
+    if (this.#socket.destroyed) return this.#endWhenDone()
+    if (result.type !== 'accepted') {
+      this.#drop(`${result.type} login`, `a login that was ${TOLD[result.type]}`)
       return this.destroy()
     }
-    this.#user = proof.user
-    this.#login = proof.login
-    // What is withdrawn is not seen from the next event on.
-    this.#loginChanges =
-      proof.login?.onChange(() => this.#subscription?.setRights(this.#rights)) ?? null
+    const { login } = result
+    this.#login = login
+    this.#user = login.identity.name ?? user
+    this.#loginChanges = login.onChange((identity) => this.#change(identity))
     this.#enter()
     this.#read()
+  }
+
+  /** What is withdrawn is not seen from the next event on, and whose login ends is nobody any more. */
+  #change(identity: Identity): void {
+    if (identity !== ANONYMOUS) return this.#subscription?.setRights(this.#rights)
+    this.#drop('ended login', `${this.user} is closed, as that login does not hold any more`)
+    this.destroy()
+  }
+
+  #endHandshake(): void {
+    const seconds = this.#options.limits.handshakeTimeoutMs / 1_000
+    this.#drop('late login', `no login within ${seconds} s (protocols.jetblack.handshake_timeout)`)
+    this.destroy()
   }
 
   #answer(message: ClientMessage & { readonly type: 'authorization-response' }): void {
@@ -444,6 +462,7 @@ export class Session implements Admitted {
     if (!this.#socket.destroyed && (this.#held !== null || this.#isInLaterTurn)) return
     this.#isOver = true
     clearTimeout(this.#silence)
+    clearTimeout(this.#handshake)
     this.#loginChanges?.[Symbol.dispose]()
     this.#subscription?.close()
     if (this.#hasEntered) {
@@ -473,6 +492,13 @@ const NOTHING = new Uint8Array()
 function keyOf({ feed, topic }: Pair): string {
   return JSON.stringify([feed, topic])
 }
+
+/** What became of a login that was not accepted. */
+const TOLD = {
+  refused: 'refused',
+  unavailable: 'not judged, as the directory does not answer',
+  postponed: 'not judged, as too many others came before',
+} as const
 
 /** So many publications of a connection share commits; more would only wait. */
 const UNDER_WAY_MAX = 1_024

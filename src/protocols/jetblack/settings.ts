@@ -1,8 +1,11 @@
 import { ConfigError } from '../../settings/config-error.ts'
 import { placeBelow, refuse } from '../../settings/place.ts'
-import { optional, sectionReader, setting } from '../../settings/section.ts'
-import { readTextFile } from '../../settings/text-file.ts'
+import { bindPattern, startTlsFits, uri } from '../../settings/directory.ts'
+import { optional, required, sectionReader, setting } from '../../settings/section.ts'
+import { readBytes, readTextFile } from '../../settings/text-file.ts'
+import { certificateFile, tlsFiles } from '../../settings/tls.ts'
 import {
+  boolean,
   bytes,
   duration,
   entriesOf,
@@ -12,6 +15,9 @@ import {
   text,
   type Reader,
 } from '../../settings/values.ts'
+
+/** What may be asked of whoever connects. */
+const AUTHENTICATIONS = ['none', 'acl', 'passwords', 'ldap', 'jwt'] as const
 
 /** The two layouts of data messages: a byte that says whether it is an image, or a content type (dossier 6.1). */
 export type Wire = 'is-image' | 'content-type'
@@ -50,6 +56,39 @@ const passwordFile: Reader<{ readonly file: string; readonly text: string }> = (
     return refuse(place, `is not usable: ${error.message}`, error)
   }
 }
+
+/** The bytes of a file without its last newline, in base64. */
+const secretFile: Reader<string> = (node, place) => {
+  const file = text(node, place)
+  try {
+    const all = readBytes(file)
+    const secret = all.subarray(0, all.at(-1) === NEWLINE ? -1 : undefined)
+    if (secret.length >= SECRET_BYTES_MIN) return secret.toString('base64')
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return refuse(place, `is not usable: ${error.message}`, error)
+  }
+  return refuse(
+    place,
+    `must name a file with a secret of at least ${SECRET_BYTES_MIN} bytes; ${file} has fewer`,
+  )
+}
+
+const NEWLINE = 0x0a
+const SECRET_BYTES_MIN = 16
+
+const ldap = sectionReader(
+  {
+    uri: required('uri', uri),
+    userDn: setting('user_dn', '%s', bindPattern),
+    ca: optional('ca', certificateFile),
+    startTls: setting('starttls', false, boolean),
+    timeoutMs: setting('timeout', 10_000, duration(100, 10_000)),
+  },
+  [startTlsFits],
+)
+
+const jwt = sectionReader({ secret: required('secret', secretFile) })
 
 const feed = sectionReader({
   subscribe: setting('subscribe', 'any', allowed, {
@@ -107,14 +146,35 @@ const read = sectionReader({
       'are one bus.',
     shown: '{9091: is-image}',
   }),
-  authentication: setting('authentication', 'none', oneOf('none', 'acl', 'passwords'), {
+  tls: optional('tls', tlsFiles, {
     about:
-      'What peers prove, on all ports. With none everybody is nobody; with acl they are users as over HTTP, with passwords users of the file below.',
+      'PEM files. With them TLS is spoken on these ports, from the first byte. chain may name a third.',
+    example: '{cert: /etc/pubsubd/cert.pem, key: /etc/pubsubd/key.pem}',
+  }),
+  authentication: setting('authentication', 'none', oneOf(...AUTHENTICATIONS), {
+    about:
+      'What peers prove, on all ports. With none everybody is nobody; with acl they are users as over HTTP, with passwords users of the ' +
+      'file below, with ldap of the directory, with jwt whom a signed token names.',
     shown: 'none',
   }),
   passwords: optional('passwords', passwordFile, {
     about: "The reference's passwords.json, for `authentication: passwords`.",
     example: '/etc/pubsubd/passwords.json',
+  }),
+  ldap: optional('ldap', ldap, {
+    about:
+      'For `authentication: ldap`: whoever can bind as user_dn is that user. %s is the name; where that is all, it is what they bind as. ' +
+      'ca, starttls and timeout as in clients.ldap.',
+    example: '{uri: "ldaps://ldap.example.org", user_dn: "uid=%s,ou=people,dc=example,dc=org"}',
+  }),
+  jwt: optional('jwt', jwt, {
+    about:
+      'For `authentication: jwt`: the file that has the secret by which tokens are signed (HS256, HS384, HS512).',
+    example: '{secret: /etc/pubsubd/jwt.secret}',
+  }),
+  handshakeTimeoutMs: setting('handshake_timeout', 60_000, duration(0, 86_400_000), {
+    about: 'How long TLS and the login may take. 0: as long as they like.',
+    shown: '60s',
   }),
   heartbeatMs: setting('heartbeat', 0, duration(0, 86_400_000), {
     about: 'How often heartbeat of the feed __admin__ comes. 0: never.',

@@ -26,21 +26,19 @@ export const LONELYPS: Protocol<LonelypsSettings> = {
     }
   },
 
-  explain(settings, name, { users, aclFile }): Explanation {
-    if (name === null) return anonymousIn(settings)
+  explain(settings, name, { users, aclFile }): readonly Explanation[] {
+    if (name === null) return [anonymousIn(settings)]
     const listed = [...settings.users.keys()].find((each) => isSameName(each, name))
     if (listed === undefined) {
       const { path, text } = anonymousIn(settings)
-      return { path, text: `users has no ${shown(name)}, so nobody is that one there; ${text}` }
+      return [{ path, text: `users has no ${shown(name)}, so nobody is that one there; ${text}` }]
     }
     const isInFile = users?.some((user) => isSameName(user, listed)) ?? false
     const rights = isInFile
       ? `has the rights that ${aclFile} gives to that name`
       : `has those of anonymous only, as that name is not in ${aclFile}`
-    return {
-      path: ['users', listed],
-      text: `whoever proves the secrets of ${shown(listed)} ${rights}`,
-    }
+    const text = `whoever proves the secrets of ${shown(listed)} ${rights}`
+    return [{ path: ['users', listed], text }]
   },
 
   async open(settings, { limits, times, ...environment }) {

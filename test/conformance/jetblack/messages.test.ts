@@ -12,7 +12,8 @@ import { Parser } from '../../../src/protocols/jetblack/parser.ts'
 import { VECTORS, wireOf, type Vector } from './vectors.ts'
 
 function parserFor(wire: Wire, asksForLogin = false): Parser {
-  return new Parser({ wire, messageBytesMax: 1_000_000, asksForLogin })
+  const asksFor = asksForLogin ? 'password' : 'nothing'
+  return new Parser({ wire, messageBytesMax: 1_000_000, asksFor })
 }
 
 /** All messages of these pieces; at the end nothing follows for a while. */

@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { ANONYMOUS } from '../../../src/auth/identity.ts'
 import { OptionError } from '../../../src/auth/option-error.ts'
 import { Passwords } from '../../../src/protocols/jetblack/passwords.ts'
+import { acceptedLogin, changesOf, logIn } from '../../contracts/authenticator.ts'
 
 const { password_file: KNOWN } = JSON.parse(
   readFileSync(new URL('../../conformance/jetblack/vectors.json', import.meta.url), 'utf8'),
 ) as { password_file: { username: string; password: string; Salt: string; Hash: string }[] }
 
-test('passwords of the file that the reference writes are accepted, others are not', () => {
+async function accepts(passwords: Passwords, name: string, password: string): Promise<boolean> {
+  return (await logIn(passwords, name, password)).type === 'accepted'
+}
+
+test('passwords of the file that the reference writes are accepted, others are not', async () => {
   assert.ok(KNOWN.length > 1)
   for (const keys of [
     ['Salt', 'Hash'],
@@ -19,13 +25,13 @@ test('passwords of the file that the reference writes are accepted, others are n
     )
     const passwords = new Passwords(JSON.stringify(file))
     for (const { username, password } of KNOWN) {
-      assert.ok(passwords.accepts(username, password), username)
-      assert.ok(!passwords.accepts(username, `${password} `))
-      assert.equal(passwords.accepts(username, ''), password === '')
-      assert.ok(!passwords.accepts(username.toUpperCase(), password))
+      assert.ok(await accepts(passwords, username, password), username)
+      assert.ok(!(await accepts(passwords, username, `${password} `)))
+      assert.equal(await accepts(passwords, username, ''), password === '')
+      assert.ok(!(await accepts(passwords, username.toUpperCase(), password)))
     }
     for (const name of ['', 'nobody', '__proto__', 'constructor'])
-      assert.ok(!passwords.accepts(name, ''), name)
+      assert.ok(!(await accepts(passwords, name, '')), name)
   }
 })
 
@@ -44,4 +50,26 @@ test('a file that says something else is refused, with what is wrong', () => {
       () => new Passwords(text),
       (error) => error instanceof OptionError && error.message === message,
     )
+})
+
+test('another text of the file ends the logins of those who are gone or have another password, and of nobody else', async () => {
+  const [first, second] = KNOWN as [(typeof KNOWN)[0], (typeof KNOWN)[0]]
+  const fileOf = (users: Record<string, (typeof KNOWN)[0]>) => JSON.stringify(users)
+  const passwords = new Passwords(fileOf({ tom: first, mary: first, sam: first }))
+  const [tom, mary, sam] = await Promise.all(
+    ['tom', 'mary', 'sam'].map((name) => acceptedLogin(passwords, name, first.password)),
+  )
+  const told = [tom!, mary!, sam!].map(changesOf)
+  assert.throws(() => passwords.prepare('{'), OptionError)
+  const change = passwords.prepare(fileOf({ mary: second, sam: first, new: second }))
+  assert.ok(await accepts(passwords, 'tom', first.password))
+  change()
+  assert.deepEqual(
+    told.map(({ all }) => all),
+    [[ANONYMOUS], [ANONYMOUS], []],
+  )
+  assert.ok(!(await accepts(passwords, 'tom', first.password)))
+  assert.ok(await accepts(passwords, 'mary', second.password))
+  assert.ok(await accepts(passwords, 'new', second.password))
+  assert.equal((await acceptedLogin(passwords, 'sam', first.password)).identity.name, 'sam')
 })

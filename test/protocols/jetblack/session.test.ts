@@ -2,107 +2,13 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { DEADLINE_MS } from '../../deadline.ts'
 import { startInProcess, type InProcessServer } from '../../in-process-server.ts'
+import { Client, config, fromClient, isReady, sent, stale } from './client.ts'
 import { write } from './wire.ts'
-
-function sent(user: string, host: string, feed: string, topic: string, text: string): Buffer {
-  const mark = Buffer.of(0)
-  const packet = [write.integer(1), write.integer(0), write.text(text)]
-  return Buffer.concat([
-    Buffer.of(8),
-    ...[user, host, feed, topic].map((each) => write.text(each)),
-    mark,
-    ...packet,
-  ])
-}
-
-/** What somebody here has published on the feed `a`. */
-function fromClient(topic: string, text: string): Buffer {
-  return sent('nobody', '127.0.0.1', 'a', topic, text)
-}
-
-function stale(feed: string, topic: string): Buffer {
-  return Buffer.concat([
-    Buffer.of(8),
-    ...['', '', feed, topic].map((each) => write.text(each)),
-    Buffer.of(1),
-    write.integer(0),
-  ])
-}
-
-class Client implements Disposable {
-  readonly socket: Socket
-  #received: Buffer[] = []
-  #length = 0
-  hasEnded = false
-
-  constructor({ urls }: Pick<InProcessServer, 'urls'>) {
-    const { port } = new URL(urls.find((url) => url.startsWith('tcp:'))!)
-    this.socket = connect({ host: '127.0.0.1', port: Number(port) })
-    this.socket.on('error', () => {})
-    this.socket.on('data', (chunk: Buffer) => {
-      this.#received.push(chunk)
-      this.#length += chunk.length
-    })
-    this.socket.on('close', () => (this.hasEnded = true))
-  }
-
-  get received(): Buffer {
-    if (this.#received.length > 1) this.#received = [Buffer.concat(this.#received)]
-    return this.#received[0] ?? Buffer.alloc(0)
-  }
-
-  /** What has come so far is left out. */
-  forget(): void {
-    this.#received = []
-    this.#length = 0
-  }
-
-  async expects(...messages: readonly Buffer[]): Promise<void> {
-    const expected = Buffer.concat(messages)
-    const untilMs = performance.now() + DEADLINE_MS
-    while (this.#length < expected.length && performance.now() < untilMs) await pause(5)
-    if (!this.received.equals(expected))
-      assert.equal(this.received.toString('latin1'), expected.toString('latin1'))
-    this.forget()
-  }
-
-  async ends(): Promise<void> {
-    if (!this.hasEnded) await once(this.socket, 'close')
-  }
-
-  [Symbol.dispose](): void {
-    this.socket.destroy()
-  }
-}
-
-function config(jetblack = '', more = ''): string {
-  return `
-server: {bind: 127.0.0.1, port: 0, backlog: {size: 10000}}
-clients: {payloaders: [127.0.0.1]}
-protocols: {jetblack: {ports: {0: is-image}${jetblack}}}
-${more}`
-}
-
-/** Resolves once a client hears what is published at a path; what it has heard until then is left out. */
-async function isReady(server: InProcessServer, client: Client, path: string): Promise<void> {
-  const [, feed, topic] = path.split('/') as [string, string, string]
-  const publish = (body: string) => fetch(server.url + path, { method: 'PUT', body })
-  while (client.received.length === 0) {
-    await publish('{"ready": false}')
-    await pause(2)
-  }
-  await publish('{"ready": true}')
-  const last = sent('nobody', 'localhost', feed, topic, '{"ready": true}')
-  while (!client.received.subarray(-last.length).equals(last)) await pause(2)
-  client.forget()
-}
 
 test('what comes over HTTP is heard here, and the other way round', async () => {
   await using server = await startInProcess({ config: config() })

@@ -1,13 +1,13 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
-import { ConfigError } from '../settings/config-error.ts'
-import { placeBelow, refuse } from '../settings/place.ts'
-import { judged, optional, required, sectionReader } from '../settings/section.ts'
-import { readTextFile } from '../settings/text-file.ts'
-import { integer, text, type Reader } from '../settings/values.ts'
+import { ConfigError } from './config-error.ts'
+import { placeBelow, refuse, type Place } from './place.ts'
+import { judged, optional, required, sectionReader } from './section.ts'
+import { readTextFile } from './text-file.ts'
+import { integer, text, type Reader } from './values.ts'
 
-export interface TlsSettings {
-  readonly port: number
+/** For a port on which TLS is spoken from the first byte. */
+export interface TlsFiles {
   /** The certificate, then its chain. */
   readonly certPem: string
   readonly keyPem: string
@@ -33,14 +33,20 @@ function pemFile(contents: string, parse: (pem: string) => unknown): Reader<stri
   }
 }
 
-const tlsSection = sectionReader({
-  port: required('port', integer(0, 65_535)),
+const files = {
   cert: required('cert', certificateFile),
   key: required('key', privateKeyFile),
   chain: optional('chain', certificateFile),
-})
+}
 
-export const tls = judged(tlsSection, ({ port, cert, key, chain }, place): TlsSettings => {
+function pairOf(
+  {
+    cert,
+    key,
+    chain,
+  }: { readonly cert: string; readonly key: string; readonly chain: string | null },
+  place: Place,
+): TlsFiles {
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)))
     refuse(placeBelow(place, 'key', place), 'does not belong to the certificate in cert')
   const certPem = chain === null ? cert : `${cert.trimEnd()}\n${chain}`
@@ -49,5 +55,13 @@ export const tls = judged(tlsSection, ({ port, cert, key, chain }, place): TlsSe
   } catch (error) {
     refuse(place, `is not usable: ${error instanceof Error ? error.message : String(error)}`, error)
   }
-  return { port, certPem, keyPem: key }
-})
+  return { certPem, keyPem: key }
+}
+
+export const tlsFiles = judged(sectionReader(files), pairOf)
+
+/** For a second port. */
+export const tls = judged(
+  sectionReader({ port: required('port', integer(0, 65_535)), ...files }),
+  ({ port, ...pair }, place) => ({ port, ...pairOf(pair, place) }),
+)
