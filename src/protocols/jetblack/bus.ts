@@ -1,5 +1,6 @@
 import type { SharedEncoding } from '../../hub/encoding.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
+import type { Envelope } from '../../publication/envelope.ts'
 import { ADMIN, HEARTBEAT } from './admin.ts'
 import { ByPair } from './by-pair.ts'
 import { encoded } from './encoder.ts'
@@ -30,7 +31,10 @@ export class Bus {
   readonly #notified = new Map<string, Set<Member>>()
   /** Whose publications have reached somebody. */
   readonly #publishers = new ByPair<Set<Member>>()
-  readonly #opened = new WeakMap<PublishedEvent, Opened>()
+  /** The last event that somebody got: a round goes through one after the other. */
+  #last: { readonly event: PublishedEvent; readonly opened: Opened } | null = null
+  /** Of publications that are being stored, so that they need not be opened for those who are live. */
+  readonly #underWay = new Map<Envelope, JetblackEvent>()
 
   readonly #entitlementsOf: (feed: string) => readonly number[] | null
 
@@ -176,6 +180,12 @@ export class Bus {
     )
   }
 
+  /** It is being stored, until that is disposed of. */
+  publishing(envelope: Envelope, event: JetblackEvent): Disposable {
+    this.#underWay.set(envelope, event)
+    return { [Symbol.dispose]: () => this.#underWay.delete(envelope) }
+  }
+
   /** As it was published. */
   feedOf(event: PublishedEvent): string {
     return this.#open(event).event.feed
@@ -192,12 +202,10 @@ export class Bus {
   }
 
   #open(event: PublishedEvent): Opened {
-    let opened = this.#opened.get(event)
-    if (opened === undefined)
-      this.#opened.set(
-        event,
-        (opened = { event: eventOf(event, this.#entitlementsOf), bytes: new Map() }),
-      )
+    if (this.#last?.event === event) return this.#last.opened
+    const known = event.envelope === undefined ? undefined : this.#underWay.get(event.envelope)
+    const opened = { event: known ?? eventOf(event, this.#entitlementsOf), bytes: new Map() }
+    this.#last = { event, opened }
     return opened
   }
 

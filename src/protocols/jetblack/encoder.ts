@@ -1,8 +1,9 @@
 import type { ClientId, Data, Mark, Packet, Sender, ServerMessage, Wire } from './messages.ts'
+import { Output } from './output.ts'
 
 /** A message as this wire has it (dossier 2.2). */
 export function encoded(message: ServerMessage, wire: Wire): Buffer {
-  const output = new Output()
+  const output = new Fields(message)
   switch (message.type) {
     case 'multicast':
       output.byte(8)
@@ -46,30 +47,30 @@ function markOn(wire: Wire, mark: Mark, isWhole: boolean): Mark {
   return typeof mark === 'boolean' ? mark : isWhole
 }
 
-/** Fields one behind the other. */
-class Output {
-  readonly #parts: Buffer[] = []
+/** Fields as this protocol has them (dossier 2.1). */
+class Fields {
+  readonly #output: Output
 
-  byte(value: number): void {
-    this.#parts.push(Buffer.of(value))
+  constructor(message: ServerMessage) {
+    const packets = 'packets' in message ? (message.packets ?? []) : []
+    let expected = SMALL_BYTES
+    for (const { entitlements, data } of packets)
+      expected += 8 + 4 * (entitlements?.length ?? 0) + (data?.length ?? 0)
+    this.#output = new Output(expected)
   }
 
-  integer(value: number): void {
-    const bytes = Buffer.allocUnsafe(4)
-    bytes.writeInt32BE(value)
-    this.#parts.push(bytes)
+  byte(value: number): void {
+    this.#output.byte(value)
   }
 
   string(value: string): void {
     const length = Buffer.byteLength(value)
-    const bytes = Buffer.allocUnsafe(4 + length)
-    bytes.writeInt32BE(length)
-    bytes.write(value, 4)
-    this.#parts.push(bytes)
+    this.#output.integer(length)
+    this.#output.text(value, length)
   }
 
   clientId(id: ClientId): void {
-    this.#parts.push(Buffer.from(id, 'hex'))
+    this.#output.bytes(Buffer.from(id, 'hex'))
   }
 
   sender({ user, host }: Sender): void {
@@ -83,20 +84,20 @@ class Output {
   }
 
   packets(packets: readonly Packet[] | null): void {
-    this.integer(packets?.length ?? 0)
+    const output = this.#output
+    output.integer(packets?.length ?? 0)
     for (const { entitlements, data } of packets ?? []) {
-      this.integers(entitlements)
-      this.integer(data?.length ?? 0)
-      if (data !== null) this.#parts.push(Buffer.from(data.buffer, data.byteOffset, data.length))
+      output.integer(entitlements?.length ?? 0)
+      for (const each of entitlements ?? []) output.integer(each)
+      output.integer(data?.length ?? 0)
+      if (data !== null) output.bytes(data)
     }
   }
 
-  integers(values: readonly number[] | null): void {
-    this.integer(values?.length ?? 0)
-    for (const value of values ?? []) this.integer(value)
-  }
-
   bytes(): Buffer {
-    return Buffer.concat(this.#parts)
+    return this.#output.all
   }
 }
+
+/** All but packets, mostly. */
+const SMALL_BYTES = 256

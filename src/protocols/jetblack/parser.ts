@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { isTurnSpent } from '../../ops/turn-budget.ts'
 import { Input } from './input.ts'
 import { ProtocolError, type ClientMessage, type Mark, type Packet, type Wire } from './messages.ts'
 
@@ -29,6 +30,7 @@ export class Parser {
   #mayHaveRest = false
   #isBroken = false
   #awaitsSilence = false
+  #isPaused = false
 
   constructor(options: ParserOptions) {
     this.#options = options
@@ -49,6 +51,11 @@ export class Parser {
     return this.#awaitsSilence
   }
 
+  /** What has come is not read to its end, as it takes long: to be gone on with in a later turn. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
   push(chunk: Buffer): void {
     this.#input.push(chunk)
   }
@@ -65,6 +72,7 @@ export class Parser {
   }
 
   #next(): ClientMessage | null {
+    this.#isPaused = false
     if (this.#reading === null) {
       if (this.#input.length === 0) return null
       this.#messageBytes = 0
@@ -250,6 +258,11 @@ export class Parser {
       // Not a view: what a message leaves behind must not keep all that came with it.
       const data = length === 0 ? null : Uint8Array.from(yield* this.#take(length))
       packets.push({ entitlements, data })
+      const isMuch = packets.length % STEP_PACKETS === 0 || (entitlements?.length ?? 0) > MANY
+      if (isMuch && isTurnSpent()) {
+        this.#isPaused = true
+        yield
+      }
     }
     return packets
   }
@@ -332,5 +345,8 @@ function isPrintable(byte: number): boolean {
 const CONNECTION_STRING = /^(?:Username|Password|Token|Impersonating|ForwardedFor|Application)=/
 const BEFORE_KEY = /;(?=(?:Username|Password|Token|Impersonating|ForwardedFor|Application)=)/
 const NO_MARK = 'a data message has neither an image mark nor a content type'
+/** Packets that are read between two looks at the clock, and entitlements of one. */
+const STEP_PACKETS = 64
+const MANY = 1_000
 const STRING_BYTES_MAX = 65_536
 const LIST_LENGTH_MAX = 65_535

@@ -1,9 +1,10 @@
 import type { PublishedEvent } from '../../hub/event.ts'
-import { openedBy, sealed } from '../../publication/envelope.ts'
+import { openedBy, sealed, type Envelope } from '../../publication/envelope.ts'
 import { bytesOf, payloadOf } from '../../publication/payload.ts'
 import type { Payload, Publication } from '../../publication/publication.ts'
-import { publishedTopics, type PublishedTopics } from '../../publication/published-topics.ts'
-import type { ClientId, Data, Mark, Packet, Sender, ServerMessage } from './messages.ts'
+import { publishedTopics } from '../../publication/published-topics.ts'
+import type { ClientId, Data, Packet, Sender, ServerMessage } from './messages.ts'
+import { bytesOfSealed, sealedIn, type Sealed, type SealedPacket } from './sealed.ts'
 
 export const DOOR = 'jetblack'
 
@@ -36,29 +37,41 @@ export interface PublicationLimits {
  * What HTTP and the other doors see: a packet is the object that its bytes are, or `{"data": …}`; several are `{"packets": […]}`; none is
  * `{"data": null}`. All that this does not say is in the envelope.
  * `isAuthorised`: its feed has authorisers, and elsewhere nobody asks them, so it is private there.
+ * In steps, as packets may be 65,535.
  * @throws {LimitExceededError | EnvelopeTooLargeError}
  */
-export function publicationOf(
+export function* publicationSteps(
   published: Published,
   { topicsMax, jsonDepthMax }: PublicationLimits,
   isAuthorised = false,
-): { readonly publication: Publication; readonly segments: PublishedTopics['segments'] } {
+): Generator<void, SealedPublication, void> {
   const path = pathOf(published)
-  const { segments, topics, isPrivate } = publishedTopics(path, topicsMax)
-  const texts = (published.packets ?? []).map(({ data }) =>
-    payloadOf(data ?? NOTHING, jsonDepthMax),
-  )
-  const bytes = Buffer.from(JSON.stringify(sealedOf(published, texts)))
+  const { topics, isPrivate } = publishedTopics(path, topicsMax)
+  const texts: Payload[] = []
+  for (const { data } of published.packets ?? []) {
+    texts.push(payloadOf(data ?? NOTHING, jsonDepthMax))
+    if (texts.length % STEP_PACKETS === 0) yield
+  }
+  const bytes = bytesOfSealed(sealedOf(published, texts))
   const envelope = sealed({ door: DOOR, bytes })
   return {
-    publication: {
-      topics,
-      isPrivate: isPrivate || isAuthorised,
-      path,
-      payload: payloadOfAll(texts),
-      envelope,
-    },
-    segments,
+    topics,
+    isPrivate: isPrivate || isAuthorised,
+    path,
+    payload: payloadOfAll(texts),
+    envelope,
+  }
+}
+
+/** One of this door. */
+export type SealedPublication = Publication & { readonly envelope: Envelope }
+
+/** The same in one go. */
+export function publicationOf(...of: Parameters<typeof publicationSteps>): SealedPublication {
+  const steps = publicationSteps(...of)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
   }
 }
 
@@ -71,7 +84,7 @@ export function eventOf(
   entitlementsOf: (feed: string) => readonly number[] | null = () => null,
 ): JetblackEvent {
   const bytes = openedBy(DOOR, event)
-  if (bytes !== null) return opened(JSON.parse(Buffer.from(bytes).toString()) as Sealed, event)
+  if (bytes !== null) return opened(sealedIn(bytes), event)
   const [, feed = '', ...rest] = event.path.split('/')
   return {
     ...OF_OTHER_DOORS,
@@ -98,44 +111,24 @@ export function staleNotice({ feed, topic }: Pair): ServerMessage {
   return { type: 'multicast', user: '', host: '', feed, topic, mark: true, packets: null }
 }
 
-/** What the payload does not say. */
-interface Sealed extends Sender {
-  readonly publisher: ClientId
-  /** In UTF-16 units: the topic is the rest of the path. */
-  readonly feedLength: number
-  readonly mark: Mark
-  /** `null`: there are no packets. */
-  readonly packets: readonly SealedPacket[] | null
-}
-
-/** Where several are, `text` says how long the text of each is in the payload, in UTF-16 units. */
-interface SealedPacket {
-  readonly entitlements?: readonly number[]
-  readonly type: Payload['type'] | 'empty'
-  readonly text?: number
-}
-
 function sealedOf(
   { publisher, user, host, feed, mark, packets }: Published,
   texts: readonly Payload[],
 ): Sealed {
-  const sealedPackets = packets?.map(({ entitlements, data }, n): SealedPacket => ({
-    ...(entitlements !== null && { entitlements }),
-    type: data === null ? 'empty' : texts[n]!.type,
-    ...(packets.length > 1 && { text: texts[n]!.text.length }),
-  }))
+  const sealedPackets = packets?.map(({ entitlements, data }, n): SealedPacket => {
+    const { type, text } = texts[n]!
+    return { entitlements, type: data === null ? 'empty' : type, length: text.length }
+  })
   return { publisher, user, host, feedLength: feed.length, mark, packets: sealedPackets ?? null }
 }
 
 function opened({ feedLength, packets, ...rest }: Sealed, event: PublishedEvent): JetblackEvent {
   const { path, payload } = event
-  let at = BEFORE_PACKETS.length
-  const openedPackets = packets?.map(({ entitlements = null, type, text }): Packet => {
-    if (text === undefined)
-      return { entitlements, data: type === 'empty' ? null : bytesOf(payload) }
-    const shownText = payload.text.slice(at, at + text)
-    at += text + BETWEEN_PACKETS.length
-    return { entitlements, data: type === 'empty' ? null : bytesOf({ type, text: shownText }) }
+  let at = packets?.length === 1 ? 0 : BEFORE_PACKETS.length
+  const openedPackets = packets?.map(({ entitlements, type, length }): Packet => {
+    const text = payload.text.slice(at, at + length)
+    at += length + BETWEEN_PACKETS.length
+    return { entitlements, data: type === 'empty' ? null : bytesOf({ type, text }) }
   })
   return {
     ...rest,
@@ -153,6 +146,9 @@ function payloadOfAll(texts: readonly Payload[]): Payload {
       : `${BEFORE_PACKETS}${texts.map((each) => each.text).join(BETWEEN_PACKETS)}]}`
   return { type: 'json-object', text }
 }
+
+/** Some 100 µs. */
+const STEP_PACKETS = 64
 
 const BEFORE_PACKETS = '{"packets": ['
 const BETWEEN_PACKETS = ', '

@@ -18,7 +18,15 @@ import { Parser } from './parser.ts'
 import { isForAll, type Rights } from '../../hub/rights.ts'
 import { StreamSink } from '../../sockets/stream-sink.ts'
 import type { Logins } from './logins.ts'
-import { DOOR, isOfJetblack, pathOf, publicationOf, type Pair } from './publication.ts'
+import {
+  DOOR,
+  isOfJetblack,
+  pathOf,
+  publicationSteps,
+  type JetblackEvent,
+  type Pair,
+  type SealedPublication,
+} from './publication.ts'
 
 export interface SessionOptions {
   readonly hub: Pick<Hub, 'store' | 'subscribe' | 'withNewest'>
@@ -60,8 +68,8 @@ export class Session implements Admitted {
   #subscribedWire: Wire
   /** What is not done yet: publications that are not stored and delivered, a login, an image. Whatever else comes waits for them. */
   #underWay = 0
-  /** Publications wait for these, too. */
-  #imagesUnderWay = 0
+  /** Of these, what publications wait for, too. */
+  #aloneUnderWay = 0
   #held: ClientMessage | null = null
   #isInLaterTurn = false
   #isOver = false
@@ -147,6 +155,7 @@ export class Session implements Admitted {
         if (this.#isOver) return
         const message = this.#held ?? this.#parser.next()
         this.#held = null
+        if (message === null && this.#parser.isPaused) return this.#goOnLater()
         if (message === null) break
         if (this.#subscribedWire !== this.wire) this.#changeWire()
         if (this.#underWay > 0 && !this.#mayJoin(message)) {
@@ -176,7 +185,7 @@ export class Session implements Admitted {
 
   /** Publications may be under way together. */
   #mayJoin(message: ClientMessage): boolean {
-    return message.type === 'multicast' && this.#hasEntered && this.#imagesUnderWay === 0
+    return message.type === 'multicast' && this.#hasEntered && this.#aloneUnderWay === 0
   }
 
   /** What it has published shows that it speaks another one than its port. */
@@ -269,39 +278,61 @@ export class Session implements Admitted {
   }
 
   #publish(message: ClientMessage & { readonly type: 'multicast' }): void {
-    const { hub, limits } = this.#options
-    const published = this.#publicationOf(message, limits)
-    if (published === null) return
+    const { feed, topic, mark, packets } = message
+    if (!this.#mayPublish(message)) return
+    const { user, host, id: publisher } = this
+    const { limits, rules } = this.#options
+    const published = { feed, topic, mark, packets, user, host, publisher }
     this.#underWay++
-    void hub
-      .store([published])
-      .catch((error: unknown) => {
-        if (!(error instanceof PubSubError)) throw error
-        this.#drop('not stored', error.message)
-      })
-      .finally(() => this.#published())
+    const steps = publicationSteps(published, limits, rules.hasAuthorisers(feed))
+    if (!this.#store(steps, published)) this.#underWay--
   }
 
-  #publicationOf(message: ClientMessage & { readonly type: 'multicast' }, limits: SessionLimits) {
-    if (!this.#may('publish', message.feed)) return null
-    if (message.feed === '') return this.#refuse('no feed', 'a publication without a feed')
-    const { user, host, id: publisher } = this
+  #mayPublish(message: Pair): boolean {
+    if (!this.#may('publish', message.feed)) return false
+    if (message.feed === '') return this.#refuse('no feed', 'data without a feed')
+    const verdict = this.#options.policy.mayPublish(segmentsOf(pathOf(message)), {
+      address: this.#socket.remoteAddress ?? null,
+      identity: this.#identity,
+    })
+    return verdict.allowed || this.#refuse('may not publish', refusalText(verdict.reason))
+  }
+
+  /** One of many packets takes more than one turn, and nothing is done beside it. `false`: it was dropped. */
+  #store(steps: ReturnType<typeof publicationSteps>, published: JetblackEvent): boolean {
     try {
-      const { publication, segments } = publicationOf(
-        { ...message, user, host, publisher },
-        limits,
-        this.#options.rules.hasAuthorisers(message.feed),
-      )
-      const verdict = this.#options.policy.mayPublish(segments, {
-        address: this.#socket.remoteAddress ?? null,
-        identity: this.#identity,
-      })
-      if (verdict.allowed) return publication
-      return this.#refuse('may not publish', refusalText(verdict.reason))
+      for (;;) {
+        const { done, value } = steps.next()
+        if (done === true) {
+          void this.#storeNow(value, published)
+          return true
+        }
+        if (isTurnSpent()) break
+      }
     } catch (error) {
       if (!(error instanceof PubSubError)) throw error
       return this.#refuse('too large', error.message)
     }
+    this.#aloneUnderWay++
+    inLaterTurn(() => {
+      this.#aloneUnderWay--
+      if (!this.#store(steps, published)) this.#published()
+    })
+    return true
+  }
+
+  async #storeNow(publication: SealedPublication, published: JetblackEvent): Promise<void> {
+    const { hub, bus } = this.#options
+    const publishing = bus.publishing(publication.envelope, published)
+    try {
+      await hub.store([publication])
+    } catch (error) {
+      if (!(error instanceof PubSubError)) throw error
+      this.#drop('not stored', error.message)
+    } finally {
+      publishing[Symbol.dispose]()
+    }
+    this.#published()
   }
 
   #published(): void {
@@ -311,14 +342,9 @@ export class Session implements Admitted {
   }
 
   #sendTo(message: ClientMessage & { readonly type: 'unicast' }): void {
-    if (!this.#may('publish', message.feed)) return
+    if (!this.#mayPublish(message)) return
     const { user, host } = this
-    const { bus, policy } = this.#options
-    const segments = segmentsOf(pathOf(message))
-    const address = this.#socket.remoteAddress ?? null
-    const verdict = policy.mayPublish(segments, { address, identity: this.#identity })
-    if (!verdict.allowed) return void this.#refuse('may not publish', refusalText(verdict.reason))
-    if (!bus.sendTo(message.clientId, this, { ...message, user, host }))
+    if (!this.#options.bus.sendTo(message.clientId, this, { ...message, user, host }))
       this.#drop('no addressee', 'data for a client that is not subscribed to it')
   }
 
@@ -353,7 +379,7 @@ export class Session implements Admitted {
   async #beginWithImage(pair: Pair, adds: number): Promise<void> {
     const { hub, bus } = this.#options
     this.#underWay++
-    this.#imagesUnderWay++
+    this.#aloneUnderWay++
     try {
       await hub.withNewest(pathOf(pair), (event) => {
         if (this.#socket.destroyed || !this.#begin(pair, adds) || event === null) return
@@ -366,7 +392,7 @@ export class Session implements Admitted {
       this.#drop('no image', error.message)
       this.destroy() // it would be taken for one that is up to date
     }
-    this.#imagesUnderWay--
+    this.#aloneUnderWay--
     this.#published()
   }
 
@@ -447,9 +473,9 @@ export class Session implements Admitted {
     return false
   }
 
-  #refuse(reason: string, details: string): null {
+  #refuse(reason: string, details: string): false {
     this.#drop(reason, details)
-    return null
+    return false
   }
 
   #drop(reason: string, details: string): void {

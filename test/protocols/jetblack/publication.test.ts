@@ -28,7 +28,7 @@ const FROM = { user: 'tom', host: '10.0.0.1', publisher: 'ab'.repeat(16) }
 /** What HTTP shows of it. */
 function shown(packets: readonly Packet[] | null): string {
   const data = { feed: 'LSE', topic: 'VOD', mark: false, packets }
-  return publicationOf({ ...data, ...FROM }, LIMITS).publication.payload.text
+  return publicationOf({ ...data, ...FROM }, LIMITS).payload.text
 }
 
 test('HTTP is shown a packet as the object that it is, as text or as base64, and several as a list', () => {
@@ -48,7 +48,7 @@ test('feed and topic are the published path, whatever slashes they have, and a p
     ['private', 'fruits', '/private/fruits', true],
   ] as const) {
     const data = { feed, topic, mark: true, packets: null }
-    const { publication } = publicationOf({ ...data, ...FROM }, LIMITS)
+    const publication = publicationOf({ ...data, ...FROM }, LIMITS)
     assert.deepEqual([publication.path, publication.isPrivate], [path, isPrivate])
     const { feed: again, topic: topicAgain } = eventOf(eventFrom(publication))
     assert.deepEqual([again, topicAgain], [feed, topic])
@@ -84,7 +84,7 @@ test('whoever subscribes gets exactly what was published, from the log too', () 
   fc.assert(
     fc.property(feed, fc.string({ maxLength: 10 }), mark, packets, (name, topic, kind, all) => {
       const published = { feed: name, topic, mark: kind, packets: all, ...FROM }
-      const { publication } = publicationOf(published, LIMITS)
+      const publication = publicationOf(published, LIMITS)
       const event = eventOf(eventFrom(publication))
       const plain = event.packets?.map((each) => ({
         ...each,
@@ -113,4 +113,15 @@ test('an event of another door is one packet with the JSON text that was publish
     mark: 'application/json',
   })
   assert.equal(Buffer.from(packets![0]!.data!).toString(), '{"n": 1.50}')
+})
+
+test('as many packets as a message may have, with entitlements of their own, come back', () => {
+  const packets = Array.from({ length: 65_535 }, (_, n) => packet(`${n}`, [n, n + 1e6, -7]))
+  const published = { feed: 'a', topic: 'b', mark: false, packets, ...FROM }
+  const event = eventOf(eventFrom(publicationOf(published, LIMITS)))
+  assert.equal(event.packets!.length, packets.length)
+  for (const [n, { entitlements, data }] of event.packets!.entries()) {
+    assert.deepEqual(entitlements, [n, n + 1e6, -7])
+    assert.equal(Buffer.from(data!).toString(), `${n}`)
+  }
 })
