@@ -24,7 +24,7 @@ export interface Tags extends Readonly<Record<string, string>> {
 
 /**
  * Bytes and the name of the door. It is for what the payload cannot say: 65,535 packets of jetblack with three entitlements each take
- * 0.6 MiB (test/protocols/jetblack/publication.test.ts).
+ * 0.9 MiB (test/protocols/jetblack/publication.test.ts).
  */
 export const ENVELOPE_BYTES_MAX = 4_194_304
 

@@ -35,6 +35,8 @@ function openHub(eventsMax: number) {
   return { log, hub: new Hub(log, options) }
 }
 
+const lineOf = (event: PublishedEvent) => PLAIN.event(event).toString().trimEnd()
+
 const operation = fc.oneof(
   fc.record({
     type: fc.constant('publish' as const),
@@ -62,7 +64,6 @@ test('who begins with the newest event of a path gets all that come behind it, w
       const all: Promise<unknown>[] = []
       const begun: { path: string; since: number; newest: string | null; sink: RecordingSink }[] =
         []
-      const lineOf = (event: PublishedEvent) => PLAIN.event(event).toString().trimEnd()
       for (const step of operations) {
         if (step.type === 'turn') await turn()
         else if (step.type === 'publish') {

@@ -52,6 +52,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'crash/flush.test.ts',
     'crash/replay-writes.test.ts',
     'crash/slow-stop.test.ts',
+    'hostile/jetblack.test.ts',
     'hostile/hostile-group.test.ts', // whether the suite of hostile input can fail
     'http/server/identify-directory.test.ts',
     'http/stream/forms-apache.test.ts',

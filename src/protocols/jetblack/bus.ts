@@ -1,6 +1,7 @@
 import type { SharedEncoding } from '../../hub/encoding.ts'
 import type { PublishedEvent } from '../../hub/event.ts'
 import type { Envelope } from '../../publication/envelope.ts'
+import { inLaterTurn, isTurnSpent } from '../../ops/turn-budget.ts'
 import { ADMIN, HEARTBEAT } from './admin.ts'
 import { ByPair } from './by-pair.ts'
 import { encoded } from './encoder.ts'
@@ -16,6 +17,8 @@ export interface Member {
   readonly wire: Wire
   /** Behind all that was delivered before. */
   send(bytes: Buffer): void
+  /** What its peer has not taken yet. */
+  readonly queuedBytes: number
   /** What it may see of a pair is another part from now on. */
   entitlementsChanged(): void
 }
@@ -28,7 +31,7 @@ export class Bus {
   readonly #members = new Map<ClientId, Member>()
   readonly #records = new Map<Member, MemberRecord>()
   readonly #subscribers = new ByPair<Set<Member>>()
-  readonly #notified = new Map<string, Set<Member>>()
+  readonly #notified = new Map<string, Set<Hearer>>()
   /** Whose publications have reached somebody. */
   readonly #publishers = new ByPair<Set<Member>>()
   /** The last event that somebody got: a round goes through one after the other. */
@@ -62,22 +65,35 @@ export class Bus {
     this.#records.set(member, new MemberRecord())
   }
 
-  /** Its end, in the order in which the others are told of it (dossier 4.9). */
+  /** Its end, in the order in which the others are told of it (dossier 4.9); of much in later turns. */
   leave(member: Member): void {
-    const { heard, published, subscribed } = this.#records.get(member)!
+    const record = this.#records.get(member)!
     this.#members.delete(member.id)
     this.#records.delete(member)
-    for (const feed of heard) this.#removeFrom(this.#notified, feed, member)
+    for (const hearer of record.heard.values()) this.#removeHearer(hearer)
+    inSteps(this.#leaving(member, record))
+  }
+
+  *#leaving(member: Member, { published, subscribed }: MemberRecord): Generator<void, void> {
     for (const [pair] of published) {
       const publishers = this.#publishers.get(pair)!
       publishers.delete(member)
       if (publishers.size > 0) continue
       this.#publishers.delete(pair)
       this.#sendToSubscribers(pair, staleNotice(pair))
+      yield
     }
-    for (const [pair] of subscribed) {
-      this.#removeSubscriber(member, pair)
-      this.#notify(member, pair, false)
+    for (const [feed, topics] of subscribed.feeds()) {
+      let gone: string[] = []
+      for (const topic of topics.keys()) {
+        this.#removeSubscriber(member, { feed, topic })
+        gone.push(topic)
+        if (gone.length < NOTICES_AT_ONCE) continue
+        this.#notify(member, feed, gone, false)
+        gone = []
+        yield
+      }
+      this.#notify(member, feed, gone, false)
     }
   }
 
@@ -85,7 +101,7 @@ export class Bus {
     this.#subscribers.getOrMake(pair, () => new Set()).add(member)
     const { subscribed } = this.#records.get(member)!
     subscribed.set(pair, (subscribed.get(pair) ?? 0) + 1)
-    this.#notify(member, pair, true)
+    this.#notify(member, pair.feed, [pair.topic], true)
   }
 
   /** Returns whether it was the last time. Whoever hears of subscriptions hears of it in any case. */
@@ -97,7 +113,7 @@ export class Bus {
       subscribed.delete(pair)
       this.#removeSubscriber(member, pair)
     }
-    this.#notify(member, pair, false)
+    this.#notify(member, pair.feed, [pair.topic], false)
     return count === 1
   }
 
@@ -105,20 +121,40 @@ export class Bus {
   hear(member: Member, feed: string): void {
     const { heard } = this.#records.get(member)!
     if (heard.has(feed)) return
-    heard.add(feed)
-    let members = this.#notified.get(feed)
-    if (members === undefined) this.#notified.set(feed, (members = new Set<Member>()))
-    members.add(member)
-    const notices: Buffer[] = []
-    for (const [topic, subscribers] of this.#subscribers.topicsOf(feed))
-      for (const subscriber of subscribers)
-        notices.push(notification(member, subscriber, { feed, topic }, true))
+    const untold = new Set(this.#subscribers.topicsOf(feed).keys())
+    const hearer: Hearer = { member, feed, untold, isGone: false }
+    heard.set(feed, hearer)
+    let hearers = this.#notified.get(feed)
+    if (hearers === undefined) this.#notified.set(feed, (hearers = new Set<Hearer>()))
+    hearers.add(hearer)
+    inSteps(this.#telling(hearer))
+  }
+
+  /** It is told of what there is when its topic has its turn; of changes to topics that are still to come it is not told before. */
+  *#telling(hearer: Hearer): Generator<number | void, void> {
+    const { member, feed, untold } = hearer
+    let notices: Buffer[] = []
+    for (const topic of untold) {
+      if (hearer.isGone) return
+      untold.delete(topic)
+      for (const subscriber of this.#subscribers.get({ feed, topic }) ?? [])
+        notices.push(notification(subscriber, { feed, topic }, true))
+      if (notices.length < NOTICES_AT_ONCE) continue
+      member.send(Buffer.concat(notices))
+      notices = []
+      // It is not closed for what it has not asked to get so fast.
+      while (member.queuedBytes > 0 && !hearer.isGone) yield WAIT_MS
+      yield
+    }
     if (notices.length > 0) member.send(Buffer.concat(notices))
   }
 
   ignore(member: Member, feed: string): void {
-    if (this.#records.get(member)!.heard.delete(feed))
-      this.#removeFrom(this.#notified, feed, member)
+    const { heard } = this.#records.get(member)!
+    const hearer = heard.get(feed)
+    if (hearer === undefined) return
+    heard.delete(feed)
+    this.#removeHearer(hearer)
   }
 
   /** To one client. Returns whether it is subscribed: else nothing is sent. */
@@ -205,6 +241,8 @@ export class Bus {
     if (this.#last?.event === event) return this.#last.opened
     const known = event.envelope === undefined ? undefined : this.#underWay.get(event.envelope)
     const opened = { event: known ?? eventOf(event, this.#entitlementsOf), bytes: new Map() }
+    // One may have many packets, and they are not held for longer than they are of use.
+    if (this.#last === null) setImmediate(() => (this.#last = null))
     this.#last = { event, opened }
     return opened
   }
@@ -239,15 +277,25 @@ export class Bus {
     if (subscribers.size === 0) this.#subscribers.delete(pair)
   }
 
-  #removeFrom(sets: Map<string, Set<Member>>, key: string, member: Member): void {
-    const members = sets.get(key)!
-    members.delete(member)
-    if (members.size === 0) sets.delete(key)
+  #removeHearer(hearer: Hearer): void {
+    hearer.isGone = true
+    const hearers = this.#notified.get(hearer.feed)!
+    hearers.delete(hearer)
+    if (hearers.size === 0) this.#notified.delete(hearer.feed)
   }
 
-  #notify(subscriber: Member, pair: Pair, isAdd: boolean): void {
-    for (const member of this.#notified.get(pair.feed) ?? [])
-      member.send(notification(member, subscriber, pair, isAdd))
+  #notify(subscriber: Member, feed: string, topics: readonly string[], isAdd: boolean): void {
+    const hearers = this.#notified.get(feed)
+    if (hearers === undefined || topics.length === 0) return
+    const notices = topics.map((topic) => notification(subscriber, { feed, topic }, isAdd))
+    const all = notices.length === 1 ? notices[0]! : Buffer.concat(notices)
+    for (const { member, untold } of hearers) {
+      if (untold.size === 0) member.send(all)
+      else {
+        const due = notices.filter((_, n) => !untold.has(topics[n]!))
+        if (due.length > 0) member.send(Buffer.concat(due))
+      }
+    }
   }
 
   #sendToSubscribers(pair: Pair, message: ServerMessage): void {
@@ -272,7 +320,7 @@ const NOTHING = Buffer.alloc(0)
 /** What one connection has, so that its end costs as much as that is. */
 class MemberRecord {
   /** The feeds whose subscriptions it hears of. */
-  readonly heard = new Set<string>()
+  readonly heard = new Map<string, Hearer>()
   readonly published = new ByPair<true>()
   /** How often it has asked for each. */
   readonly subscribed = new ByPair<number>()
@@ -280,6 +328,31 @@ class MemberRecord {
   readonly entitled = new ByPair<Entitled>()
 }
 
-function notification(to: Member, { id, user, host }: Member, pair: Pair, isAdd: boolean): Buffer {
-  return encoded({ type: 'subscription', user, host, clientId: id, ...pair, isAdd }, to.wire)
+/** Who hears of the subscriptions to a feed. */
+interface Hearer {
+  readonly member: Member
+  readonly feed: string
+  /** Topics that there were when it asked, and of which it is not told yet. */
+  readonly untold: Set<string>
+  isGone: boolean
 }
+
+/** The same on both wires. */
+function notification({ id, user, host }: Member, pair: Pair, isAdd: boolean): Buffer {
+  return encoded({ type: 'subscription', user, host, clientId: id, ...pair, isAdd }, 'is-image')
+}
+
+/** As much at once as a turn has room for. A step that gives a number of ms is gone on with after so long. */
+function inSteps(steps: Generator<number | void, void>): void {
+  for (;;) {
+    const { done, value: waitMs } = steps.next()
+    if (done === true) return
+    if (waitMs !== undefined) return void setTimeout(() => inSteps(steps), waitMs).unref()
+    if (isTurnSpent()) return inLaterTurn(() => inSteps(steps))
+  }
+}
+
+/** Some 100 µs. */
+const NOTICES_AT_ONCE = 64
+
+const WAIT_MS = 10

@@ -25,8 +25,12 @@ export class ByPair<V> {
   }
 
   /** Those of one feed. */
-  topicsOf(feed: string): Iterable<readonly [topic: string, value: V]> {
-    return this.#byFeed.get(feed) ?? []
+  topicsOf(feed: string): ReadonlyMap<string, V> {
+    return this.#byFeed.get(feed) ?? NONE
+  }
+
+  feeds(): Iterable<readonly [feed: string, byTopic: ReadonlyMap<string, V>]> {
+    return this.#byFeed
   }
 
   #topicsIn(feed: string): Map<string, V> {
@@ -40,3 +44,5 @@ export class ByPair<V> {
       for (const [topic, value] of byTopic) yield [{ feed, topic }, value]
   }
 }
+
+const NONE = new Map<string, never>()

@@ -88,7 +88,7 @@ class Fields {
     output.integer(packets?.length ?? 0)
     for (const { entitlements, data } of packets ?? []) {
       output.integer(entitlements?.length ?? 0)
-      for (const each of entitlements ?? []) output.integer(each)
+      if (entitlements !== null) output.integers(entitlements)
       output.integer(data?.length ?? 0)
       if (data !== null) output.bytes(data)
     }

@@ -1,4 +1,4 @@
-import type { Packet } from './messages.ts'
+import type { Entitlements, Packet } from './messages.ts'
 
 /** What a subscriber may see of the packets of a pair. `null`: all. */
 export type Entitled = ReadonlySet<number> | null
@@ -15,6 +15,11 @@ export function visiblePackets(
 ): readonly Packet[] | null {
   if (packets === null || entitled === null) return packets
   return packets.filter(
-    ({ entitlements }) => entitlements?.every((each) => entitled.has(each)) === true,
+    ({ entitlements }) => entitlements !== null && isHeld(entitlements, entitled),
   )
+}
+
+function isHeld(entitlements: Entitlements, entitled: ReadonlySet<number>): boolean {
+  for (const each of entitlements) if (!entitled.has(each)) return false
+  return true
 }

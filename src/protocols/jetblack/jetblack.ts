@@ -134,8 +134,7 @@ function unknownUsers(
         hasDirectory || users === null || users.some((user) => isSameName(user, name))
       return (name) => (isKnown(name) ? null : `it is not in ${aclFile}`)
     }
-    case 'ldap':
-    case 'jwt':
+    default: // others know their users
       return () => null
   }
 }

@@ -39,7 +39,7 @@ export async function openLogins(
       const close = () => directory[Symbol.asyncDispose]()
       return { ...UNCHANGING, gate: logInBy(directory), [Symbol.asyncDispose]: close }
     }
-    case 'jwt': {
+    default: {
       const { Tokens } = await import('./tokens.ts')
       const tokens = new Tokens(secretOf(settings)!)
       const prepare = (next: JetblackSettings) => {

@@ -1,3 +1,5 @@
+import type { Entitlements } from './messages.ts'
+
 /** Fields one behind the other, in one piece. */
 export class Output {
   #bytes: Buffer
@@ -22,6 +24,12 @@ export class Output {
   integer(value: number): void {
     this.#reserve(4)
     this.#length = this.#bytes.writeInt32BE(value, this.#length)
+  }
+
+  /** Each 4 bytes, big-endian. */
+  integers(values: Entitlements): void {
+    if (values instanceof Int32Array) return this.bytes(swapped(values))
+    for (const value of values) this.integer(value)
   }
 
   /** Not negative, below 2^32; 7 bits a byte, the lowest first. */
@@ -51,4 +59,9 @@ export class Output {
     this.#bytes.copy(grown, 0, 0, this.#length)
     this.#bytes = grown
   }
+}
+
+/** The bytes the other way round, as those of this machine are little-endian. */
+function swapped(values: Int32Array): Buffer {
+  return Buffer.from(values.slice().buffer).swap32()
 }

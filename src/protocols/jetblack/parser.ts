@@ -1,7 +1,14 @@
 import { isUtf8 } from 'node:buffer'
 import { isTurnSpent } from '../../ops/turn-budget.ts'
 import { Input } from './input.ts'
-import { ProtocolError, type ClientMessage, type Mark, type Packet, type Wire } from './messages.ts'
+import {
+  ProtocolError,
+  type ClientMessage,
+  type Entitlements,
+  type Mark,
+  type Packet,
+  type Wire,
+} from './messages.ts'
 
 export interface ParserOptions {
   /** That of the port, by which data is read that says nothing of its own: what only servers send. */
@@ -267,13 +274,13 @@ export class Parser {
     return packets
   }
 
-  *#integers(): Generator<void, readonly number[] | null, void> {
+  *#integers(): Generator<void, Entitlements | null, void> {
     const count = yield* this.#count('entitlements')
     if (count === 0) return null
     const bytes = yield* this.#take(4 * count)
     const integers = new Set<number>()
     for (let at = 0; at < bytes.length; at += 4) integers.add(bytes.readInt32BE(at))
-    return [...integers]
+    return count > MANY ? Int32Array.from(integers) : [...integers]
   }
 
   *#string(): Generator<void, string, void> {

@@ -1,5 +1,11 @@
 import type { Payload } from '../../publication/publication.ts'
-import { ProtocolError, type ClientId, type Mark, type Sender } from './messages.ts'
+import {
+  ProtocolError,
+  type ClientId,
+  type Entitlements,
+  type Mark,
+  type Sender,
+} from './messages.ts'
 import { Output } from './output.ts'
 
 /** What the payload of an event does not say of what was published. */
@@ -13,7 +19,7 @@ export interface Sealed extends Sender {
 }
 
 export interface SealedPacket {
-  readonly entitlements: readonly number[] | null
+  readonly entitlements: Entitlements | null
   readonly type: Payload['type'] | 'empty'
   /** How long its text is in the payload, in UTF-16 units, where several are. */
   readonly length: number
@@ -39,17 +45,18 @@ export function bytesOfSealed({
   output.number(feedLength)
   output.number(typeof mark === 'string' ? 2 : Number(mark))
   if (typeof mark === 'string') textTo(output, mark)
-  const sets = new Map<string, number>()
+  const sets = new Map<string, { readonly place: number; readonly entitlements: Entitlements }>()
   const written = packets?.map(({ entitlements, type, length }) => {
-    const key = entitlements === null ? '' : `${entitlements.join(',')},`
-    if (key !== '' && !sets.has(key)) sets.set(key, sets.size + 1)
-    return { set: sets.get(key) ?? 0, type, length }
+    if (entitlements === null) return { set: 0, type, length }
+    const key = keyOf(entitlements)
+    let set = sets.get(key)
+    if (set === undefined) sets.set(key, (set = { place: sets.size + 1, entitlements }))
+    return { set: set.place, type, length }
   })
   output.number(sets.size)
-  for (const key of sets.keys()) {
-    const entitlements = key.slice(0, -1).split(',')
+  for (const { entitlements } of sets.values()) {
     output.number(entitlements.length)
-    for (const each of entitlements) output.number(zigzag(Number(each)))
+    output.integers(entitlements)
   }
   output.number(packets?.length ?? 0)
   for (const { set, type, length } of written ?? []) {
@@ -69,7 +76,7 @@ export function sealedIn(bytes: Uint8Array): Sealed {
   const feedLength = input.number()
   const form = input.number()
   const mark = form === 2 ? input.text() : form === 1
-  const sets = listOf(input, () => listOf(input, () => unzigzag(input.number())))
+  const sets = listOf(input, () => input.integers())
   const packets = listOf(input, () => {
     const type = TYPES[input.number()]!
     const set = input.number()
@@ -90,13 +97,11 @@ const VERSION = 1
 /** By their numbers: none ever has another one. */
 const TYPES: readonly SealedPacket['type'][] = ['empty', 'json-object', 'data']
 
-/** Small ones are small, whatever their sign. */
-function zigzag(value: number): number {
-  return ((value << 1) ^ (value >> 31)) >>> 0
-}
-
-function unzigzag(value: number): number {
-  return (value >>> 1) ^ -(value & 1)
+/** Equal for equal ones. */
+function keyOf(entitlements: Entitlements): string {
+  if (!(entitlements instanceof Int32Array)) return entitlements.join()
+  const { buffer, byteOffset, byteLength } = entitlements
+  return `:${Buffer.from(buffer, byteOffset, byteLength).toString('latin1')}`
 }
 
 function textTo(output: Output, text: string): void {
@@ -108,6 +113,9 @@ function textTo(output: Output, text: string): void {
 function listOf<T>(input: Input, read: () => T): readonly T[] {
   return Array.from({ length: input.number() }, read)
 }
+
+/** They are a typed array from there on. */
+const MANY = 1_000
 
 class Input {
   readonly #bytes: Buffer
@@ -133,6 +141,14 @@ class Input {
     const bytes = this.#bytes.subarray(this.#at, end)
     this.#at = end
     return bytes
+  }
+
+  /** Behind their number. */
+  integers(): Entitlements {
+    const count = this.number()
+    const bytes = Buffer.from(this.bytes(4 * count))
+    if (count <= MANY) return Array.from({ length: count }, (_, n) => bytes.readInt32BE(4 * n))
+    return new Int32Array(Uint8Array.from(bytes.swap32()).buffer)
   }
 
   text(): string {

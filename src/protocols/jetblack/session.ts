@@ -129,6 +129,10 @@ export class Session implements Admitted {
     if (this.#sink.queuedBytes > this.#options.limits.queueBytesMax + bytes.length) this.end('slow')
   }
 
+  get queuedBytes(): number {
+    return this.#sink.queuedBytes
+  }
+
   entitlementsChanged(): void {
     if (this.#onlyPair !== null)
       this.#subscription?.setEncoding(this.#options.bus.encodingOfPair(this.#onlyPair, this))

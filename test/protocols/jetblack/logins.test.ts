@@ -92,6 +92,12 @@ test('a user of the ACL file that is taken away is closed', async () => {
   await tom.ends()
 })
 
+const tokenBy = (secret: string) =>
+  new SignJWT({ sub: 'john' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1 minute')
+    .sign(Buffer.from(secret))
+
 test('whoever shows a signed token is whom it names, and the secret is read again with the other files', async () => {
   using files = new TemporaryFiles()
   const [first, second] = ['the first secret', 'the second secret']
@@ -99,11 +105,6 @@ test('whoever shows a signed token is whom it names, and the secret is read agai
   await using server = await startInProcess({
     config: config(`, authentication: jwt, jwt: {secret: ${JSON.stringify(file)}}`),
   })
-  const tokenBy = (secret: string) =>
-    new SignJWT({ sub: 'john' })
-      .setProtectedHeader({ alg: 'HS256' })
-      .setExpirationTime('1 minute')
-      .sign(Buffer.from(secret))
   const token = await tokenBy(first)
   for (const login of [texts(`Token=${token};Application=x`), texts(token, '', ''), texts(token)]) {
     using client = new Client(server)
