@@ -36,6 +36,7 @@ const LEFT_OUT: Readonly<Record<Exclude<TierName, 'quick'>, readonly string[]>> 
     'cli/checkpoint-flush.test.ts',
     'clients/asfpy.test.ts',
     'clients/jetblack.test.ts',
+    'clients/jetblack-clients.test.ts',
     'clients/chromium.test.ts',
     'clients/lines.test.ts',
     'clients/lonelyps-pairs.test.ts',
