@@ -1,6 +1,8 @@
 import { SignJWT } from 'jose'
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -8,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startSlapd, USER_DN } from '../auth/slapd.ts'
 import { FIRST } from '../config/certificates.ts'
 import { TemporaryFiles } from '../config/temporary-files.ts'
+import { DEADLINE_MS } from '../deadline.ts'
 import { startInProcess, type InProcessServer } from '../in-process-server.ts'
 import { JETBLACK_CLIENTS, missing, PYTHON } from '../programs.ts'
 import { startServer } from '../running-server.ts'
@@ -49,12 +52,9 @@ async function hears(
   client: JetblackClient,
   path: string,
 ): Promise<void> {
-  let isThere = false
-  const heard = client.next().then(() => (isThere = true))
-  while (!isThere) {
-    await put(server, path, '{"ready": false}')
-    await Promise.race([heard, pause(50)])
-  }
+  const heard = client.next()
+  do await put(server, path, '{"ready": false}')
+  while ((await Promise.race([heard, pause(50, null)])) === null)
   await put(server, path, '{"ready": true}')
   for (;;) {
     const { packets } = await client.next()
@@ -78,18 +78,20 @@ for (const version of VERSIONS)
       // Word for word, but for the port: another test may have that one.
       const ours = program.replace(/\b9001\b|\b9091\b/, String(portOf(server)))
       assert.notEqual(ours, program)
-      await using python = new ClientProcess(PYTHON, ['-u', '-c', `${ours}\n`], {
-        environment: { PYTHONPATH: folder },
+      const python = spawn(PYTHON, ['-u', '-c', `${ours}\n`], {
+        env: { ...process.env, PYTHONPATH: folder },
+        timeout: DEADLINE_MS,
       })
-      let output: string[] | null = null
-      void python.ended().then(({ lines }) => (output = lines))
-      for (let n = 0; n < 40 && output === null; n++) {
-        await put(server, '/TEST/FOO', '{"n": 1}')
-        await pause(50)
+      try {
+        let output = ''
+        python.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+        const ended = once(python, 'exit').then(() => true)
+        do await put(server, '/TEST/FOO', '{"n": 1}')
+        while (!output.includes('message=') && !(await Promise.race([ended, pause(50, false)])))
+        assert.match(output, /feed="TEST",topic="FOO"[^]*message=\{"n": 1\}/)
+      } finally {
+        python.kill('SIGKILL')
       }
-      python.stop()
-      while (output === null) await pause(10)
-      assert.match((output as string[]).join('\n'), /feed="TEST",topic="FOO"[^]*message=\{"n": 1\}/)
     })
 
     test('by a password over TLS it is who it says, and with a wrong one it is closed', async () => {
