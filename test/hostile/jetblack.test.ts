@@ -143,9 +143,13 @@ const crowds: HostileCase<Crowd> = {
     const subscriptions = Array.from({ length: topics }, (_, n) =>
       write.subscription('a', `${n}`.padEnd(length)),
     )
+    const ends = Array.from({ length: topics }, (_, n) =>
+      write.subscription('a', `${n}`.padEnd(length), false),
+    )
     for (let n = 0; n < (comesBack ? 2 : 1); n++) {
       const socket = await connected(server)
       socket.write(Buffer.concat(subscriptions))
+      if (comesBack) socket.write(Buffer.concat(ends))
       await ended(socket)
     }
     await Promise.all(heard.map(ended))

@@ -37,9 +37,7 @@ export class Authorisation {
   ask(member: Admitted, pair: Pair): 'admitted' | 'asked' | 'nobody' {
     const known = this.#asked.get(member)?.get(pair)
     if (known?.entitled !== undefined) return 'admitted'
-    const authorisers = [
-      ...this.#bus.membersWho((user) => this.#rules.allows('authorize', pair.feed, user)),
-    ]
+    const authorisers = this.#bus.membersOf(this.#rules.authorisersOf(pair.feed))
     if (authorisers.length === 0) return 'nobody'
     let asked = this.#asked.get(member)
     if (asked === undefined) this.#asked.set(member, (asked = new ByPair<Asked>()))

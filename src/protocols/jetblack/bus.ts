@@ -6,6 +6,7 @@ import { ADMIN, HEARTBEAT } from './admin.ts'
 import { ByPair } from './by-pair.ts'
 import { encoded } from './encoder.ts'
 import type { ClientId, ServerMessage, Wire } from './messages.ts'
+import type { Allowed } from './settings.ts'
 import { keyOfEntitled, visiblePackets, type Entitled } from './entitlements.ts'
 import { eventOf, staleNotice, type JetblackEvent, type Pair } from './publication.ts'
 
@@ -29,6 +30,7 @@ export interface Member {
  */
 export class Bus {
   readonly #members = new Map<ClientId, Member>()
+  readonly #byUser = new Map<string, Set<Member>>()
   readonly #records = new Map<Member, MemberRecord>()
   readonly #subscribers = new ByPair<Set<Member>>()
   readonly #notified = new Map<string, Set<Hearer>>()
@@ -50,8 +52,10 @@ export class Bus {
     return this.#members.get(id)
   }
 
-  *membersWho(isMeant: (user: string) => boolean): Generator<Member> {
-    for (const member of this.#members.values()) if (isMeant(member.user)) yield member
+  /** Those who are one of these users. */
+  membersOf(users: Allowed): readonly Member[] {
+    if (users === 'any') return [...this.#members.values()]
+    return users.flatMap((user) => [...(this.#byUser.get(user) ?? [])])
   }
 
   /** From now on it sees what these entitlements let see. */
@@ -62,6 +66,8 @@ export class Bus {
 
   enter(member: Member): void {
     this.#members.set(member.id, member)
+    const { user } = member
+    this.#byUser.set(user, (this.#byUser.get(user) ?? new Set<Member>()).add(member))
     this.#records.set(member, new MemberRecord())
   }
 
@@ -70,6 +76,9 @@ export class Bus {
     const record = this.#records.get(member)!
     this.#members.delete(member.id)
     this.#records.delete(member)
+    const others = this.#byUser.get(member.user)!
+    others.delete(member)
+    if (others.size === 0) this.#byUser.delete(member.user)
     for (const hearer of record.heard.values()) this.#removeHearer(hearer)
     inSteps(this.#leaving(member, record))
   }

@@ -1,13 +1,17 @@
 import { ADMIN } from './admin.ts'
-import type { FeedSettings } from './settings.ts'
+import type { Allowed, FeedSettings } from './settings.ts'
 
 export type Role = 'subscribe' | 'publish' | 'notify' | 'authorize'
 
+type FeedRule = readonly [pattern: string, settings: FeedSettings]
+
 /** Who may do what on which feed. */
 export class FeedRules {
-  readonly #rules: readonly (readonly [pattern: string, settings: FeedSettings])[]
+  readonly #rules: readonly FeedRule[]
+  /** That of the feed that was asked about last, which is asked about several times for each message. */
+  #last: { readonly feed: string; readonly rule: FeedRule | undefined } | null = null
 
-  constructor(rules: readonly (readonly [pattern: string, settings: FeedSettings])[]) {
+  constructor(rules: readonly FeedRule[]) {
     this.#rules = rules
   }
 
@@ -20,8 +24,13 @@ export class FeedRules {
 
   /** Whether a subscription needs the answer of somebody. */
   hasAuthorisers(feed: string): boolean {
-    const allowed = feed === ADMIN ? [] : (this.#ruleOf(feed)?.authorize ?? [])
+    const allowed = this.authorisersOf(feed)
     return allowed === 'any' || allowed.length > 0
+  }
+
+  /** Whose answer it needs. */
+  authorisersOf(feed: string): Allowed {
+    return feed === ADMIN ? [] : (this.#ruleOf(feed)?.authorize ?? [])
   }
 
   /** Whether a subscription begins with the last event. */
@@ -36,8 +45,10 @@ export class FeedRules {
   }
 
   /** The one that decides about a feed. */
-  ruleOf(feed: string): readonly [pattern: string, settings: FeedSettings] | undefined {
-    return this.#rules.find(([pattern]) => matchesPattern(pattern, feed))
+  ruleOf(feed: string): FeedRule | undefined {
+    if (this.#last?.feed !== feed)
+      this.#last = { feed, rule: this.#rules.find(([pattern]) => matchesPattern(pattern, feed)) }
+    return this.#last.rule
   }
 
   #ruleOf(feed: string): FeedSettings | undefined {

@@ -59,7 +59,9 @@ export class Session implements Admitted {
   readonly #portWire: Wire
   readonly #options: SessionOptions
   readonly #parser: Parser
-  readonly #subscribed = new Map<string, Pair>()
+  /** Pairs that it is subscribed to, and how many of them are at each path: a feed may have a slash in its name. */
+  readonly #subscribed = new Set<string>()
+  readonly #paths = new Map<string, number>()
   readonly #sink: SessionSink
   #subscription: ByteSubscription | null = null
   /** The one that it has subscribed to, as long as there was no other: it shares bytes, and an audience, with all who do the same. */
@@ -405,8 +407,9 @@ export class Session implements Admitted {
     const { bus, hub } = this.#options
     const { feed, topic } = pair
     const key = keyOf(pair)
+    const path = pathOf(pair)
     if (!this.#subscribed.has(key) && feed !== ADMIN) {
-      const want = { path: pathOf(pair) }
+      const want = { path }
       try {
         if (this.#subscription === null) {
           this.#onlyPair = { feed, topic }
@@ -429,7 +432,8 @@ export class Session implements Admitted {
         return false
       }
     }
-    this.#subscribed.set(key, { feed, topic })
+    if (!this.#subscribed.has(key)) this.#paths.set(path, (this.#paths.get(path) ?? 0) + 1)
+    this.#subscribed.add(key)
     for (let add = 0; add < adds; add++) bus.subscribe(this, { feed, topic })
     return true
   }
@@ -441,9 +445,10 @@ export class Session implements Admitted {
     if (!this.#options.bus.unsubscribe(this, pair)) return
     this.#subscribed.delete(keyOf(pair))
     const path = pathOf(pair)
-    // Another pair may be at the same path: a feed may have a slash in its name.
-    const isShared = this.#subscribed.values().some((other) => pathOf(other) === path)
-    if (feed !== ADMIN && !isShared) this.#subscription!.changeWants({ drop: [{ path }] })
+    const others = this.#paths.get(path)! - 1
+    if (others > 0) return void this.#paths.set(path, others)
+    this.#paths.delete(path)
+    if (feed !== ADMIN) this.#subscription!.changeWants({ drop: [{ path }] })
   }
 
   #hear({ feed, isAdd }: { readonly feed: string; readonly isAdd: boolean }): void {
