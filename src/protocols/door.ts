@@ -57,6 +57,8 @@ export interface DoorLimits {
   readonly topicsMax: number
   /** Unsent bytes of one subscriber. */
   readonly queueBytesMax: number
+  /** A peer that takes no byte for so long is closed. */
+  readonly stallTimeoutMs: number
   /** Log-ins that wait for a directory. */
   readonly waitingLoginsMax: number
 }

@@ -168,6 +168,7 @@ test('the keys commented out in the shipped file are right, and show the default
       /\/etc\/pubsubd\/(?:\w+-secrets|passwords)\.json/g,
       files.write('secrets.json', '{}'),
     )
+    .replaceAll('/etc/pubsubd/jwt.secret', files.write('jwt.secret', 'a secret of some bytes'))
     .replaceAll('/etc/pubsubd/dictionary', files.write('dictionary', '12345678'))
   assert.doesNotMatch(text, /^ *# *[a-z_]+:/m, 'a key is still commented out')
   assert.throws(
@@ -222,7 +223,10 @@ test('the keys commented out in the shipped file are right, and show the default
     ['LSE*'],
   )
   assert.equal(shownJetblack.passwords?.text, '{}')
-  assert.deepEqual({ ...shownJetblack, feeds: [], passwords: null }, jetblack)
+  assert.equal(shownJetblack.ldap?.timeoutMs, 10_000)
+  assert.equal(shownJetblack.tls?.keyPem, FIRST.keyPem)
+  const unset = { passwords: null, ldap: null, jwt: null, tls: null }
+  assert.deepEqual({ ...shownJetblack, ...unset, feeds: [] }, jetblack)
 })
 
 function warningsOf(limits: string): readonly string[] {
@@ -304,7 +308,10 @@ test('an unknown key is told with the name that was probably meant, and ignored'
 
 test('a key in the wrong section is told with the right one, at any depth, and so is a misspelt one', () => {
   for (const [written, told] of [
-    ['tls: {port: 1}', 'unknown key tls (line 3), did you mean server.tls?'],
+    [
+      'tls: {port: 1}',
+      'unknown key tls (line 3), did you mean server.tls or protocols.jetblack.tls?',
+    ],
     ['storage: x', 'unknown key storage (line 3), did you mean server.backlog.storage?'],
     ['storrage: x', 'unknown key storrage (line 3), did you mean server.backlog.storage?'],
     ['port: 1', 'unknown key port (line 3), did you mean server.port or server.tls.port?'],
@@ -314,7 +321,7 @@ test('a key in the wrong section is told with the right one, at any depth, and s
     ],
     [
       'protocols: {lonelyps: {webhooks: {user_dn: x}}}',
-      'unknown key protocols.lonelyps.webhooks.user_dn (line 3), did you mean clients.ldap.user_dn?',
+      'unknown key protocols.lonelyps.webhooks.user_dn (line 3), did you mean clients.ldap.user_dn or protocols.jetblack.ldap.user_dn?',
     ],
     [
       'limits: {counted_for: 1}',
@@ -329,7 +336,10 @@ test('a key in the wrong section is told with the right one, at any depth, and s
     )
   }
   const { warnings } = load('server: {backlog: {tls: {}, port: 1}}\nclients: {payloaders: [::1]}')
-  assert.match(warnings.join('\n'), /server\.backlog\.tls .*did you mean server\.tls\?/)
+  assert.match(
+    warnings.join('\n'),
+    /server\.backlog\.tls .*did you mean server\.tls or protocols\.jetblack\.tls\?/,
+  )
   assert.match(warnings.join('\n'), /server\.backlog\.port .*server\.port or server\.tls\.port\?/)
 })
 

@@ -45,6 +45,7 @@ export interface SessionLimits {
   readonly topicsMax: number
   readonly jsonDepthMax: number
   readonly queueBytesMax: number
+  readonly stallTimeoutMs: number
   readonly messageBytesMax: number
   readonly subscriptionsPerPeerMax: number
   /** 0: a login may take as long as it likes. */
@@ -82,6 +83,7 @@ export class Session implements Admitted {
   #hasEntered = false
   #silence: NodeJS.Timeout | undefined
   #handshake: NodeJS.Timeout | undefined
+  #stall: NodeJS.Timeout | undefined
 
   constructor(socket: Socket, wire: Wire, options: SessionOptions) {
     const { limits } = options
@@ -128,7 +130,19 @@ export class Session implements Admitted {
     if (this.#socket.destroyed) return
     this.#sink.write(bytes)
     // One that is left out would be a hole, and nothing is kept for whoever is subscribed to nothing.
-    if (this.#sink.queuedBytes > this.#options.limits.queueBytesMax + bytes.length) this.end('slow')
+    if (this.queuedBytes > this.#options.limits.queueBytesMax + bytes.length) this.end('slow')
+    else if (this.queuedBytes > 0) this.#stall ??= this.#watchStall()
+  }
+
+  /** The hub does so for whoever is subscribed to something. */
+  #watchStall(): NodeJS.Timeout {
+    const { takenBytes } = this.#sink
+    return setTimeout(() => {
+      this.#stall = undefined
+      if (this.queuedBytes === 0 || this.#subscription !== null) return
+      if (this.#sink.takenBytes === takenBytes) this.end('stalled')
+      else this.#stall = this.#watchStall()
+    }, this.#options.limits.stallTimeoutMs).unref()
   }
 
   get queuedBytes(): number {
@@ -498,6 +512,7 @@ export class Session implements Admitted {
     this.#isOver = true
     clearTimeout(this.#silence)
     clearTimeout(this.#handshake)
+    clearTimeout(this.#stall)
     this.#loginChanges?.[Symbol.dispose]()
     this.#subscription?.close()
     if (this.#hasEntered) {

@@ -148,8 +148,9 @@ const read = sectionReader({
   }),
   tls: optional('tls', tlsFiles, {
     about:
-      'PEM files. With them TLS is spoken on these ports, from the first byte. chain may name a third.',
-    example: '{cert: /etc/pubsubd/cert.pem, key: /etc/pubsubd/key.pem}',
+      'PEM files; chain, if there is one. With them TLS is spoken on these ports, from the first byte.',
+    example:
+      '{cert: /etc/pubsubd/cert.pem, key: /etc/pubsubd/key.pem, chain: /etc/pubsubd/chain.pem}',
   }),
   authentication: setting('authentication', 'none', oneOf(...AUTHENTICATIONS), {
     about:
@@ -165,7 +166,8 @@ const read = sectionReader({
     about:
       'For `authentication: ldap`: whoever can bind as user_dn is that user. %s is the name; where that is all, it is what they bind as. ' +
       'ca, starttls and timeout as in clients.ldap.',
-    example: '{uri: "ldaps://ldap.example.org", user_dn: "uid=%s,ou=people,dc=example,dc=org"}',
+    example:
+      '{uri: "ldaps://ldap.example.org", user_dn: "uid=%s,ou=people,dc=example,dc=org", ca: /etc/pubsubd/ldap-ca.pem, starttls: false, timeout: 10s}',
   }),
   jwt: optional('jwt', jwt, {
     about:

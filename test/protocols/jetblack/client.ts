@@ -63,6 +63,16 @@ export class Client implements Disposable {
     return this.#received[0] ?? Buffer.alloc(0)
   }
 
+  /** Without a look at all that has come. */
+  endsWith(bytes: Buffer): boolean {
+    const last: Buffer[] = []
+    for (let n = this.#received.length - 1, left = bytes.length; n >= 0 && left > 0; n--) {
+      last.unshift(this.#received[n]!)
+      left -= this.#received[n]!.length
+    }
+    return Buffer.concat(last).subarray(-bytes.length).equals(bytes)
+  }
+
   /** What has come so far is left out. */
   forget(): void {
     this.#received = []

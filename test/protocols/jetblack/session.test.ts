@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Authorisation } from '../../../src/protocols/jetblack/authorisation.ts'
+import { Bus } from '../../../src/protocols/jetblack/bus.ts'
+import { FeedRules } from '../../../src/protocols/jetblack/feed-rules.ts'
+import { Session, type SessionOptions } from '../../../src/protocols/jetblack/session.ts'
 import { startInProcess, type InProcessServer } from '../../in-process-server.ts'
 import { Client, config, fromClient, isReady, sent, stale } from './client.ts'
 import { write } from './wire.ts'
@@ -382,19 +388,27 @@ test('what is no message, too long, or HTTP, is closed without a byte, and nobod
   await subscriber.expects(sent('nobody', '127.0.0.1', 'a', 'b', 'fine'), stale('a', 'b'))
 })
 
-/** A subscriber that does not read, and one behind whose back 60 MB are published, which is told when somebody else has read all of it. */
-async function slowReader(server: InProcessServer, unread: (quick: Client) => Promise<void>) {
+/**
+ * A subscriber that does not read while 60 MB are published. `unread`: before it goes on, by the one who has published it, and has read it, too,
+ * where it is `alsoReads`.
+ */
+async function slowReader(
+  server: InProcessServer,
+  alsoReads: boolean,
+  unread: (quick: Client) => Promise<void>,
+) {
   const slow = new Client(server)
   slow.socket.write(write.subscription('a', 'b'))
   await isReady(server, slow, '/a/b')
   slow.socket.pause()
   using quick = new Client(server)
-  quick.socket.write(Buffer.concat([write.subscription('a', 'b'), write.subscription('a', 'end')]))
+  if (alsoReads) quick.socket.write(write.subscription('a', 'b'))
+  quick.socket.write(write.subscription('a', 'end'))
   await isReady(server, quick, '/a/end')
   for (let n = 0; n < LARGE; n++) quick.socket.write(write.publication('a', 'b', largeText(n)))
   quick.socket.write(write.publication('a', 'end', 'end'))
   const end = sent('nobody', '127.0.0.1', 'a', 'end', 'end')
-  while (!quick.received.subarray(-end.length).equals(end)) await pause(10)
+  while (!quick.endsWith(end)) await pause(10)
   await unread(quick)
   slow.socket.resume()
   return slow
@@ -411,7 +425,7 @@ const SMALL_QUEUE = 'limits: {queue_bytes: 64KiB}\n'
 
 test('a reader that is slow delays nobody, and then gets everything in its order, also that somebody has gone meanwhile', async () => {
   await using server = await startInProcess({ config: config('', SMALL_QUEUE) })
-  using slow = await slowReader(server, async (quick) => {
+  using slow = await slowReader(server, true, async (quick) => {
     using other = new Client(server)
     other.socket.end(write.publication('a', 'b', 'other'))
     quick.forget()
@@ -432,7 +446,7 @@ test('a reader that is slow delays nobody, and then gets everything in its order
 test('a reader that is slow is closed where the log no longer has what it is to get', async () => {
   const kept = config('', SMALL_QUEUE).replace('size: 10000', 'size: 10')
   await using server = await startInProcess({ config: kept })
-  using slow = await slowReader(server, async () => {})
+  using slow = await slowReader(server, false, async () => {})
   await slow.ends()
   assert.ok(slow.received.length < LARGE * 50_000)
 })
@@ -453,6 +467,31 @@ test('a reader of notices alone that never reads is closed', async () => {
   }
   slow.socket.resume()
   await slow.ends()
+})
+
+test('one that is subscribed to nothing and takes no byte of its notices is closed after a while', async () => {
+  const bus = new Bus(() => null)
+  const rules = new FeedRules([])
+  // A peer that takes nothing.
+  const stalled = new Duplex({ read() {}, write() {} })
+  const socket = Object.assign(stalled, {
+    setNoDelay() {},
+    setKeepAlive() {},
+    remoteAddress: '127.0.0.1',
+    bytesWritten: 0,
+  })
+  const session = new Session(socket as unknown as Socket, 'is-image', {
+    bus,
+    rules,
+    authorisation: new Authorisation(bus, rules),
+    logins: null,
+    limits: { queueBytesMax: 1e6, messageBytesMax: 1e6, stallTimeoutMs: 30 },
+    dropped() {},
+  } as unknown as SessionOptions)
+  await pause(100)
+  assert.ok(!stalled.destroyed, 'nothing is due to it')
+  session.send(Buffer.alloc(10))
+  await once(stalled, 'close')
 })
 
 test('a stop ends all connections, those that are subscribed and those that are not', async () => {
