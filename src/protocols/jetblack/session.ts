@@ -76,6 +76,8 @@ export class Session implements Admitted {
   #held: ClientMessage | null = null
   #isInLaterTurn = false
   #isOver = false
+  /** What it has sent, and is not done yet, is not done any more. */
+  #isRevoked = false
   /** Whoever has not logged in is this one. */
   #user = 'nobody'
   #login: Login | null = null
@@ -172,7 +174,7 @@ export class Session implements Admitted {
     if (this.#isInLaterTurn) return
     try {
       for (;;) {
-        if (this.#isOver) return
+        if (this.#isOver || this.#isRevoked) return this.#endWhenDone()
         const message = this.#held ?? this.#parser.next()
         this.#held = null
         if (message === null && this.#parser.isPaused) return this.#goOnLater()
@@ -271,6 +273,7 @@ export class Session implements Admitted {
       return this.destroy()
     }
     const { login } = result
+    if (login.identity === ANONYMOUS) return this.#change(ANONYMOUS) // it has ended meanwhile
     this.#login = login
     this.#user = login.identity.name ?? user
     this.#loginChanges = login.onChange((identity) => this.#change(identity))
@@ -282,6 +285,8 @@ export class Session implements Admitted {
   #change(identity: Identity): void {
     if (identity !== ANONYMOUS) return this.#subscription?.setRights(this.#rights)
     this.#drop('ended login', `${this.user} is closed, as that login does not hold any more`)
+    this.#isRevoked = true
+    this.#held = null
     this.destroy()
   }
 
