@@ -63,11 +63,6 @@ export class Client implements Disposable {
     return this.#received[0] ?? Buffer.alloc(0)
   }
 
-  /** Of what has come. */
-  get length(): number {
-    return this.#length
-  }
-
   /** Without a look at all that has come. */
   endsWith(bytes: Buffer): boolean {
     const last: Buffer[] = []

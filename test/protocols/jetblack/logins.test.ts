@@ -92,23 +92,6 @@ test('a user of the ACL file that is taken away is closed', async () => {
   await tom.ends()
 })
 
-test('what somebody has sent who is taken away meanwhile is not done any more', async () => {
-  await using server = await startInProcess({
-    config: config(', authentication: acl'),
-    acl: '{tom: {password: p, acl: {}}}',
-  })
-  using tom = new Client(server)
-  const count = 2_000
-  const publications = Array.from({ length: count }, (_, n) => write.publication('a', 'b', `${n}`))
-  tom.socket.write(Buffer.concat([texts('Username=tom;Password=p'), HELLO, ...publications]))
-  while (tom.length === 0) await pause(0)
-  server.reloadAcl('{}')
-  await tom.ends()
-  const kept = await fetch(`${server.url}/a?since=all&timeout=0.2`)
-  const published = (await kept.text()).match(/"data":/g)!.length
-  assert.ok(published < count, `${published} were published`)
-})
-
 const tokenBy = (secret: string) =>
   new SignJWT({ sub: 'john' })
     .setProtectedHeader({ alg: 'HS256' })

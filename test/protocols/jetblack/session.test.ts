@@ -8,6 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { AddressList } from '../../../src/auth/address-list.ts'
+import { ANONYMOUS } from '../../../src/auth/identity.ts'
+import { LiveLogin } from '../../../src/auth/live-login.ts'
+import { Policy } from '../../../src/auth/policy.ts'
 import { Authorisation } from '../../../src/protocols/jetblack/authorisation.ts'
 import { Bus } from '../../../src/protocols/jetblack/bus.ts'
 import { FeedRules } from '../../../src/protocols/jetblack/feed-rules.ts'
@@ -469,12 +473,11 @@ test('a reader of notices alone that never reads is closed', async () => {
   await slow.ends()
 })
 
-test('one that is subscribed to nothing and takes no byte of its notices is closed after a while', async () => {
+/** A session on a connection that is none: what it writes goes nowhere, and is never taken. */
+function sessionAlone(options: Readonly<Record<string, unknown>>) {
   const bus = new Bus(() => null)
   const rules = new FeedRules([])
-  // A peer that takes nothing.
-  const stalled = new Duplex({ read() {}, write() {} })
-  const socket = Object.assign(stalled, {
+  const socket = Object.assign(new Duplex({ read() {}, write() {} }), {
     setNoDelay() {},
     setKeepAlive() {},
     remoteAddress: '127.0.0.1',
@@ -484,14 +487,61 @@ test('one that is subscribed to nothing and takes no byte of its notices is clos
     bus,
     rules,
     authorisation: new Authorisation(bus, rules),
+    policy: new Policy({ publishers: new AddressList(['127.0.0.1']), secureTopics: [] }),
     logins: null,
-    limits: { queueBytesMax: 1e6, messageBytesMax: 1e6, stallTimeoutMs: 30 },
     dropped() {},
+    ...options,
+    limits: {
+      queueBytesMax: 1e6,
+      messageBytesMax: 1e6,
+      stallTimeoutMs: 30,
+      handshakeTimeoutMs: 0,
+      topicsMax: 10,
+      jsonDepthMax: 10,
+    },
   } as unknown as SessionOptions)
+  return { session, socket }
+}
+
+test('one that is subscribed to nothing and takes no byte of its notices is closed after a while', async () => {
+  const { session, socket } = sessionAlone({})
   await pause(100)
-  assert.ok(!stalled.destroyed, 'nothing is due to it')
+  assert.ok(!socket.destroyed, 'nothing is due to it')
   session.send(Buffer.alloc(10))
-  await once(stalled, 'close')
+  await once(socket, 'close')
+})
+
+test('what somebody has sent whose login ends meanwhile is not done any more', async () => {
+  const login = new LiveLogin({ ...ANONYMOUS, name: 'tom' })
+  const stored: PromiseWithResolvers<void>[] = []
+  const { socket } = sessionAlone({
+    logins: { asksFor: 'password', gate: { login: async () => ({ type: 'accepted', login }) } },
+    hub: {
+      store() {
+        stored.push(Promise.withResolvers<void>())
+        return stored.at(-1)!.promise
+      },
+    },
+  })
+  const publications = Array.from({ length: 1_500 }, () => write.publication('a', 'b', 'x'))
+  socket.push(Buffer.concat([write.text('Username=tom;Password=p'), ...publications]))
+  // So many at once; the others have come, and wait.
+  while (stored.length < 1_024) await pause(5)
+  login.change(ANONYMOUS)
+  for (const { resolve } of stored) resolve()
+  await once(socket, 'close')
+  await pause(20)
+  assert.equal(stored.length, 1_024)
+})
+
+test('whose login ends before it has begun is nobody', async () => {
+  const login = new LiveLogin({ ...ANONYMOUS, name: 'tom' })
+  login.change(ANONYMOUS)
+  const { socket } = sessionAlone({
+    logins: { asksFor: 'password', gate: { login: async () => ({ type: 'accepted', login }) } },
+  })
+  socket.push(write.text('Username=tom;Password=p'))
+  await once(socket, 'close')
 })
 
 test('a stop ends all connections, those that are subscribed and those that are not', async () => {
