@@ -306,7 +306,7 @@ test('with `image: last` a subscription begins with the last event of its topic,
   )
 })
 
-function login(name: string): Buffer {
+function loginAs(name: string): Buffer {
   return write.text(`Username=${name};Password=p`)
 }
 
@@ -324,7 +324,7 @@ test('an image shows only what its reader is entitled to, and its mark is that o
     acl: '{mary: {password: p, acl: {}}, sam: {password: p, acl: {}}}',
   })
   using mary = new Client(server)
-  mary.socket.write(login('mary'))
+  mary.socket.write(loginAs('mary'))
   const pair = Buffer.concat([write.text('a'), write.text('b')])
   mary.socket.write(
     Buffer.concat([
@@ -337,7 +337,7 @@ test('an image shows only what its reader is entitled to, and its mark is that o
     ]),
   )
   using sam = new Client(server)
-  sam.socket.write(Buffer.concat([login('sam'), write.subscription('a', 'b')]))
+  sam.socket.write(Buffer.concat([loginAs('sam'), write.subscription('a', 'b')]))
   while (mary.received.length === 0) await pause(5)
   const asked = mary.received
   assert.equal(asked[0], 6)
