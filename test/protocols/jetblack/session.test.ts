@@ -11,6 +11,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { AddressList } from '../../../src/auth/address-list.ts'
 import { ANONYMOUS } from '../../../src/auth/identity.ts'
 import { LiveLogin } from '../../../src/auth/live-login.ts'
+import { Hub } from '../../../src/hub/hub.ts'
+import { MemoryEventLog } from '../../../src/log/memory/memory-event-log.ts'
 import { Policy } from '../../../src/auth/policy.ts'
 import { Authorisation } from '../../../src/protocols/jetblack/authorisation.ts'
 import { Bus } from '../../../src/protocols/jetblack/bus.ts'
@@ -455,24 +457,6 @@ test('a reader that is slow is closed where the log no longer has what it is to 
   assert.ok(slow.received.length < LARGE * 50_000)
 })
 
-test('a reader of notices alone that never reads is closed', async () => {
-  await using server = await startInProcess({ config: config('', SMALL_QUEUE) })
-  using slow = new Client(server)
-  const topic = 't'.repeat(50_000)
-  slow.socket.write(Buffer.concat([Buffer.of(4), write.text('a'), Buffer.of(1)]))
-  slow.socket.write(write.subscription('b', 'c'))
-  await isReady(server, slow, '/b/c')
-  slow.socket.pause()
-  using other = new Client(server)
-  for (let n = 0; n < LARGE; n++) {
-    if (slow.hasEnded) break
-    other.socket.write(write.subscription('a', `${topic}${n}`))
-    if (n % 20 === 0) await pause(1)
-  }
-  slow.socket.resume()
-  await slow.ends()
-})
-
 /** A session on a connection that is none: what it writes goes nowhere, and is never taken. */
 function sessionAlone(options: Readonly<Record<string, unknown>>) {
   const bus = new Bus(() => null)
@@ -508,6 +492,22 @@ test('one that is subscribed to nothing and takes no byte of its notices is clos
   await pause(100)
   assert.ok(!socket.destroyed, 'nothing is due to it')
   session.send(Buffer.alloc(10))
+  await once(socket, 'close')
+})
+
+test('one that takes no byte of what is told beside the events is closed once that is too much', async () => {
+  const log = new MemoryEventLog({ eventsMax: 10, maxAgeMs: 0, bytesMax: 1e6 })
+  const limits = { queueBytesMax: 1e6, stallTimeoutMs: 1e6, topicFiltersMax: 10, conditionsMax: 10 }
+  using hub = new Hub(log, limits)
+  const { session, socket } = sessionAlone({ hub })
+  socket.push(write.subscription('a', 'b'))
+  while (hub.subscriberCount === 0) await pause(5)
+  const notice = Buffer.alloc(100_000)
+  // As much is queued as may be, and as much waits behind the events.
+  for (let n = 0; n < 20; n++) session.send(notice)
+  await pause(20)
+  assert.ok(!socket.destroyed)
+  for (let n = 0; n < 3; n++) session.send(notice)
   await once(socket, 'close')
 })
 
