@@ -308,8 +308,12 @@ export class Bus {
   }
 
   #sendToSubscribers(pair: Pair, message: ServerMessage): void {
-    for (const member of this.#subscribers.get(pair) ?? [])
-      member.send(encoded(message, member.wire))
+    const byWire = new Map<Wire, Buffer>()
+    for (const member of this.#subscribers.get(pair) ?? []) {
+      const bytes = byWire.get(member.wire) ?? encoded(message, member.wire)
+      byWire.set(member.wire, bytes)
+      member.send(bytes)
+    }
   }
 }
 
