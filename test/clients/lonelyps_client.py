@@ -10,6 +10,7 @@ lonelyps_client.py http|ws BROADCASTER SECRETS|none
 
 import asyncio
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -34,17 +35,19 @@ def tell(**what):
     print(json.dumps(what), flush=True)
 
 
+ports = (10_000 + (os.getpid() + 997 * n) % 20_000 for n in itertools.count())
+
+
 def free_port():
-    """Below the ports that the kernel gives away, and by the process, so that nobody else takes it before the client listens there."""
-    for attempt in range(20_000):
-        port = 10_000 + (os.getpid() + 997 * attempt) % 20_000
+    """Another one each time: below the ports that the kernel gives away, and by the process, so that nobody else takes it before the client
+    listens there."""
+    for port in ports:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise OSError("no port is free")
 
 
 def auth_of(secrets):
