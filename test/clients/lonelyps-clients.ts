@@ -14,6 +14,8 @@ export class LonelypsClients implements AsyncDisposable {
   readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>()
   #asked = 0
   #made = 0
+  /** Why nobody is there to be asked. */
+  #failure: unknown = null
 
   constructor() {
     this.#process = new ClientProcess(PYTHON, [SCRIPT], {
@@ -32,6 +34,7 @@ export class LonelypsClients implements AsyncDisposable {
 
   /** Resolves with what the command tells; rejects with what went wrong in it. */
   async ask(command: object): Promise<Answer> {
+    if (this.#failure !== null) throw this.#failure as Error
     const id = this.#asked++
     const waiting = Promise.withResolvers<Answer>()
     this.#waiting.set(id, waiting)
@@ -54,6 +57,7 @@ export class LonelypsClients implements AsyncDisposable {
         this.#waiting.delete(id)
       }
     } catch (error) {
+      this.#failure = error
       for (const waiting of this.#waiting.values()) waiting.reject(error)
     }
   }
