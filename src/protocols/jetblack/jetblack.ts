@@ -65,8 +65,8 @@ function aboutFeed(
   const role = verb === 'publish' ? 'publish' : 'subscribe'
   const isAllowed = rules.allows(role, feed, name ?? NOBODY)
   const found = feed === ADMIN ? undefined : rules.ruleOf(feed)
-  const who = name === null ? NOBODY : shown(name)
-  const text = `${who} may ${isAllowed ? '' : 'not '}${role} on the feed ${shown(feed)}`
+  const doing = role === 'publish' ? 'publish on' : 'subscribe to'
+  const text = `${shown(name ?? NOBODY)} may ${isAllowed ? '' : 'not '}${doing} the feed ${shown(feed)}`
   if (found === undefined) return [{ path: feeds.length === 0 ? [] : ['feeds'], text }]
   const [pattern, { authorize }] = found
   const said = { path: ['feeds', pattern], text: `${text}, by the pattern ${shown(pattern)}` }

@@ -68,7 +68,7 @@ test('it explains who may do what on a feed, and by which pattern', () => {
     'feeds.LSE "mary" may not publish on the feed "LSE", by the pattern "LSE"',
   ])
   assert.deepEqual(explained(null, 'listen', '/LSE'), [
-    'feeds.LSE nobody may subscribe on the feed "LSE", by the pattern "LSE"',
+    'feeds.LSE "nobody" may subscribe to the feed "LSE", by the pattern "LSE"',
     'feeds.LSE.authorize a subscription to it needs the answer of "mary" or "sam", and what is published there is private elsewhere',
   ])
   assert.deepEqual(explained('tom', 'publish', '/other'), [
@@ -86,5 +86,5 @@ test('without authentication everybody is nobody, whoever asks', () => {
     path: '/a',
   })
   assert.match(who!.text, /everybody is nobody/)
-  assert.match(what!.text, /^nobody may not publish/)
+  assert.match(what!.text, /^"nobody" may not publish on the feed/)
 })
