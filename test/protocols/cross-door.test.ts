@@ -81,3 +81,30 @@ function shownIn(text: string): readonly string[] {
       return `${String(path)} ${JSON.stringify(Object.fromEntries(members))}`
     })
 }
+
+test('bytes that are no text go through, too: HTTP is shown them in base64, and other doors get them as they are', async () => {
+  await using server = await startInProcess({ config: CONFIG })
+  using lonelyps = await SocketClient.configured(server.url)
+  await lonelyps.subscribe('a/b')
+  using jetblack = new Client(server)
+  jetblack.socket.write(write.subscription('a', 'b'))
+  await isReady(server, jetblack, '/a/b')
+  const bytes = Buffer.of(0xff, 0xfe, 0x00)
+  const message = write.publication('a', 'b', '???')
+  bytes.copy(message, message.length - bytes.length)
+  const stream = await fetch(`${server.url}/a?count=1`, {
+    headers: { Accept: 'application/x-ndjson' },
+  })
+  jetblack.socket.write(message)
+  assert.deepEqual(shownIn(await stream.text()), ['/a/b {"data_base64":"//4A"}'])
+  const expected = sent('nobody', '127.0.0.1', 'a', 'b', '???')
+  bytes.copy(expected, expected.length - bytes.length)
+  await jetblack.expects(expected)
+  const isThere = () =>
+    lonelyps.received.some(
+      (each) => each.type === 'RECEIVE_STREAM' && Buffer.from(each.body).equals(bytes),
+    )
+  const untilMs = performance.now() + DEADLINE_MS
+  while (!isThere() && performance.now() < untilMs) await pause(5)
+  assert.ok(isThere())
+})
