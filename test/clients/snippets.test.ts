@@ -368,9 +368,14 @@ for (const { language, file, skip, command } of examples)
         })
         await storedIn(join(directory, 'fruits.cursor'))
         await publish(server.url, '/fruits/apples', { text: 'Apples are delicious' })
-        const [line] = await once(bot.stdout.setEncoding('utf8'), 'data')
-        assert.match(line, /\/fruits\/apples/)
-        assert.match(line, /Apples are delicious/)
+        // A line may come in pieces.
+        let printed = ''
+        for await (const piece of bot.stdout.setEncoding('utf8')) {
+          printed += String(piece)
+          if (printed.includes('Apples are delicious')) break
+        }
+        assert.match(printed, /\/fruits\/apples/)
+        assert.match(printed, /Apples are delicious/)
         bot.kill()
         await once(bot, 'close')
       } finally {
