@@ -15,8 +15,6 @@ export interface Admitted extends Member {
 interface Asked {
   /** Subscriptions that wait for an answer. */
   pending: number
-  /** Absent: nobody has answered yet. */
-  entitled?: Entitled
 }
 
 /**
@@ -35,8 +33,7 @@ export class Authorisation {
 
   /** Whether it is let in already. `asked`: it will be told; `nobody`: there is nobody to ask, and nothing is remembered. */
   ask(member: Admitted, pair: Pair): 'admitted' | 'asked' | 'nobody' {
-    const known = this.#asked.get(member)?.get(pair)
-    if (known?.entitled !== undefined) return 'admitted'
+    if (this.#bus.isEntitled(member, pair)) return 'admitted'
     const authorisers = this.#bus.membersOf(this.#rules.authorisersOf(pair.feed))
     if (authorisers.length === 0) return 'nobody'
     let asked = this.#asked.get(member)
@@ -70,10 +67,10 @@ export class Authorisation {
     if (isRequired && entitlements === null) {
       member.send(encoded(staleNotice(pair), member.wire))
       // Whoever was let in sees nothing any more.
-      if (asked.entitled !== undefined) this.#entitle(member, pair, asked, new Set())
+      if (this.#bus.isEntitled(member, pair)) this.#bus.entitle(member, pair, NOTHING)
       return true
     }
-    this.#entitle(member, pair, asked, isRequired ? new Set(entitlements) : null)
+    this.#bus.entitle(member, pair, isRequired ? new Set(entitlements) : null)
     const adds = asked.pending
     asked.pending = 0
     if (adds > 0) member.admitted(pair, adds)
@@ -83,9 +80,6 @@ export class Authorisation {
   leave(member: Admitted): void {
     this.#asked.delete(member)
   }
-
-  #entitle(member: Member, pair: Pair, asked: Asked, entitled: Entitled): void {
-    asked.entitled = entitled
-    this.#bus.entitle(member, pair, entitled)
-  }
 }
+
+const NOTHING: Entitled = new Set()

@@ -64,6 +64,11 @@ export class Bus {
     member.entitlementsChanged()
   }
 
+  /** Whether somebody has said what it may see of a pair. */
+  isEntitled(member: Member, pair: Pair): boolean {
+    return this.#records.get(member)?.entitled.get(pair) !== undefined
+  }
+
   enter(member: Member): void {
     this.#members.set(member.id, member)
     const { user } = member

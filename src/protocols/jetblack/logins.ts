@@ -21,7 +21,7 @@ export async function openLogins(
   settings: JetblackSettings,
   environment: Needed,
 ): Promise<Logins | null> {
-  checkLogins(settings)
+  checkGiven(settings)
   const { logInBy } = environment
   switch (settings.authentication) {
     case 'none':
@@ -53,13 +53,19 @@ export async function openLogins(
 
 /** @throws {OptionError} what these settings need is missing, or cannot be used. */
 export function checkLogins(settings: JetblackSettings): void {
+  checkGiven(settings)
+  if (settings.authentication === 'passwords')
+    readPasswords(settings, (text) => new Passwords(text))
+}
+
+/** @throws {OptionError} what these settings need is missing. */
+function checkGiven(settings: JetblackSettings): void {
   const { authentication } = settings
   if (authentication === 'none' || authentication === 'acl') return
   if (settings[authentication] === null)
     throw new OptionError(
       `protocols.jetblack.authentication is ${authentication}, so protocols.jetblack.${authentication} must ${NEEDED[authentication]}`,
     )
-  if (authentication === 'passwords') readPasswords(settings, (text) => new Passwords(text))
 }
 
 const NEEDED = {

@@ -8,6 +8,9 @@ export type Mark = boolean | string
 /** Different ones, in the order of the wire. Many are a typed array: to copy them one by one takes twenty times as long. */
 export type Entitlements = readonly number[] | Int32Array
 
+/** More of them than this are a typed array. */
+export const LISTED_ENTITLEMENTS_MAX = 1_000
+
 export interface Packet {
   /** `null`: none. */
   readonly entitlements: Entitlements | null

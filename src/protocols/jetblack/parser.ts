@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { isTurnSpent } from '../../ops/turn-budget.ts'
 import { Input } from './input.ts'
 import {
+  LISTED_ENTITLEMENTS_MAX,
   ProtocolError,
   type ClientMessage,
   type Entitlements,
@@ -265,7 +266,8 @@ export class Parser {
       // Not a view: what a message leaves behind must not keep all that came with it.
       const data = length === 0 ? null : Uint8Array.from(yield* this.#take(length))
       packets.push({ entitlements, data })
-      const isMuch = packets.length % STEP_PACKETS === 0 || (entitlements?.length ?? 0) > MANY
+      const isMuch =
+        packets.length % STEP_PACKETS === 0 || (entitlements?.length ?? 0) > LISTED_ENTITLEMENTS_MAX
       if (isMuch && isTurnSpent()) {
         this.#isPaused = true
         yield
@@ -280,7 +282,7 @@ export class Parser {
     const bytes = yield* this.#take(4 * count)
     const integers = new Set<number>()
     for (let at = 0; at < bytes.length; at += 4) integers.add(bytes.readInt32BE(at))
-    return count > MANY ? Int32Array.from(integers) : [...integers]
+    return count > LISTED_ENTITLEMENTS_MAX ? Int32Array.from(integers) : [...integers]
   }
 
   *#string(): Generator<void, string, void> {
@@ -352,8 +354,7 @@ function isPrintable(byte: number): boolean {
 const CONNECTION_STRING = /^(?:Username|Password|Token|Impersonating|ForwardedFor|Application)=/
 const BEFORE_KEY = /;(?=(?:Username|Password|Token|Impersonating|ForwardedFor|Application)=)/
 const NO_MARK = 'a data message has neither an image mark nor a content type'
-/** Packets that are read between two looks at the clock, and entitlements of one. */
+/** Packets that are read between two looks at the clock, unless one has many entitlements. */
 const STEP_PACKETS = 64
-const MANY = 1_000
 const STRING_BYTES_MAX = 65_536
 const LIST_LENGTH_MAX = 65_535

@@ -1,5 +1,6 @@
 import type { Payload } from '../../publication/publication.ts'
 import {
+  LISTED_ENTITLEMENTS_MAX,
   ProtocolError,
   type ClientId,
   type Entitlements,
@@ -69,7 +70,7 @@ export function bytesOfSealed({
 
 /** @throws {ProtocolError} it is not what `bytesOfSealed` writes. */
 export function sealedIn(bytes: Uint8Array): Sealed {
-  const input = new Input(bytes)
+  const input = new SealedReader(bytes)
   if (input.number() !== VERSION) throw new ProtocolError('an envelope of another version')
   const publisher = Buffer.from(input.bytes(16)).toString('hex')
   const [user, host] = [input.text(), input.text()]
@@ -110,14 +111,11 @@ function textTo(output: Output, text: string): void {
   output.text(text, length)
 }
 
-function listOf<T>(input: Input, read: () => T): readonly T[] {
+function listOf<T>(input: SealedReader, read: () => T): readonly T[] {
   return Array.from({ length: input.number() }, read)
 }
 
-/** They are a typed array from there on. */
-const MANY = 1_000
-
-class Input {
+class SealedReader {
   readonly #bytes: Buffer
   #at = 0
 
@@ -147,7 +145,8 @@ class Input {
   integers(): Entitlements {
     const count = this.number()
     const bytes = Buffer.from(this.bytes(4 * count))
-    if (count <= MANY) return Array.from({ length: count }, (_, n) => bytes.readInt32BE(4 * n))
+    if (count <= LISTED_ENTITLEMENTS_MAX)
+      return Array.from({ length: count }, (_, n) => bytes.readInt32BE(4 * n))
     return new Int32Array(Uint8Array.from(bytes.swap32()).buffer)
   }
 
